@@ -1,0 +1,78 @@
+"""How a ring is written down: a JSON document with a format number, read strictly."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from rotator.core.ring import Ring, State, Version
+
+FORMAT = 1
+_INSTANTS = tuple(f.name for f in fields(Version) if "datetime" in str(f.type))
+
+
+class Unreadable(ValueError):
+    """A stored ring that this program cannot read; the message says why and never quotes the document."""
+
+
+def instant(moment: datetime) -> str:
+    """Write an instant in RFC 3339, UTC, to the microsecond."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an RFC 3339 instant; ValueError where it has no zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return moment.astimezone(UTC)
+
+
+def to_document(ring: Ring) -> dict[str, Any]:
+    """Return `ring` as a JSON document. Unset fields are left out."""
+    return {
+        "format": FORMAT,
+        "rotation": ring.rotation,
+        "revision": ring.revision,
+        "acceptanceRevision": ring.acceptance_revision,
+        "holdingRevision": ring.holding_revision,
+        "requests": list(ring.requests),
+        "versions": [_version_document(v) for v in ring.versions],
+    }
+
+
+def from_document(document: object) -> Ring:
+    """Read a ring back. Raises Unreadable for garbage and for documents of a newer format."""
+    if not isinstance(document, dict):
+        raise Unreadable("not a JSON object")
+    if document.get("format") != FORMAT:
+        raise Unreadable(
+            f"it has format {document.get('format')!r}, this program reads format {FORMAT}: "
+            "it was written by another version of rotator"
+        )
+    try:
+        return Ring(
+            rotation=str(document["rotation"]),
+            revision=int(document["revision"]),
+            versions=tuple(_version(v) for v in document["versions"]),
+            acceptance_revision=int(document["acceptanceRevision"]),
+            holding_revision=int(document["holdingRevision"]),
+            requests=tuple(str(r) for r in document["requests"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable(f"{type(error).__name__} in a field: the document is damaged") from None
+
+
+def _version_document(version: Version) -> dict[str, Any]:
+    values = {f.name: getattr(version, f.name) for f in fields(version)}
+    return {
+        name: instant(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _version(document: dict[str, Any]) -> Version:
+    values = {k: parse_instant(v) if k in _INSTANTS else v for k, v in document.items()}
+    return Version(**{**values, "state": State(values["state"])})

@@ -1,0 +1,45 @@
+"""Key material that cannot be printed, formatted, pickled or logged by accident."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import NoReturn
+
+HIDDEN = "[redacted]"
+
+
+class Sensitive:
+    """A secret text. `reveal()` is the only way to it, and is written where it leaves for its owner."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        """Wrap `value`."""
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sensitive):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a secret is nobody's dictionary key
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+Material = Mapping[str, Sensitive]
+"""The secret parts of one version, by field name."""

@@ -1,0 +1,229 @@
+"""The ports: what the engine asks of the world, and what a provider has to be able to do.
+
+A credential kind only says how to make a version; a verifier only how to accept and forget, and whether it did;
+a holder only how to receive, and whether all of it has switched; a store only how to keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from rotator.core.machine import Sighting
+from rotator.core.ring import Ring
+from rotator.core.sensitive import Material, Sensitive
+from rotator.core.timing import Staleness
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """Return the instant, in UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+
+# --- credentials -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A version just made: its id and its material."""
+
+    id: str
+    material: Material
+
+
+class Credential(Protocol):
+    """A kind of credential."""
+
+    spec: str
+    """A fingerprint of the parameters, in words people know, such as `ES256`."""
+
+    def make(self, rotation: str, number: int) -> Made:
+        """Make the material of version `number`. Only the store may hear of it before it is recorded (I4)."""
+        ...
+
+    def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
+        """Return everything a holder may be handed, by our field names."""
+        ...
+
+    def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
+        """Return what a verifier needs to accept the version, as one JSON object."""
+        ...
+
+
+# --- what is delivered -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A version together with its material, for those who deliver it."""
+
+    id: str
+    material: Material
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """What the ring wants a verifier to accept, or a holder to hold."""
+
+    ring: Ring
+    copies: tuple[Copy, ...]
+    """Verifiers: all accepted versions, oldest first. Holders: the active one, then the previous one."""
+    epoch: int
+    """Content that carries an older revision than this is written again, even where it is equal (I5)."""
+    confirmed: bool
+    """Whether an earlier run recorded that this was in place: then a difference is drift, and is said so."""
+    settled: int | None
+    """The revision at which all of it was recorded to have switched; None where that is still to be seen."""
+    erase: bool
+    """Whether nothing older may be readable any more, version histories included (I8)."""
+
+
+class Delivers(Protocol):
+    """A verifier or a holder: something to be brought in line with the ring, and looked at."""
+
+    name: str
+
+    def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
+        """Look, write where something differs (only if `act`), and say what was seen.
+
+        `fresh` asks for a new look at what was seen before in the same run. Raises Superseded where the target
+        carries a newer revision, Frozen where a person must decide.
+        """
+        ...
+
+    def fences(self) -> Mapping[str, str]:
+        """Return what a list shows of each target as it was last seen (`resourceVersion`, KV version)."""
+        ...
+
+
+class Verifier(Delivers, Protocol):
+    """Somebody who accepts versions."""
+
+    staleness: Staleness
+
+
+class Holder(Delivers, Protocol):
+    """Somebody who uses the active version."""
+
+
+class Gate(Protocol):
+    """A condition that must be seen before a step."""
+
+    name: str
+
+    def check(self, version_id: str) -> Sighting:
+        """Look at it now."""
+        ...
+
+
+# --- documents that are delivered ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What each delivered document says of itself."""
+
+    rotation: str
+    revision: int
+    """The ring's revision at the last write; never goes backwards (I5)."""
+    version: str
+    """The id of the version that the document makes current."""
+    content_revision: int
+    """The ring's revision at which the current version's fields were last written."""
+    since: datetime
+    """When those fields were written, by the writer's clock, just before the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A document as it was read."""
+
+    fields: Mapping[str, Sensitive]
+    """Only the fields asked for."""
+    stamp: Stamp | None
+    """None where we never wrote it."""
+    fence: str
+    """What the next write must name so that it fails if anybody wrote in between."""
+
+
+class Target(Protocol):
+    """One document somewhere: a Kubernetes Secret or ConfigMap, a Vault path."""
+
+    label: str
+    """Unique in the fleet, for people and for the list of fences: `secret payments/key`."""
+
+    def read(self, names: Sequence[str]) -> Seen | None:
+        """Read the fields `names`; None where the document does not exist."""
+        ...
+
+    def write(
+        self, fields: Mapping[str, Sensitive | None], stamp: Stamp, seen: Seen | None, note: Mapping[str, str]
+    ) -> Seen:
+        """Set `fields` (None removes one) if the document still is as it was `seen`; leave all others alone.
+
+        `note` is for people: state and instants of the current version. Raises Conflict where somebody wrote in
+        between, Ambiguous where the answer was lost.
+        """
+        ...
+
+    def erase_history(self, *, act: bool) -> bool:
+        """Make sure that nothing but the current content can be read; return whether that is so."""
+        ...
+
+
+# --- the store -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A ring with the material of its live versions, as stored."""
+
+    ring: Ring
+    material: Mapping[str, Material] = field(default_factory=dict)
+    """By version id."""
+    fence: str = ""
+    """What the next save must find unchanged; empty: there is nothing yet."""
+    writer: str = ""
+    """Which run wrote it."""
+
+    def copy(self, version_id: str) -> Copy:
+        """Return the version with its material."""
+        return Copy(version_id, self.material[version_id])
+
+
+class Store(Protocol):
+    """Keeps one rotation's ring and material in one document, so that both change in one write."""
+
+    label: str
+
+    def load(self) -> Entry | None:
+        """Read it; None where there is none. Raises `codec.Unreadable` for garbage."""
+        ...
+
+    def save(self, entry: Entry) -> Entry:
+        """Write it if it still carries `entry.fence`; Conflict otherwise, Ambiguous where the answer was lost."""
+        ...
+
+    def erase_history(self, *, act: bool) -> bool:
+        """Make sure that no older copy of the document can be read; return whether that is so."""
+        ...
+
+
+# --- a rotation, wired ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """How a holder is known to have switched."""
+
+    pick_up: timedelta | None = None
+    """It reads again by itself within this time."""
