@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from rotator.core.machine import Sighting
@@ -43,8 +43,10 @@ class Made:
 class Credential(Protocol):
     """A kind of credential."""
 
-    spec: str
-    """A fingerprint of the parameters, in words people know, such as `ES256`."""
+    @property
+    def spec(self) -> str:
+        """A fingerprint of the parameters, in words people know, such as `ES256`."""
+        ...
 
     def make(self, rotation: str, number: int) -> Made:
         """Make the material of version `number`. Only the store may hear of it before it is recorded (I4)."""
@@ -79,12 +81,25 @@ class Want:
     """Verifiers: all accepted versions, oldest first. Holders: the active one, then the previous one."""
     epoch: int
     """Content that carries an older revision than this is written again, even where it is equal (I5)."""
-    confirmed: bool
-    """Whether an earlier run recorded that this was in place: then a difference is drift, and is said so."""
-    settled: int | None
-    """The revision at which all of it was recorded to have switched; None where that is still to be seen."""
+    settled: int
+    """The revision at which all of it was last recorded to be in place, 0 for never. What was written later than
+    this has to be seen to work again."""
+    drift: bool
+    """Whether a difference now can only be somebody else's edit: then it is repaired, and said so."""
+    known: frozenset[str]
+    """Labels of the targets that were delivered to before."""
     erase: bool
     """Whether nothing older may be readable any more, version histories included (I8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What one target is to hold."""
+
+    current: Mapping[str, Sensitive]
+    """Fields of what is in force. Who reads them has to be seen to have read them."""
+    previous: Mapping[str, Sensitive | None] = field(default_factory=dict)
+    """Fields of the version on its way out; None where there is none."""
 
 
 class Delivers(Protocol):
@@ -101,7 +116,7 @@ class Delivers(Protocol):
         ...
 
     def fences(self) -> Mapping[str, str]:
-        """Return what a list shows of each target as it was last seen (`resourceVersion`, KV version)."""
+        """Return the fence of each target as it was last seen, by label: a list shows whether it still is."""
         ...
 
 
@@ -118,7 +133,10 @@ class Holder(Delivers, Protocol):
 class Gate(Protocol):
     """A condition that must be seen before a step."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
 
     def check(self, version_id: str) -> Sighting:
         """Look at it now."""
@@ -158,8 +176,10 @@ class Seen:
 class Target(Protocol):
     """One document somewhere: a Kubernetes Secret or ConfigMap, a Vault path."""
 
-    label: str
-    """Unique in the fleet, for people and for the list of fences: `secret payments/key`."""
+    @property
+    def label(self) -> str:
+        """Unique in the fleet, for people and for the list of fences: `secret payments/key`."""
+        ...
 
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the fields `names`; None where the document does not exist."""
@@ -203,7 +223,10 @@ class Entry:
 class Store(Protocol):
     """Keeps one rotation's ring and material in one document, so that both change in one write."""
 
-    label: str
+    @property
+    def label(self) -> str:
+        """For people: `vault rotator/payments/jwt`."""
+        ...
 
     def load(self) -> Entry | None:
         """Read it; None where there is none. Raises `codec.Unreadable` for garbage."""
@@ -216,14 +239,3 @@ class Store(Protocol):
     def erase_history(self, *, act: bool) -> bool:
         """Make sure that no older copy of the document can be read; return whether that is so."""
         ...
-
-
-# --- a rotation, wired ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """How a holder is known to have switched."""
-
-    pick_up: timedelta | None = None
-    """It reads again by itself within this time."""

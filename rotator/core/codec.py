@@ -36,7 +36,9 @@ def to_document(ring: Ring) -> dict[str, Any]:
         "rotation": ring.rotation,
         "revision": ring.revision,
         "acceptanceRevision": ring.acceptance_revision,
+        "acceptanceConfirmed": ring.acceptance_confirmed,
         "holdingRevision": ring.holding_revision,
+        "holdingConfirmed": ring.holding_confirmed,
         "requests": list(ring.requests),
         "versions": [_version_document(v) for v in ring.versions],
     }
@@ -57,7 +59,9 @@ def from_document(document: object) -> Ring:
             revision=int(document["revision"]),
             versions=tuple(_version(v) for v in document["versions"]),
             acceptance_revision=int(document["acceptanceRevision"]),
+            acceptance_confirmed=int(document["acceptanceConfirmed"]),
             holding_revision=int(document["holdingRevision"]),
+            holding_confirmed=int(document["holdingConfirmed"]),
             requests=tuple(str(r) for r in document["requests"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -74,5 +78,5 @@ def _version_document(version: Version) -> dict[str, Any]:
 
 
 def _version(document: dict[str, Any]) -> Version:
-    values = {k: parse_instant(v) if k in _INSTANTS else v for k, v in document.items()}
+    values: dict[str, Any] = {k: parse_instant(v) if k in _INSTANTS else v for k, v in document.items()}
     return Version(**{**values, "state": State(values["state"])})

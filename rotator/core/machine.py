@@ -198,7 +198,7 @@ def lead_passed(s: Situation) -> Sync | Wait | Freeze | None:
         rewritten = [
             x.since
             for x in s.observed.get(Part.VERIFIERS) or ()
-            if x.since and x.revision >= (s.version.published_revision or 0)
+            if x.since and x.revision >= s.ring.acceptance_confirmed
         ]
         clocks += [since + s.policy.windows.lead for since in rewritten]
     until = max(clocks)
@@ -354,9 +354,8 @@ def _stage(ring: Ring, version: Version, now: datetime, windows: Windows) -> Rin
 
 def _publish(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
     lead = windows.lead if ring.active or windows.first_lead else timedelta()
-    return ring.with_version(
-        replace(version, published_at=now, published_revision=ring.revision, activate_after=now + lead)
-    )
+    ring = replace(ring, acceptance_confirmed=ring.revision)
+    return ring.with_version(replace(version, published_at=now, activate_after=now + lead))
 
 
 def _activate(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
@@ -369,7 +368,8 @@ def _activate(ring: Ring, version: Version, now: datetime, windows: Windows) -> 
 def _converge(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
     if old := ring.retiring:
         ring = ring.with_version(replace(old, destroy_after=now + windows.overlap))
-    return ring.with_version(replace(version, converged_at=now, converged_revision=ring.revision))
+    ring = replace(ring, holding_confirmed=ring.revision)
+    return ring.with_version(replace(version, converged_at=now))
 
 
 def _withdraw(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
@@ -380,6 +380,7 @@ def _withdraw(ring: Ring, version: Version, now: datetime, windows: Windows) -> 
 
 def _destroy(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
     del windows
+    ring = replace(ring, acceptance_confirmed=ring.revision)
     return ring.with_version(replace(version, destroyed_at=now))
 
 

@@ -45,15 +45,11 @@ class Version:
     """A fingerprint of the credential's parameters (algorithm, size) that it was made with."""
     staged_at: datetime
     published_at: datetime | None = None
-    published_revision: int | None = None
-    """The ring's revision at which publication was recorded: what is rewritten later is newer than this."""
     activate_after: datetime | None = None
     activated_at: datetime | None = None
     converge_by: datetime | None = None
     converged_at: datetime | None = None
     """When *all* holders were seen to have switched to it. Only this starts the retire clock (I2)."""
-    converged_revision: int | None = None
-    """The ring's revision at which convergence was recorded."""
     destroy_after: datetime | None = None
     withdrawn_at: datetime | None = None
     """When the verifiers were told to forget it; the material leaves the store in the same write."""
@@ -74,8 +70,12 @@ class Ring:
     versions: tuple[Version, ...] = ()
     acceptance_revision: int = 0
     """The revision at which the list of accepted versions last changed."""
+    acceptance_confirmed: int = 0
+    """The revision at which every verifier was last recorded to show it."""
     holding_revision: int = 0
     """The revision at which a version was last made active."""
+    holding_confirmed: int = 0
+    """The revision at which all holders were last recorded to have switched."""
     requests: tuple[str, ...] = ()
     """Reasons of requested rotations already honoured: at most once per reason."""
 
@@ -113,19 +113,6 @@ class Ring:
         """The ids that holders are handed: the active one, then the previous one while it is accepted."""
         previous = self.retiring if self.retiring and not self.retiring.withdrawn_at else None
         return tuple(v.id for v in (self.active, previous) if v)
-
-    @property
-    def acceptance_confirmed(self) -> bool:
-        """Whether an earlier run recorded that every verifier shows the accepted list as it is now."""
-        retiring = self.retiring
-        staged = self.in_state(State.STAGED)
-        return bool(self.versions) and not staged and not (retiring and retiring.withdrawn_at)
-
-    @property
-    def holding_confirmed(self) -> bool:
-        """Whether an earlier run recorded that every holder holds what it is to hold now."""
-        retiring = self.retiring
-        return bool(self.active and self.active.converged_at) and not (retiring and retiring.withdrawn_at)
 
     def with_version(self, version: Version) -> Ring:
         """Return this ring with the version of the same number replaced, or `version` appended."""

@@ -10,16 +10,20 @@ HIDDEN = "[redacted]"
 
 
 class Sensitive:
-    """A secret text. `reveal()` is the only way to it, and is written where it leaves for its owner."""
+    """A secret text, or secret bytes. Only `reveal()` and `octets()` give it away, where it leaves for its owner."""
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str | bytes) -> None:
         """Wrap `value`."""
-        self._value = value
+        self._value = value.encode() if isinstance(value, str) else value
 
     def reveal(self) -> str:
-        """Return the secret itself."""
+        """Return the secret as text. Raises UnicodeDecodeError for bytes that are no UTF-8."""
+        return self._value.decode()
+
+    def octets(self) -> bytes:
+        """Return the secret as bytes."""
         return self._value
 
     def __repr__(self) -> str:
@@ -33,7 +37,7 @@ class Sensitive:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sensitive):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        return hmac.compare_digest(self._value, other._value)
 
     __hash__ = None  # type: ignore[assignment]  # a secret is nobody's dictionary key
 

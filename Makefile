@@ -1,0 +1,46 @@
+# Two commands: `make demo` does the main job, `make test` passes the tests. Both do all the set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo test check faults bench mutants docs lock clean help
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# Pinned with hashes; the stamp makes a second run free.
+$(VENV)/.ready: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("rotator needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.ready ## rotate real credentials under real traffic, on this machine (ARGS='--json --seed 7')
+	@$(BIN)/rotator demo $(ARGS)
+
+test: check ## all tests
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.ready ## style, types, architecture, generated texts
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
+
+faults: $(VENV)/.ready ## every call to the outside with every fault, singly and in pairs (ARGS=--bounded for less)
+	$(BIN)/python -m tests.faults $(ARGS)
+
+bench: $(VENV)/.ready ## speed as ratios, each measured in one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.ready ## write the generated parts of README.md and ARCHITECTURE.md anew
+	$(BIN)/python -m docs.generate
+
+lock: ## pin all dependencies with hashes (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra demo --group dev -o requirements-dev.txt
+
+clean: ## remove what was made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

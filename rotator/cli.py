@@ -1,0 +1,379 @@
+"""The command line: `rotator VERB`. Exit codes: 0 done or waiting as planned, 1 frozen, 2 usage or policy, 3 held."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rotator import __version__
+from rotator.core.timing import parse_duration
+from rotator.errors import PolicyError, RotatorError, SettingsError
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from rotator.engine.fleet import Report, Shard
+    from rotator.engine.outcome import Outcome
+    from rotator.engine.rotation import Rotation
+    from rotator.policy import RotationPolicy
+    from rotator.wiring import World
+
+USAGE = 2
+F = TypeVar("F", bound=Callable[..., object])
+
+
+class DurationType(click.ParamType[Any]):
+    """A duration on the command line, such as 10m."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it, or say what was expected."""
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class ShardType(click.ParamType[Any]):
+    """`I/N`, or `N` with the index from JOB_COMPLETION_INDEX (an Indexed Job)."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        """Read it, or say what was expected."""
+        from rotator.engine.fleet import Shard  # noqa: PLC0415 - the engine loads only for verbs that run
+
+        index, slash, count = str(value).rpartition("/")
+        if not slash:
+            index = os.environ.get("JOB_COMPLETION_INDEX", "")
+            if not index:
+                self.fail(f"{value}: expected I/N, as 0/4, or N where JOB_COMPLETION_INDEX is set", param, ctx)
+        if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+            self.fail(f"{index}/{count}: expected I/N with 0 <= I < N, as 0/4", param, ctx)
+        return Shard(int(index), int(count))
+
+
+def policy_options(command: F) -> F:
+    """Add the options of every verb that reads policies."""
+    for option in (
+        click.option(
+            "-f",
+            "--policies",
+            "paths",
+            multiple=True,
+            envvar="ROTATOR_POLICIES",
+            default=["/etc/rotator/policies"],
+            show_default=True,
+            type=click.Path(path_type=Path),
+            help="A policy file or a folder of them; repeatable. [env: ROTATOR_POLICIES]",
+        ),
+        click.option(
+            "-l", "--selector", default="", help="Only rotations with these labels: k=v,k2=v2.", metavar="LABELS"
+        ),
+        click.option("--type", "kind", default="", help="Only this credential kind, as jwtSigningKey.", metavar="KIND"),
+        click.option(
+            "-n", "--name", "names", multiple=True, help="Only this rotation: NAMESPACE/NAME; repeatable.", metavar="REF"
+        ),
+        click.option("--shard", type=ShardType(), help="Only this share of the rotations: I/N.", metavar="I/N"),
+    ):
+        command = option(command)
+    return command
+
+
+def cluster_options(command: F) -> F:
+    """Add the options of every verb that speaks to systems."""
+    for option in (
+        click.option("--context", default=None, help="The kubeconfig context; default: the pod's own cluster."),
+        click.option(
+            "--deadline",
+            type=DurationType(),
+            default="10m",
+            show_default=True,
+            envvar="ROTATOR_DEADLINE",
+            help="The run ends inside this time.",
+        ),
+        click.option(
+            "--timeout", type=DurationType(), default="10s", show_default=True, help="The longest one request may take."
+        ),
+        click.option(
+            "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Rotations at a time."
+        ),
+        output_option,
+    ):
+        command = option(command)
+    return command
+
+
+def output_option(command: F) -> F:
+    """Add `-o`."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json", "yaml"]),
+        default="table",
+        show_default=True,
+        help="For people, or for programs.",
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="rotator")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def cli(*, verbose: bool) -> None:
+    """Rotate credentials so that nobody notices: verifiers accept first, holders switch, verifiers forget.
+
+    \b
+    Exit codes: 0 done, nothing due, or waiting as planned
+                1 a rotation is frozen: both versions are accepted, somebody has to look
+                2 usage or policy error, nothing was touched
+                3 another run holds the lease
+    """
+    from rotator.telemetry.logs import set_up  # noqa: PLC0415 - after the arguments are known to be right
+
+    set_up(verbose=verbose)
+
+
+@cli.command()
+@policy_options
+@cluster_options
+@click.option("--lease", type=DurationType(), default="30s", show_default=True, help="A killed run is waited for so long.")
+def run(*, lease: timedelta, output: str, **options: Any) -> None:
+    """Advance every rotation that is due. This is what the CronJobs call.
+
+    \b
+    Example: rotator run -f policies/ -l team=payments
+    """
+    report = _advance(act=True, lease=lease, progress=output == "table", **options)
+    _show(report.outcomes, output, steps=True)
+    sys.exit(report.exit_code)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why. The same reason rotates at most once.")
+@policy_options
+@cluster_options
+@click.option("--lease", type=DurationType(), default="30s", show_default=True, help="A killed run is waited for so long.")
+def rotate(*, name: str, reason: str, names: Sequence[str], lease: timedelta, output: str, **options: Any) -> None:
+    """Start the rotation NAME (NAMESPACE/NAME) now, on the same safe path; at most once per reason.
+
+    \b
+    Example: rotator rotate payments/payments-jwt --reason INC-4711
+    """
+    del names
+    report = _advance(act=True, lease=lease, request=reason, names=(name,), progress=output == "table", **options)
+    _show(report.outcomes, output, steps=True)
+    sys.exit(report.exit_code)
+
+
+@cli.command()
+@policy_options
+@cluster_options
+def plan(*, output: str, **options: Any) -> None:
+    """Say what `run` would do now, and why. Changes nothing: it is the same code, with reads only.
+
+    \b
+    Example: rotator plan -f policies/ -o yaml
+    """
+    report = _advance(act=False, **options)
+    _show(report.outcomes, output, steps=True)
+    sys.exit(report.exit_code)
+
+
+@cli.command()
+@policy_options
+@cluster_options
+def status(*, output: str, **options: Any) -> None:
+    """One line a rotation: phase, active version, age, what comes next and when, and who is waited for.
+
+    \b
+    Example: rotator status -f policies/ -o json
+    """
+    report = _advance(act=False, **options)
+    _show(report.outcomes, output, steps=False)
+    sys.exit(report.exit_code)
+
+
+@cli.command()
+@policy_options
+@output_option
+def validate(*, output: str, **options: Any) -> None:
+    """Check policy files, their windows and what they share. Reads no system.
+
+    \b
+    Example: rotator validate -f policies/
+    """
+    from rotator import report  # noqa: PLC0415 - only for this verb
+    from rotator.core.timing import format_duration  # noqa: PLC0415 - as above
+
+    rows = [
+        {
+            "rotation": p.ref,
+            "every": format_duration(p.spec.every),
+            "lead": format_duration(p.lead),
+            "leastLead": str(p.least_lead),
+            "overlap": str(p.overlap),
+        }
+        for p in _policies(**options)
+    ]
+    if output == "table":
+        for row in rows:
+            click.echo(f"{row['rotation']}: good; every {row['every']}")
+            click.echo(f"  lead    {row['lead']}, at least {row['leastLead']}")
+            click.echo(f"  overlap {row['overlap']}")
+    else:
+        click.echo(report.as_json(rows) if output == "json" else report.as_yaml(rows))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON schema of policy files.
+
+    \b
+    Example: rotator schema > rotation.schema.json
+    """
+    from rotator import policy, report  # noqa: PLC0415 - only for this verb
+
+    click.echo(report.as_json(policy.json_schema()))
+
+
+# --- what the verbs share ----------------------------------------------------------------------------------------
+
+
+def _policies(
+    *,
+    paths: Sequence[Path],
+    selector: str = "",
+    kind: str = "",
+    names: Sequence[str] = (),
+    shard: Shard | None = None,
+) -> list[RotationPolicy]:
+    """Read all policies, then keep those that were asked for. All are checked: a bad one is never skipped over."""
+    from rotator.policy_files import load  # noqa: PLC0415 - pydantic and yaml load only for verbs that read policies
+
+    policies = load(paths)
+    wanted = _labels(selector)
+    chosen = [
+        p
+        for p in policies
+        if wanted.items() <= p.metadata.labels.items()
+        and (not names or p.ref in names)
+        and (not shard or shard.has(p.ref))
+        and (not kind or p.kind_name == kind)
+    ]
+    if unknown := set(names) - {p.ref for p in policies}:
+        known = ", ".join(p.ref for p in policies)
+        raise SettingsError(f"no rotation {', '.join(sorted(unknown))}; declared: {known}")
+    return chosen
+
+
+def _labels(selector: str) -> dict[str, str]:
+    pairs = [part.split("=", 1) for part in selector.replace("==", "=").split(",") if part]
+    if any(len(pair) != 2 for pair in pairs):  # noqa: PLR2004 - key and value
+        raise click.BadParameter(f"{selector}: expected k=v,k2=v2", param_hint="--selector")
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _advance(  # noqa: PLR0913 - the options of the command line
+    *,
+    act: bool,
+    context: str | None,
+    deadline: timedelta,
+    timeout: timedelta,
+    concurrency: int,
+    lease: timedelta | None = None,
+    request: str | None = None,
+    progress: bool = False,
+    **chosen: Any,
+) -> Report:
+    policies = _policies(**chosen)
+    from rotator import wiring  # noqa: PLC0415 - clients load after the policies are known to be good
+
+    world = wiring.world(context=context, deadline=deadline, timeout=timeout.total_seconds())
+    finished = _progress(len(policies)) if progress else _log
+    try:
+        fleet = wiring.fleet(
+            world, act=act, concurrency=concurrency, lease=lease or wiring.LEASE, finished=finished if act else _silent
+        )
+        return fleet.advance(_wired(world, policies, request))
+    finally:
+        world.close()
+
+
+def _wired(world: World, policies: Sequence[RotationPolicy], request: str | None) -> list[Rotation]:
+    from rotator import wiring  # noqa: PLC0415 - as above
+
+    return [wiring.rotation(world, p, request=request) for p in policies]
+
+
+def _silent(outcome: Outcome) -> None:
+    del outcome
+
+
+def _log(outcome: Outcome) -> None:
+    """Log one outcome with stable keys."""
+    import logging  # noqa: PLC0415 - set up by now
+
+    level = logging.ERROR if outcome.result == "Frozen" else logging.INFO
+    logging.getLogger("rotator").log(
+        level,
+        "rotation",
+        extra={
+            "rotation": outcome.rotation,
+            "result": str(outcome.result),
+            "reason": outcome.reason,
+            "until": outcome.until.isoformat() if outcome.until else None,
+            "step": list(outcome.steps),
+            "revision": outcome.ring.revision if outcome.ring else None,
+        },
+    )
+
+
+def _progress(total: int) -> Callable[[Outcome], None]:
+    """Count finished rotations on a terminal; log each where nobody watches."""
+    if not sys.stderr.isatty():
+        return _log
+    done = [0]
+
+    def finished(outcome: Outcome) -> None:
+        done[0] += 1
+        click.echo(f"\r{done[0]} of {total}  {outcome.rotation:<60.60}", nl=done[0] == total, err=True)
+
+    return finished
+
+
+def _show(outcomes: Sequence[Outcome], output: str, *, steps: bool) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415 - beside its only use
+
+    from rotator import report  # noqa: PLC0415 - only once there is something to show
+
+    if output == "table":
+        click.echo(report.as_table(outcomes, datetime.now(UTC), steps=steps))
+        return
+    rows = report.rows(outcomes)
+    click.echo(report.as_json(rows) if output == "json" else report.as_yaml(rows))
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence and an exit code, never a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except click.Abort:
+        sys.exit(130)
+    except (PolicyError, SettingsError) as error:
+        click.echo(f"rotator: {error}", err=True)
+        sys.exit(USAGE)
+    except RotatorError as error:
+        click.echo(f"rotator: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,39 @@
+"""What the answers of HTTP servers mean to us, whichever client received them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import urllib3
+
+from rotator.clients.retry import retry_after
+from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
+
+HTTP_ERRORS = 400
+"""From this status on an answer means failure (RFC 9110, section 15)."""
+_SERVER_ERRORS = 500
+_NOT_TAKEN = frozenset({429, 503})
+_CLASSES: Mapping[int, type[ClientError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
+
+
+def no_answer(what: str, error: Exception) -> ClientError:
+    """Translate an exception of the transport: never reached, or lost on the way back."""
+    never_sent = (
+        urllib3.exceptions.ConnectTimeoutError,
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.SSLError,
+        urllib3.exceptions.NameResolutionError,
+    )
+    reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    if isinstance(reason, never_sent):
+        return Unavailable(what, f"not reached ({type(reason).__name__})")
+    return Ambiguous(what, f"no answer ({type(reason).__name__})")
+
+
+def by_status(what: str, status: int, detail: str, retry_header: str | None) -> ClientError:
+    """Translate an HTTP status that means failure."""
+    if status in _NOT_TAKEN:
+        return Unavailable(what, detail, code=status, retry_after=retry_after(retry_header))
+    if status >= _SERVER_ERRORS:
+        return Ambiguous(what, detail, code=status)
+    return _CLASSES.get(status, Rejected)(what, detail, code=status)

@@ -1,0 +1,152 @@
+"""The Kubernetes API, on the official client: its configuration, its authentication, its connections.
+
+Objects are plain JSON documents here: the generated models are slow to load, and their repr prints secrets.
+API: https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import client, config
+
+from rotator.clients.answers import HTTP_ERRORS, by_status, no_answer
+from rotator.clients.meter import Meter
+from rotator.clients.retry import Retry
+from rotator.errors import ClientError, SettingsError
+from rotator.kinds import Kind
+
+SYSTEM = "kubernetes"
+PAGE = 500
+"""Objects a page of a list (`limit`)."""
+MERGE_PATCH = "application/merge-patch+json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+FIELD_MANAGER = "rotator"
+
+Json = dict[str, Any]
+
+# The client's hand-written parts are untyped.
+_load_incluster: Callable[..., None] = config.load_incluster_config
+_load_kubeconfig: Callable[..., None] = config.load_kube_config
+
+
+def _send(api: client.ApiClient) -> Callable[..., Any]:
+    send: Callable[..., Any] = api.rest_client.request
+    return send
+
+
+def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16) -> client.ApiClient:
+    """Return the official client for the cluster that runs us, else for the kubeconfig's `context`.
+
+    Raises SettingsError where neither is to be had.
+    """
+    settings = client.Configuration()
+    try:
+        if context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            _load_incluster(client_configuration=settings)
+        else:
+            _load_kubeconfig(context=context, client_configuration=settings)
+    except (config.ConfigException, OSError) as error:
+        raise SettingsError(
+            f"no Kubernetes API is configured: {error}. Expected: a pod's service account, or a kubeconfig "
+            "(KUBECONFIG, --context)"
+        ) from None
+    if not settings.verify_ssl:
+        raise SettingsError("the kubeconfig switches TLS verification off; rotator refuses to hand keys to that")
+    settings.retries = False
+    settings.connection_pool_maxsize = pool
+    settings.timeout = timeout
+    return client.ApiClient(settings)
+
+
+class Kubernetes:
+    """Reads and writes of JSON documents; every write is either fenced by a resourceVersion or a creation."""
+
+    def __init__(self, api: client.ApiClient, retry: Retry, meter: Meter, *, timeout: float = 10.0) -> None:
+        self._api = api
+        self._retry = retry
+        self._meter = meter
+        self._timeout = timeout
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """Read one object. Raises NotFound."""
+        return self._read(kind.path(namespace, name))
+
+    def metadata(self, kind: Kind, namespace: str, name: str) -> Json:
+        """Read one object's metadata, and nothing of its contents. Raises NotFound."""
+        return self._read(kind.path(namespace, name), accept=METADATA)
+
+    def list(
+        self, kind: Kind, namespace: str, *, selector: str = "", metadata_only: bool = False
+    ) -> Iterator[Json]:
+        """Yield the objects that match a label selector, page by page, so that memory stays bounded."""
+        query = {"limit": str(PAGE)}
+        if selector:
+            query["labelSelector"] = selector
+        while True:
+            accept = METADATA_LIST if metadata_only else "application/json"
+            page = self._read(f"{kind.path(namespace)}?{urlencode(query)}", accept=accept)
+            yield from page["items"]
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    def create(self, kind: Kind, namespace: str, document: Json) -> Json:
+        """Create an object. Raises Conflict where the name is taken."""
+        document = {"apiVersion": kind.api, "kind": kind.name, **document}
+        return self._write("POST", kind.path(namespace), "application/json", document)
+
+    def patch(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
+        """Apply a merge patch (RFC 7386). With `metadata.resourceVersion` in it, Conflict where it is stale."""
+        return self._write("PATCH", kind.path(namespace, name), MERGE_PATCH, changes)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.rest_client.pool_manager.clear()
+
+    def _read(self, path: str, *, accept: str = "application/json") -> Json:
+        return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}, None), read=True)
+
+    def _write(self, method: str, path: str, content_type: str, body: Json) -> Json:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        path = f"{path}?fieldManager={FIELD_MANAGER}"
+        return self._retry.call(lambda: self._ask(method, path, headers, body), read=False)
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: Json | None) -> Json:
+        what = f"{method} {path.partition('?')[0]}"
+        settings = self._api.configuration
+        token = settings.get_api_key_with_prefix("authorization")
+        sent_headers = dict(headers) | ({"Authorization": token} if token else {})
+        sent = self._retry.clock.now()
+        try:
+            answer = _send(self._api)(
+                method, settings.host + path, headers=sent_headers, body=body, _request_timeout=self._timeout
+            )
+            status, text = answer.status, answer.read()
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            self._meter.count(SYSTEM, method, 0)
+            raise no_answer(what, error) from None
+        self._meter.count(SYSTEM, method, status)
+        self._meter.note_date(SYSTEM, answer.getheader("Date"), sent)
+        if status >= HTTP_ERRORS:
+            raise _translate(what, status, text, answer.getheader("Retry-After"))
+        return cast("Json", json.loads(text))
+
+
+def _translate(what: str, status: int, text: bytes, retry_header: str | None) -> ClientError:
+    """Keep of a Status object only its reason: messages may quote what was sent.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+    """
+    try:
+        reason = str(json.loads(text).get("reason", ""))[:64]
+    except (ValueError, AttributeError):
+        reason = ""
+    return by_status(what, status, f"HTTP {status} {reason}".strip(), retry_header)

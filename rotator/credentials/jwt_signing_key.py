@@ -1,0 +1,86 @@
+"""JWT signing keys: RSA, elliptic curve and Edwards keys, with RFC 7638 thumbprints as key ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc import jwk
+
+from rotator.core.sensitive import Material, Sensitive
+from rotator.ports import Made
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+RSA_EXPONENT = 65537
+RSA_BITS = 3072
+"""NIST SP 800-57 part 1 rev. 5, table 2: 128 bits of security, the strength of ES256."""
+
+_CURVES: Mapping[str, Callable[[], ec.EllipticCurve]] = {
+    "ES256": ec.SECP256R1,
+    "ES384": ec.SECP384R1,
+    "ES512": ec.SECP521R1,
+}
+RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+ALGORITHMS = (*_CURVES, *RSA_ALGORITHMS, "EdDSA")
+"""The `alg` values of RFC 7518, section 3.1, and RFC 8037 that this kind makes keys for."""
+
+
+@dataclass(frozen=True)
+class JwtSigningKey:
+    """Makes keys for one algorithm; `bits` counts for RSA only, at least 2048 (RFC 7518, section 3.3)."""
+
+    algorithm: str
+    bits: int = RSA_BITS
+
+    @property
+    def spec(self) -> str:
+        """The parameters in one word: `ES256`, `RS256-3072`."""
+        return f"{self.algorithm}-{self.bits}" if self.algorithm in RSA_ALGORITHMS else self.algorithm
+
+    def make(self, rotation: str, number: int) -> Made:
+        """Make a key pair. The id is its RFC 7638 thumbprint, so rotation and number do not matter."""
+        del rotation, number
+        pem = self._generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        material = {"private_key": Sensitive(pem)}
+        return Made(_key(material).thumbprint(), material)
+
+    def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
+        """Return `private_key` and `public_key` (PEM, PKCS #8 and SPKI), `jwk` (private), `kid`, `algorithm`."""
+        key = _key(material)
+        private = self._described(version_id, key.as_dict(private=True))
+        return {
+            "private_key": material["private_key"],
+            "public_key": Sensitive(key.as_pem(private=False)),
+            "jwk": Sensitive(json.dumps(private, separators=(",", ":"))),
+            "kid": Sensitive(version_id),
+            "algorithm": Sensitive(self.algorithm),
+        }
+
+    def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
+        """Return the public JWK (RFC 7517) with `kid`, `alg` and `use`."""
+        return self._described(version_id, _key(material).as_dict(private=False))
+
+    def _described(self, version_id: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        return {**document, "kid": version_id, "use": "sig", "alg": self.algorithm}
+
+    def _generate(self) -> PrivateKey:
+        if curve := _CURVES.get(self.algorithm):
+            return ec.generate_private_key(curve())
+        if self.algorithm == "EdDSA":
+            return ed25519.Ed25519PrivateKey.generate()
+        return rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=self.bits)
+
+
+def _key(material: Material) -> jwk.RSAKey | jwk.ECKey | jwk.OKPKey:
+    pem = material["private_key"].octets()
+    kinds: tuple[type[jwk.RSAKey | jwk.ECKey | jwk.OKPKey], ...] = (jwk.ECKey, jwk.RSAKey, jwk.OKPKey)
+    for kind in kinds:
+        try:
+            return kind.import_key(pem)
+        except ValueError:
+            continue
+    raise ValueError("the stored private key is none that this kind makes") from None

@@ -1,0 +1,87 @@
+"""Shared secrets: HMAC keys for JWTs, and opaque values for cookies, webhooks and token encryption."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rotator.core.sensitive import Material, Sensitive
+from rotator.ports import Made
+
+HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
+"""The least key size of each algorithm, in bytes: the size of its hash (RFC 7518, section 3.2)."""
+ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+ID_LENGTH = 16
+
+
+def _text(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True)
+class SharedSecret:
+    """Makes secrets of one form: `algorithm`, or `length` of `alphabet`, or `size` bytes in `encoding`."""
+
+    algorithm: str | None = None
+    length: int | None = None
+    alphabet: str = ALPHANUMERIC
+    size: int = 32
+    encoding: str = "base64"
+    """`base64`, `hex` or `raw`."""
+
+    @property
+    def spec(self) -> str:
+        """The form in one word: `HS256`, `opaque-32-characters`, `opaque-32-base64`."""
+        if self.algorithm:
+            return self.algorithm
+        if self.length is None:
+            return f"opaque-{self.size}-{self.encoding}"
+        alphabet = hashlib.sha256(self.alphabet.encode()).hexdigest()[:8]
+        return f"opaque-{self.length}-characters-{alphabet}"
+
+    def make(self, rotation: str, number: int) -> Made:
+        """Draw a secret. Its id is derived from rotation and number, never from the secret."""
+        version_id = hashlib.sha256(f"{rotation}\0{number}".encode()).hexdigest()[:ID_LENGTH]
+        octets = base64.b64encode(self._draw()).decode()
+        return Made(version_id, {"value": Sensitive(octets)})
+
+    def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
+        """Return `value` (the secret as the application uses it), `kid`, `algorithm` and, for HMAC, `jwk`."""
+        fields = {
+            "value": Sensitive(_octets(material)),
+            "kid": Sensitive(version_id),
+            "algorithm": Sensitive(self.algorithm or "opaque"),
+        }
+        if self.algorithm:
+            fields["jwk"] = Sensitive(json.dumps(self._jwk(version_id, material), separators=(",", ":")))
+        return fields
+
+    def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
+        """Return a symmetric JWK (RFC 7518, section 6.4) for HMAC, else an object of `id` and `value`."""
+        if self.algorithm:
+            return self._jwk(version_id, material)
+        return {"id": version_id, "value": _octets(material).decode()}
+
+    def _jwk(self, version_id: str, material: Material) -> dict[str, Any]:
+        key = _text(_octets(material))
+        return {"kty": "oct", "k": key, "kid": version_id, "use": "sig", "alg": self.algorithm}
+
+    def _draw(self) -> bytes:
+        """Draw the secret. An HMAC key is text, so that one who reads a string and one who reads a JWK agree."""
+        if self.algorithm:
+            return _text(secrets.token_bytes(HMAC_BYTES[self.algorithm])).encode()
+        if self.length is not None:
+            return "".join(secrets.choice(self.alphabet) for _ in range(self.length)).encode()
+        octets = secrets.token_bytes(self.size)
+        if self.encoding == "base64":
+            return base64.b64encode(octets)
+        return octets.hex().encode() if self.encoding == "hex" else octets
+
+
+def _octets(material: Material) -> bytes:
+    return base64.b64decode(material["value"].octets())

@@ -1,0 +1,170 @@
+"""Delivery of a document to one verifier or holder: look, compare, write fenced, read back, and see it settle.
+
+This is the only place where a target is written, so what keeps a stale run from acting (I5), what is done after a
+lost reply (I6) and what counts as somebody else's edit is said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from rotator.core.codec import instant
+from rotator.core.machine import Sighting
+from rotator.core.sensitive import Sensitive
+from rotator.core.timing import Staleness, format_duration
+from rotator.engine.rollout import Rollout
+from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
+from rotator.ports import Clock, Rendered, Seen, Stamp, Target, Want
+
+ATTEMPTS = 5
+
+
+@dataclass
+class Delivery:
+    """One verifier or holder that is a document somewhere, and perhaps workloads that read it."""
+
+    name: str
+    target: Target
+    render: Callable[[Want], Rendered]
+    clock: Clock
+    staleness: Staleness
+    """Verifiers: how long what was there before may still be in use."""
+    landing: timedelta
+    """The longest time between stamping a write and its taking effect: the client's time-out."""
+    pick_up: timedelta | None = None
+    """Holders that read again by themselves: within this time."""
+    rollout: Rollout | None = None
+    """The workloads to restart, where they do not."""
+    _seen: Seen | None = field(default=None, repr=False)
+    _looked: bool = False
+    _since: datetime | None = None
+    """When this very run saw its own write answered."""
+
+    def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
+        """Bring the target in line with `want`; see `rotator.ports.Delivers`."""
+        rendered = self.render(want)
+        self._looked = self._looked and not fresh
+        changes = self._deliver(want, rendered, act=act)
+        if want.erase and not self.target.erase_history(act=act):
+            changes = (*changes, f"erase the history of {self.target.label}")
+        if changes and not act:
+            return self._planned(want, changes)
+        return self._settle(want, changes, act=act, fresh=fresh)
+
+    def fences(self) -> Mapping[str, str]:
+        """Return the fence of the target as it was last seen."""
+        return {self.target.label: self._seen.fence} if self._seen else {}
+
+    def _deliver(self, want: Want, rendered: Rendered, *, act: bool) -> tuple[str, ...]:
+        changes: tuple[str, ...] = ()
+        fields = {**rendered.current, **rendered.previous}
+        for _ in range(ATTEMPTS):
+            if not self._looked:
+                self._seen, self._looked, self._since = self.target.read(list(fields)), True, None
+            self._check(want, fields)
+            if _in_place(self._seen, fields, want):
+                return changes
+            changes = (self._describe(want),)
+            if not act:
+                return changes
+            stamp = self._stamp(want, rendered)
+            try:
+                self._seen = self.target.write(fields, stamp, self._seen, _note(want))
+                self._since = self.clock.now()
+            except (Conflict, Ambiguous):
+                self._looked = False
+        if self._looked and _in_place(self._seen, fields, want):
+            return changes
+        raise Frozen(
+            f"{self.target.label} changed under us {ATTEMPTS} times: somebody else writes it all the time. "
+            "Expected: only rotator writes it. Find the other writer (kubectl get -o yaml shows managedFields)"
+        )
+
+    def _check(self, want: Want, fields: Mapping[str, Sensitive | None]) -> None:
+        """Refuse to touch what is not ours, and what a later run has written."""
+        seen, label = self._seen, self.target.label
+        if seen is None:
+            return
+        stamp = seen.stamp
+        if stamp and stamp.rotation != want.ring.rotation:
+            raise Frozen(
+                f"{label} belongs to the rotation {stamp.rotation}; it was left untouched. "
+                "Name another target, or remove it from one of the two rotations"
+            )
+        if stamp and stamp.revision > want.ring.revision:
+            raise Superseded(
+                f"{label} carries revision {stamp.revision}, we act on revision {want.ring.revision}: "
+                "another run is ahead"
+            )
+        foreign = any(seen.fields.get(n) != v for n, v in fields.items() if n in seen.fields)
+        if stamp is None and foreign and label not in want.known:
+            raise Frozen(
+                f"{label} exists and was not made by rotator; it was left untouched. Move it away, or map to "
+                "other data keys (holders[].data)"
+            )
+
+    def _stamp(self, want: Want, rendered: Rendered) -> Stamp:
+        """Return the stamp for a write; where the current fields stay as they are, so do their instants."""
+        old = self._seen.stamp if self._seen else None
+        version = want.copies[0].id if want.copies else ""
+        unchanged = self._seen is not None and all(
+            self._seen.fields.get(n) == v for n, v in rendered.current.items()
+        )
+        keep = old if old and unchanged else None
+        return Stamp(
+            rotation=want.ring.rotation,
+            revision=want.ring.revision,
+            version=version,
+            content_revision=keep.content_revision if keep else want.ring.revision,
+            since=keep.since if keep else self.clock.now(),
+        )
+
+    def _describe(self, want: Want) -> str:
+        verb = "create" if self._seen is None else "write"
+        if want.drift and self.target.label in want.known:
+            verb = "repair (deleted by somebody else)" if self._seen is None else "repair (edited by somebody else)"
+        shown = ", ".join(c.id for c in want.copies)
+        return f"{verb} {self.target.label}: {shown}"
+
+    def _planned(self, want: Want, changes: tuple[str, ...]) -> Sighting:
+        restarts = self.rollout.plan(fresh=False) if self.rollout and want.settled < want.epoch else ()
+        return Sighting(name=self.name, confirmed=True, changes=(*changes, *restarts))
+
+    def _settle(self, want: Want, changes: tuple[str, ...], *, act: bool, fresh: bool) -> Sighting:
+        """See whether those who read the target have read what it holds now."""
+        stamp = self._seen.stamp if self._seen else None
+        if stamp is None:
+            raise Frozen(f"{self.target.label} does not show what was just written to it")
+        since = self._since or stamp.since + self.landing
+        seen = Sighting(
+            name=self.name, confirmed=True, since=since, revision=stamp.content_revision, changes=changes
+        )
+        if stamp.content_revision <= want.settled:
+            return seen
+        if self.rollout:
+            value = f"{stamp.content_revision}.{stamp.version}"
+            return self.rollout.sync(seen, value, since, act=act, fresh=fresh)
+        if self.pick_up is None or self.clock.now() >= since + self.pick_up:
+            return seen
+        until = since + self.pick_up
+        waiting = f"it reads again within {format_duration(self.pick_up)}"
+        return Sighting(name=self.name, confirmed=False, waiting=waiting, until=until, changes=changes)
+
+
+def _in_place(seen: Seen | None, fields: Mapping[str, Sensitive | None], want: Want) -> bool:
+    if seen is None or seen.stamp is None or seen.stamp.revision < want.epoch:
+        return False
+    return all(seen.fields.get(name) == value for name, value in fields.items())
+
+
+def _note(want: Want) -> dict[str, str]:
+    """Describe the versions delivered, for people who look at a document's metadata."""
+    note = {"owner": "rotator", "rotation": want.ring.rotation, "revision": str(want.ring.revision)}
+    versions = {v.id: v for v in want.ring.versions}
+    for name, copy in zip(("current", "previous"), want.copies, strict=False):
+        version = versions[copy.id]
+        since = version.activated_at or version.staged_at
+        note |= {f"{name}_version": version.id, f"{name}_state": version.state, f"{name}_since": instant(since)}
+    return note

@@ -1,0 +1,171 @@
+"""All rotations in one run: who is due, bounded concurrency, isolation, one report, one exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
+from rotator.engine.outcome import Outcome, Result
+from rotator.engine.rotation import Rotation, Run, Turn
+from rotator.errors import ClientError, LeaseLost
+
+log = logging.getLogger("rotator")
+
+Fences = Callable[[Sequence[Rotation]], Mapping[str, str]]
+"""Shows the fence of every target of some rotations, in as few requests as their systems allow."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A share of the fleet: rotation `r` belongs to the shard `hash(r) mod count`."""
+
+    index: int = 0
+    count: int = 1
+
+    def has(self, rotation: str) -> bool:
+        """Whether `rotation` is in this shard; the same in every run and on every machine."""
+        digest = hashlib.sha256(rotation.encode()).digest()
+        return int.from_bytes(digest[:8]) % self.count == self.index
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What one run did, over all rotations."""
+
+    started: datetime
+    ended: datetime
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, or nothing due, or waiting as planned; 1 one is frozen; 3 another run holds a lease."""
+        results = {o.result for o in self.outcomes}
+        if Result.FROZEN in results:
+            return 1
+        return 3 if Result.HELD in results else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """Runs rotations."""
+
+    run: Run
+    leases: Leases
+    fences: Fences
+    concurrency: int = 8
+    finished: Callable[[Outcome], None] = field(default=lambda _: None)
+    """Told of each outcome as it comes, for progress."""
+
+    def advance(self, rotations: Sequence[Rotation]) -> Report:
+        """Advance every rotation that is due. One bad rotation never stops another."""
+        started = self.run.clock.now()
+        views = self._views(rotations)
+        idle = self._idle(rotations, views) if self.run.act else {}
+        due = [r for r in rotations if r.ref not in idle]
+        outcomes = {**idle, **dict(self._map(lambda r: self._isolated(r, views[r.ref]), due))}
+        ordered = tuple(outcomes[r.ref] for r in rotations)
+        return Report(started=started, ended=self.run.clock.now(), outcomes=ordered)
+
+    def _map(self, work: Callable[[Rotation], Outcome], rotations: Sequence[Rotation]) -> Iterable[tuple[str, Outcome]]:
+        if len(rotations) <= 1 or self.concurrency <= 1:
+            done: Iterable[Outcome] = map(work, rotations)
+        else:
+            with ThreadPoolExecutor(min(self.concurrency, len(rotations))) as pool:
+                done = list(pool.map(work, rotations))
+        return zip((r.ref for r in rotations), done, strict=True)
+
+    def _views(self, rotations: Sequence[Rotation]) -> dict[str, LeaseView]:
+        listed = self.leases.list({r.namespace for r in rotations}) if rotations else {}
+        return {r.ref: listed.get(r.ref) or self.leases.absent(r.ref) for r in rotations}
+
+    # --- nothing due ----------------------------------------------------------------------------------------
+
+    def _idle(self, rotations: Sequence[Rotation], views: Mapping[str, LeaseView]) -> dict[str, Outcome]:
+        """Find the rotations of which the lists show that nothing is due and nobody wrote to a target."""
+        quiet = [r for r in rotations if self._quiet(r, views[r.ref].memo)]
+        try:
+            seen = self.fences(quiet) if quiet else {}
+        except ClientError:
+            return {}
+        idle = [r for r in quiet if views[r.ref].memo.fences.items() <= seen.items()]
+        return {r.ref: self._report_idle(r, views[r.ref].memo) for r in idle}
+
+    def _quiet(self, rotation: Rotation, memo: Memo) -> bool:
+        due = memo.due is not None and memo.due <= self.run.clock.now()
+        asked = rotation.policy.request is not None
+        return memo.due is not None and not due and not asked and memo.spec == rotation.digest
+
+    def _report_idle(self, rotation: Rotation, memo: Memo) -> Outcome:
+        outcome = Outcome(rotation=rotation.ref, result=Result.IDLE, reason=memo.reason, until=memo.due)
+        self.finished(outcome)
+        return outcome
+
+    # --- one rotation ---------------------------------------------------------------------------------------
+
+    def _isolated(self, rotation: Rotation, view: LeaseView) -> Outcome:
+        try:
+            outcome = self._one(rotation, view)
+        except LeaseHeld as held:
+            outcome = Outcome(rotation=rotation.ref, result=Result.HELD, reason=f"another run is at work: {held}")
+        except ClientError as error:
+            outcome = Outcome(rotation=rotation.ref, result=Result.FROZEN, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a defect in one rotation must not stop the others
+            outcome = Outcome(rotation=rotation.ref, result=Result.FROZEN, reason=_defect(error))
+        self.finished(outcome)
+        return outcome
+
+    def _one(self, rotation: Rotation, view: LeaseView) -> Outcome:
+        if not self.run.act:
+            return self._turn(rotation, view.memo, lambda: None).advance()
+        self.run.check(rotation.clock_skew)
+        held = [self.leases.take(view)]
+
+        def renew() -> None:
+            held[0] = self.leases.renew(held[0])
+
+        outcome = self._turn(rotation, held[0].memo, renew).advance()
+        try:
+            self.leases.give_back(held[0], self._memo(rotation, held[0].memo, outcome))
+        except (ClientError, LeaseLost) as error:
+            log.warning("the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)})
+        return outcome
+
+    def _turn(self, rotation: Rotation, memo: Memo, renew: Callable[[], None]) -> Turn:
+        return Turn(
+            rotation=rotation,
+            run=self.run,
+            known=frozenset(memo.fences),
+            last_revision=memo.revision,
+            before_acting=renew,
+        )
+
+    def _memo(self, rotation: Rotation, before: Memo, outcome: Outcome) -> Memo:
+        """Return what to leave on the lease. A run that was overtaken leaves what it found."""
+        if outcome.result is Result.HELD:
+            return before
+        same = before.outcome == outcome.result and before.reason == outcome.reason
+        after = replace(
+            before,
+            outcome=str(outcome.result),
+            reason=outcome.reason,
+            since=before.since if same and before.since else self.run.clock.now(),
+            due=outcome.until if outcome.result is Result.WAITING else None,
+            spec=rotation.digest,
+            revision=max(before.revision, outcome.ring.revision if outcome.ring else 0),
+            fences={**before.fences, **outcome.fences},
+        )
+        return after
+
+
+def _defect(error: Exception) -> str:
+    """Describe an unexpected exception by where it happened; its text may hold what it must not show."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename.rpartition('rotator/')[2]}:{frames[-1].lineno}" if frames else "unknown"
+    log.error("unexpected error", extra={"error": type(error).__name__, "where": where})
+    return f"unexpected {type(error).__name__} at {where}: a defect of rotator; nothing was withdrawn"

@@ -1,0 +1,219 @@
+"""One Lease per rotation: one run at a time, and a memo where a list shows what is due.
+
+API: https://kubernetes.io/docs/concepts/architecture/leases/. A lease only saves work and shields systems without
+a fence; what keeps a stale run from doing harm is the fence on every write (I5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from rotator.core.codec import instant, parse_instant
+from rotator.errors import Ambiguous, Conflict, LeaseLost, NotFound
+from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind
+from rotator.ports import Clock
+
+Json = dict[str, Any]
+MEMO = f"{PREFIX}/memo"
+RENEW_AFTER = 1 / 3
+"""A held lease is renewed once this share of its duration has passed."""
+ATTEMPTS = 5
+
+
+class LeaseApi(Protocol):
+    """What leases need of the Kubernetes API."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """Read one object. Raises NotFound."""
+        ...
+
+    def list(self, kind: Kind, namespace: str, *, selector: str = "") -> Iterator[Json]:
+        """Yield objects."""
+        ...
+
+    def create(self, kind: Kind, namespace: str, document: Json) -> Json:
+        """Create an object. Raises Conflict."""
+        ...
+
+    def patch(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
+        """Apply a merge patch at a resourceVersion. Raises Conflict, Ambiguous."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """What the last run left on the lease: enough to see in a list that there is nothing to do."""
+
+    revision: int = 0
+    """The ring's revision. A ring that is gone is no new beginning where this is above 0."""
+    spec: str = ""
+    """The digest of the declaration that was acted on."""
+    due: datetime | None = None
+    """Before this instant nothing is to be done; None: look at it in each run."""
+    outcome: str = ""
+    reason: str = ""
+    since: datetime | None = None
+    """Since when the outcome and its reason are the same."""
+    fences: Mapping[str, str] = field(default_factory=dict)
+    """The fence of each target by label: a list shows whether somebody wrote since."""
+
+    def to_json(self) -> str:
+        """Write it down."""
+        document = {
+            "revision": self.revision,
+            "spec": self.spec,
+            "due": instant(self.due) if self.due else None,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "since": instant(self.since) if self.since else None,
+            "fences": dict(self.fences),
+        }
+        return json.dumps(document, separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Memo:
+        """Read it back. A damaged memo is an empty one: it only costs a look."""
+        try:
+            document = json.loads(text)
+            due, since = document["due"], document["since"]
+            return cls(
+                revision=int(document["revision"]),
+                spec=str(document["spec"]),
+                due=parse_instant(due) if due else None,
+                outcome=str(document["outcome"]),
+                reason=str(document["reason"]),
+                since=parse_instant(since) if since else None,
+                fences={str(k): str(v) for k, v in document["fences"].items()},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseView:
+    """A lease as it was read; without a resourceVersion there is none yet."""
+
+    namespace: str
+    name: str
+    resource_version: str = ""
+    holder: str = ""
+    expires: datetime | None = None
+    transitions: int = 0
+    memo: Memo = Memo()
+
+
+class LeaseHeld(Exception):  # noqa: N818 - an outcome, not an error: another run is at work
+    """Another run holds the lease."""
+
+
+def lease_name(rotation: str) -> str:
+    """Return the name of the Lease of `namespace/name`, in the same namespace."""
+    return f"rotation-{rotation.partition('/')[2]}"
+
+
+@dataclass
+class Leases:
+    """Takes, renews and gives back the leases of one run."""
+
+    api: LeaseApi
+    clock: Clock
+    identity: str
+    duration: timedelta
+
+    def list(self, namespaces: Iterable[str]) -> dict[str, LeaseView]:
+        """Return all our leases in `namespaces` by `namespace/name` of the rotation: one list a namespace."""
+        views = {}
+        for namespace in sorted(set(namespaces)):
+            for document in self.api.list(LEASE, namespace, selector=MANAGED):
+                view = _view(document)
+                views[f"{namespace}/{view.name.removeprefix('rotation-')}"] = view
+        return views
+
+    def absent(self, rotation: str) -> LeaseView:
+        """Return the view of a lease that a list did not show."""
+        return LeaseView(namespace=rotation.partition("/")[0], name=lease_name(rotation))
+
+    def take(self, view: LeaseView) -> LeaseView:
+        """Take the lease, or raise LeaseHeld."""
+        for _ in range(ATTEMPTS):
+            if view.holder and view.holder != self.identity and view.expires and view.expires > self.clock.now():
+                raise LeaseHeld(view.holder)
+            try:
+                return self._write(view, {**self._held(), "leaseTransitions": view.transitions + 1}, view.memo)
+            except (Conflict, Ambiguous):
+                view = self._again(view)
+        raise LeaseHeld(view.holder)
+
+    def renew(self, view: LeaseView) -> LeaseView:
+        """Renew the lease if a good part of it is over. Raises LeaseLost where somebody else has it."""
+        now = self.clock.now()
+        if view.expires and view.expires - now > self.duration * (1 - RENEW_AFTER):
+            return view
+        for _ in range(ATTEMPTS):
+            if view.holder != self.identity:
+                raise LeaseLost(f"the lease {view.namespace}/{view.name} was taken by {view.holder or 'nobody'}")
+            try:
+                return self._write(view, self._held(), view.memo)
+            except (Conflict, Ambiguous):
+                view = self._again(view)
+        raise LeaseLost(f"the lease {view.namespace}/{view.name} cannot be renewed")
+
+    def give_back(self, view: LeaseView, memo: Memo) -> None:
+        """Leave the memo and give the lease back. Somebody else's lease is left alone."""
+        for _ in range(ATTEMPTS):
+            if view.holder != self.identity:
+                return
+            try:
+                self._write(view, {"holderIdentity": None, "renewTime": None}, memo)
+            except (Conflict, Ambiguous):
+                view = self._again(view)
+            else:
+                return
+
+    def _held(self) -> Json:
+        now = instant(self.clock.now())
+        seconds = max(1, round(self.duration.total_seconds()))
+        return {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": seconds,
+            "acquireTime": now,
+            "renewTime": now,
+        }
+
+    def _write(self, view: LeaseView, spec: Json, memo: Memo) -> LeaseView:
+        metadata: Json = {
+            "name": view.name,
+            "labels": {MANAGED_BY: ROTATOR},
+            "annotations": {MEMO: memo.to_json()},
+        }
+        if not view.resource_version:
+            document = {"metadata": metadata, "spec": {k: v for k, v in spec.items() if v is not None}}
+            return _view(self.api.create(LEASE, view.namespace, document))
+        metadata["resourceVersion"] = view.resource_version
+        changes = {"metadata": metadata, "spec": spec}
+        return _view(self.api.patch(LEASE, view.namespace, view.name, changes))
+
+    def _again(self, view: LeaseView) -> LeaseView:
+        try:
+            return _view(self.api.get(LEASE, view.namespace, view.name))
+        except NotFound:
+            return replace(view, resource_version="", holder="", expires=None)
+
+
+def _view(document: Json) -> LeaseView:
+    metadata, spec = document["metadata"], document.get("spec") or {}
+    renewed, seconds = spec.get("renewTime"), spec.get("leaseDurationSeconds")
+    expires = parse_instant(renewed) + timedelta(seconds=seconds) if renewed and seconds else None
+    return LeaseView(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        resource_version=metadata["resourceVersion"],
+        holder=spec.get("holderIdentity") or "",
+        expires=expires.astimezone(UTC) if expires else None,
+        transitions=int(spec.get("leaseTransitions") or 0),
+        memo=Memo.from_json((metadata.get("annotations") or {}).get(MEMO, "")),
+    )

@@ -1,0 +1,38 @@
+"""What became of one rotation in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from rotator.core.ring import Ring
+
+
+class Result(StrEnum):
+    """How a run ended for one rotation."""
+
+    WAITING = "Waiting"
+    """All that can be done is done; it waits as planned."""
+    FROZEN = "Frozen"
+    """It cannot go on; both versions are accepted, nothing is lost, a person has to look (I9)."""
+    HELD = "Held"
+    """Another run is at work on it."""
+    IDLE = "Idle"
+    """Nothing was due, and the lists show that nobody touched anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The result for one rotation, with what was done and what it waits for."""
+
+    rotation: str
+    result: Result
+    reason: str = ""
+    until: datetime | None = None
+    waiting_on: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    """What was recorded and written, in order; in a plan, what would be."""
+    ring: Ring | None = None
+    fences: Mapping[str, str] = field(default_factory=dict)

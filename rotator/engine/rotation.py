@@ -1,0 +1,314 @@
+"""One rotation in one run: observe, decide, act, record, and again until there is nothing to do but wait.
+
+A plan is the same loop with `act` off: targets are only read, steps are recorded nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from rotator.core.codec import Unreadable
+from rotator.core.machine import (
+    Freeze,
+    Observed,
+    Part,
+    Policy,
+    Record,
+    Sighting,
+    Sightings,
+    Step,
+    Sync,
+    Wait,
+    decide,
+    evolve,
+    honour,
+)
+from rotator.core.ring import Ring, State, Version
+from rotator.core.sensitive import Material
+from rotator.engine.outcome import Outcome, Result
+from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, RotatorError, Superseded
+from rotator.ports import Clock, Credential, Delivers, Entry, Gate, Holder, Store, Verifier, Want
+
+ATTEMPTS = 5
+MOST_TURNS = 1000
+FIRST_NAP = 0.2
+LONGEST_NAP = 2.0
+PLANNED = "(new)"
+"""Stands in a plan for the id of a version that is not made yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """A declared rotation, wired to the systems it concerns."""
+
+    ref: str
+    """`namespace/name`."""
+    labels: Mapping[str, str]
+    kind: str
+    """The credential kind, as in the policy: `jwtSigningKey`."""
+    digest: str
+    """Changes with the declaration."""
+    policy: Policy
+    clock_skew: timedelta
+    credential: Credential
+    store: Store
+    verifiers: Sequence[Verifier]
+    holders: Sequence[Holder]
+    before_activate: Sequence[Gate] = ()
+    before_destroy: Sequence[Gate] = ()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the rotation and of its lease."""
+        return self.ref.partition("/")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run is: who it is, how long it may take, and whether it acts."""
+
+    clock: Clock
+    identity: str
+    deadline: datetime
+    check: Callable[[timedelta], None]
+    """Raises ClockSkewed if our clock is off by more than the allowance."""
+    act: bool = True
+
+
+@dataclass
+class Turn:
+    """One rotation in one run."""
+
+    rotation: Rotation
+    run: Run
+    known: frozenset[str]
+    """Labels of targets that were delivered to before."""
+    last_revision: int
+    """The ring's revision when it was last seen; a ring that vanished since is no new beginning."""
+    before_acting: Callable[[], None]
+    """Renews the lease; raises LeaseLost."""
+    entry: Entry = field(init=False, repr=False)
+    observed: Observed = field(default_factory=Observed)
+    steps: list[str] = field(default_factory=list)
+    _nap: float = FIRST_NAP
+
+    def advance(self) -> Outcome:
+        """Go as far as can be gone now. Never raises an error of ours: the outcome says what happened."""
+        try:
+            self.entry = self._load()
+            return self._loop()
+        except DeadlineExceeded as error:
+            return self._outcome(Result.WAITING, str(error))
+        except Superseded as error:
+            return self._outcome(Result.HELD, str(error))
+        except RotatorError as error:
+            return self._outcome(Result.FROZEN, str(error))
+
+    def _load(self) -> Entry:
+        store = self.rotation.store
+        try:
+            entry = store.load()
+        except Unreadable as error:
+            raise Frozen(
+                f"the ring in {store.label} cannot be read: {error}. Nothing was written. Restore it from a "
+                "backup, or run the version of rotator that wrote it"
+            ) from None
+        if entry is None and self.last_revision:
+            raise Frozen(
+                f"there is no ring in {store.label}, yet revision {self.last_revision} was seen there. Nothing was "
+                "written. Restore it; to begin anew on purpose, delete the Lease of the rotation as well"
+            )
+        if entry and entry.ring.rotation != self.rotation.ref:
+            raise Frozen(
+                f"{store.label} holds the ring of {entry.ring.rotation}; it was left untouched. "
+                "Give each rotation a store path of its own"
+            )
+        if entry and entry.ring.revision < self.last_revision:
+            raise Frozen(
+                f"the ring in {store.label} has revision {entry.ring.revision}, yet {self.last_revision} was seen: "
+                "an old copy was restored. Nothing was written. Restore the latest"
+            )
+        return entry or Entry(ring=Ring(rotation=self.rotation.ref))
+
+    def _loop(self) -> Outcome:
+        for _ in range(MOST_TURNS):
+            now = self.run.clock.now()
+            decision = decide(self.rotation.policy, self.entry.ring, self.observed, now)
+            match decision:
+                case Sync(part):
+                    self._look(part, fresh=False)
+                case Record():
+                    self._record(decision, now)
+                case Wait(soon=True) if self.run.act and self._nap_fits(now):
+                    self.run.clock.sleep(self._nap)
+                    self._nap = min(LONGEST_NAP, self._nap * 1.5)
+                    self._look_again()
+                case Wait(until, reason, on):
+                    return self._outcome(Result.WAITING, reason, until, on)
+                case Freeze(reason, on):
+                    return self._outcome(Result.FROZEN, reason, None, on)
+        raise Frozen(f"no end after {MOST_TURNS} turns: this is a defect of rotator")
+
+    def _nap_fits(self, now: datetime) -> bool:
+        return now + timedelta(seconds=self._nap) < self.run.deadline
+
+    def _look_again(self) -> None:
+        """Look anew at whoever is in the way; what was confirmed in this run stays confirmed."""
+        for part, sightings in self.observed.parts.items():
+            if any(not s.confirmed for s in sightings):
+                self._look(part, fresh=True)
+
+    # --- looking and acting ---------------------------------------------------------------------------------
+
+    def _look(self, part: Part, *, fresh: bool) -> None:
+        self._guard()
+        sightings = self._sight(part, fresh=fresh)
+        self.observed = self.observed.seen(part, sightings)
+        self.steps += [change for s in sightings for change in s.changes]
+
+    def _sight(self, part: Part, *, fresh: bool) -> Sightings:
+        match part:
+            case Part.VERIFIERS:
+                return self._deliver(self.rotation.verifiers, self._verifiers_want(), fresh=fresh)
+            case Part.HOLDERS:
+                if not self.entry.ring.active:
+                    return ()
+                return self._deliver(self.rotation.holders, self._holders_want(), fresh=fresh)
+            case Part.BEFORE_ACTIVATE:
+                return self._check(self.rotation.before_activate)
+            case Part.BEFORE_DESTROY:
+                return self._check(self.rotation.before_destroy)
+            case Part.HISTORY:
+                clean = self.rotation.store.erase_history(act=self.run.act)
+                waiting = "" if clean else "older copies can still be read"
+                return (Sighting(name=self.rotation.store.label, confirmed=clean or not self.run.act, waiting=waiting),)
+
+    def _deliver(self, to: Sequence[Delivers], want: Want, *, fresh: bool) -> Sightings:
+        return tuple(who.sync(want, act=self.run.act, fresh=fresh) for who in to)
+
+    def _check(self, gates: Sequence[Gate]) -> Sightings:
+        ring = self.entry.ring
+        version = ring.in_state(State.PUBLISHED) or ring.active
+        assert version  # noqa: S101 - gates stand before steps of a version
+        if not self.run.act and version.id == PLANNED:
+            return tuple(Sighting(name=g.name, confirmed=True, changes=(f"ask {g.name}",)) for g in gates)
+        return tuple(gate.check(version.id) for gate in gates)
+
+    def _verifiers_want(self) -> Want:
+        ring = self.entry.ring
+        return self._want(
+            ring.accepted, epoch=ring.acceptance_revision, settled=ring.acceptance_confirmed
+        )
+
+    def _holders_want(self) -> Want:
+        ring = self.entry.ring
+        return self._want(ring.held, epoch=ring.holding_revision, settled=ring.holding_confirmed)
+
+    def _want(self, ids: Sequence[str], *, epoch: int, settled: int) -> Want:
+        ring = self.entry.ring
+        withdrawn = any(v.withdrawn_at for v in ring.live)
+        return Want(
+            ring=ring,
+            copies=tuple(self.entry.copy(i) for i in ids),
+            epoch=epoch,
+            settled=settled,
+            drift=settled > epoch and not withdrawn,
+            known=self.known,
+            erase=withdrawn,
+        )
+
+    def _guard(self) -> None:
+        """Before anything is touched: our clock is right, our time is not over, the lease is ours."""
+        self.run.check(self.rotation.clock_skew)
+        if self.run.act:
+            if self.run.clock.now() >= self.run.deadline:
+                raise DeadlineExceeded("the run's time is used up; the next run carries on from what is recorded")
+            self.before_acting()
+
+    # --- recording ------------------------------------------------------------------------------------------
+
+    def _record(self, record: Record, now: datetime) -> None:
+        self._guard()
+        material = dict(self.entry.material)
+        if record.step is Step.STAGE:
+            record, made = self._make(record, now)
+            material |= made
+        windows, ring = self.rotation.policy.windows, self.entry.ring
+        after = evolve(ring, record, now, windows)
+        if record.due:
+            after = honour(after, record.due.reason, self.rotation.policy.request)
+        kept = {v.id for v in after.live if v.withdrawn_at is None}
+        entry = replace(
+            self.entry,
+            ring=after,
+            material={i: m for i, m in material.items() if i in kept},
+            writer=self.run.identity,
+        )
+        self.entry = self._save(entry) if self.run.act else entry
+        assert record.version  # noqa: S101 - evolve has refused a record without one
+        because = f": {record.due.message}" if record.due else ""
+        self.steps.append(f"{record.step} {record.version.id}{because}")
+        self._forget_what_changed(ring, after)
+
+    def _make(self, record: Record, now: datetime) -> tuple[Record, dict[str, Material]]:
+        ring, credential = self.entry.ring, self.rotation.credential
+        number = max((v.number for v in ring.versions), default=0) + 1
+        made = credential.make(self.rotation.ref, number)
+        assert record.due  # noqa: S101 - STAGE is decided for a reason
+        version = Version(
+            id=made.id if self.run.act else PLANNED,
+            number=number,
+            state=State.STAGED,
+            reason=record.due.reason,
+            spec=credential.spec,
+            staged_at=now,
+        )
+        return replace(record, version=version), {version.id: made.material}
+
+    def _save(self, entry: Entry) -> Entry:
+        """Save with compare-and-swap. After a lost reply, read back who wrote (I6)."""
+        store = self.rotation.store
+        for _ in range(ATTEMPTS):
+            try:
+                return store.save(entry)
+            except (Conflict, Ambiguous):
+                found = self._load_again()
+                if found and found.writer == entry.writer and found.ring == entry.ring:
+                    return replace(entry, fence=found.fence)
+                if (found.fence if found else "") != entry.fence:
+                    raise Superseded(f"another run has written {store.label}") from None
+        raise Frozen(f"{store.label} does not take our write, and nobody else's either: see its audit log")
+
+    def _load_again(self) -> Entry | None:
+        try:
+            return self.rotation.store.load()
+        except Unreadable:
+            raise Superseded(f"{self.rotation.store.label} was overwritten by somebody else") from None
+
+    def _forget_what_changed(self, before: Ring, after: Ring) -> None:
+        """What was seen of a part holds as long as the ring wants the same of it."""
+        if before.accepted != after.accepted:
+            self.observed = self.observed.without(Part.VERIFIERS)
+        if before.held != after.held or before.retiring != after.retiring:
+            self.observed = self.observed.without(Part.HOLDERS)
+        self.observed = self.observed.without(Part.BEFORE_ACTIVATE, Part.BEFORE_DESTROY, Part.HISTORY)
+
+    # --- reporting ------------------------------------------------------------------------------------------
+
+    def _outcome(
+        self, result: Result, reason: str, until: datetime | None = None, on: tuple[str, ...] = ()
+    ) -> Outcome:
+        entry = getattr(self, "entry", None)
+        fences = [who.fences() for who in (*self.rotation.verifiers, *self.rotation.holders)]
+        return Outcome(
+            rotation=self.rotation.ref,
+            result=result,
+            reason=reason,
+            until=until,
+            waiting_on=on,
+            steps=tuple(self.steps),
+            ring=entry.ring if entry else None,
+            fences={label: fence for shown in fences for label, fence in shown.items()},
+        )

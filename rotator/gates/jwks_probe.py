@@ -1,0 +1,63 @@
+"""The JWK Set as a verifier would fetch it: it must show the new key, several times in a row.
+
+Several, because what answers is often several replicas or a cache (istio/istio#51581), each on its own clock.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rotator.clients.http import Fetched, Http
+from rotator.core.machine import Sighting
+from rotator.core.timing import format_duration
+from rotator.errors import ClientError
+
+_MAX_AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?(\d+)")
+
+
+@dataclass(frozen=True)
+class JwksProbe:
+    """Fetches `url` `times` times; `lead` is what the policy computed with."""
+
+    http: Http
+    url: str
+    times: int
+    lead: timedelta
+
+    @property
+    def name(self) -> str:
+        """`jwksProbe URL`."""
+        return f"jwksProbe {self.url}"
+
+    def check(self, version_id: str) -> Sighting:
+        """Open if each of `times` answers shows `version_id`, and none may be cached for longer than the lead."""
+        for attempt in range(1, self.times + 1):
+            try:
+                fetched = self.http.get(self.url)
+            except ClientError as error:
+                return Sighting(name=self.name, confirmed=False, waiting=str(error))
+            if version_id not in _key_ids(fetched.document):
+                waiting = f"answer {attempt} of {self.times} does not show {version_id}"
+                return Sighting(name=self.name, confirmed=False, waiting=waiting)
+            if failed := self._cached_too_long(fetched):
+                return Sighting(name=self.name, confirmed=False, failed=failed)
+        return Sighting(name=self.name, confirmed=True)
+
+    def _cached_too_long(self, fetched: Fetched) -> str:
+        """Compare Cache-Control (RFC 9111, section 5.2.2.1) with the lead."""
+        ages = [int(s) for s in _MAX_AGE.findall(fetched.headers.get("cache-control", ""))]
+        longest = timedelta(seconds=max(ages, default=0))
+        if longest <= self.lead:
+            return ""
+        return (
+            f"it is served with a cache lifetime of {format_duration(longest)}, the lead is only "
+            f"{format_duration(self.lead)}: raise maxAge of the jwks verifier, or lower the header"
+        )
+
+
+def _key_ids(document: Any) -> set[str]:
+    keys = document.get("keys") if isinstance(document, dict) else None
+    return {str(k.get("kid")) for k in keys or () if isinstance(k, dict)}

@@ -1,0 +1,45 @@
+"""The Kubernetes kinds that we touch, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+ROTATOR = "rotator"
+MANAGED = f"{MANAGED_BY}={ROTATOR}"
+"""The label selector of everything that we create."""
+PREFIX = "rotator.dev"
+"""The prefix of our annotations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind, and where the API serves it."""
+
+    name: str
+    api: str
+    """`v1`, or group/version."""
+    plural: str
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """Return the URL path of the collection, or of one object in it."""
+        root = "api" if "/" not in self.api else "apis"
+        tail = f"/{name}" if name else ""
+        return f"/{root}/{self.api}/namespaces/{namespace}/{self.plural}{tail}"
+
+    def __str__(self) -> str:
+        """Return the kind's name the way kubectl writes it."""
+        return self.name.lower()
+
+
+SECRET = Kind("Secret", "v1", "secrets")
+CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
+POD = Kind("Pod", "v1", "pods")
+LEASE = Kind("Lease", "coordination.k8s.io/v1", "leases")
+DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments")
+STATEFUL_SET = Kind("StatefulSet", "apps/v1", "statefulsets")
+DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets")
+ROLLOUT = Kind("Rollout", "argoproj.io/v1alpha1", "rollouts")
+
+WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ROLLOUT)
+"""The kinds that we restart."""

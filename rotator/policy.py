@@ -1,0 +1,487 @@
+"""The declaration of a rotation: one closed schema for files and, later, custom resources.
+
+Unknown fields, unsafe windows, duplicate names and references to nothing are refused, all at once, each with file,
+line and what was expected. Every default is in the published JSON schema (`rotator schema`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from rotator.core.timing import (
+    Staleness,
+    Sum,
+    format_duration,
+    least_lead,
+    least_overlap,
+    parse_duration,
+)
+
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|[dhms]))+$"
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+VAULT_PATH = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"
+DATA_KEY = r"^[-._a-zA-Z0-9]+$"
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("expected a duration such as 30d, 15m or 90s")  # noqa: TRY004 - pydantic wants this one
+    return parse_duration(value)
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30d", "15m", "90s"]}),
+]
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError("expected more than 0s")
+    return value
+
+
+Positive = Annotated[Duration, AfterValidator(_positive)]
+Name = Annotated[str, Field(pattern=DNS_SUBDOMAIN, max_length=253)]
+Namespace = Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
+DataKey = Annotated[str, Field(pattern=DATA_KEY, max_length=253)]
+
+
+class Model(BaseModel):
+    """Closed, frozen, and in the camelCase of Kubernetes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, validate_default=True, hide_input_in_errors=True
+    )
+
+
+class OneOf(Model):
+    """A choice: exactly one of the fields listed in `choices` is set."""
+
+    @classmethod
+    def choices(cls) -> tuple[str, ...]:
+        """Return the names of the fields that are alternatives: all that default to None."""
+        return tuple(n for n, f in cls.model_fields.items() if f.default is None and n not in cls.extras())
+
+    @classmethod
+    def extras(cls) -> tuple[str, ...]:
+        """Return optional fields that are no alternatives."""
+        return ()
+
+    @property
+    def chosen(self) -> str:
+        """The name of the one that is set."""
+        return next(n for n in self.choices() if getattr(self, n) is not None)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [n for n in self.choices() if getattr(self, n) is not None]
+        if len(given) != 1:
+            names = ", ".join(to_camel(n) for n in self.choices())
+            raise ValueError(f"expected exactly one of {names}")
+        return self
+
+
+class VaultRef(Model):
+    """A document in a KV version 2 engine."""
+
+    mount: str = Field(pattern=VAULT_PATH, description="Where the KV version 2 engine is mounted.")
+    path: str = Field(pattern=VAULT_PATH, description="The path of the document below the mount.")
+
+
+# --- credential ------------------------------------------------------------------------------------------------
+
+JwtAlgorithm = Literal[
+    "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"
+]
+
+
+class JwtSigningKey(Model):
+    """A key pair that signs JWTs; its id is its RFC 7638 thumbprint."""
+
+    algorithm: JwtAlgorithm = Field("ES256", description="The `alg` of the tokens (RFC 7518, RFC 8037).")
+    bits: int = Field(3072, ge=2048, le=8192, multiple_of=8, description="RSA key size; RS and PS only.")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields a holder can be handed."""
+        return ("private_key", "public_key", "jwk", "kid", "algorithm")
+
+
+class SharedSecret(Model):
+    """A secret that both sides hold: an HMAC key for JWTs, or an opaque value."""
+
+    algorithm: Literal["HS256", "HS384", "HS512"] | None = Field(
+        None, description="Makes an HMAC key for JWTs. Leave out for an opaque value."
+    )
+    length: int | None = Field(None, ge=16, le=4096, description="Characters of an opaque value.")
+    alphabet: str | None = Field(None, min_length=10, max_length=94, description="Its characters; default A-Z a-z 0-9.")
+    bytes: int | None = Field(None, ge=16, le=4096, description="Random bytes of an opaque value; default 32.")
+    encoding: Literal["base64", "hex", "raw"] | None = Field(None, description="How `bytes` are written; default base64.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        forms = [self.algorithm is not None, self.length is not None, self.bytes is not None]
+        if sum(forms) > 1:
+            raise ValueError("expected one of algorithm, length, bytes")
+        if self.alphabet is not None and self.length is None:
+            raise ValueError("alphabet goes with length")
+        if self.encoding is not None and (self.length is not None or self.algorithm is not None):
+            raise ValueError("encoding goes with bytes")
+        if self.alphabet is not None and (len(set(self.alphabet)) != len(self.alphabet) or not self.alphabet.isascii()):
+            raise ValueError("alphabet: expected distinct ASCII characters")
+        return self
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields a holder can be handed."""
+        return ("value", "kid", "algorithm", *(("jwk",) if self.algorithm else ()))
+
+
+class Credential(OneOf):
+    """What is rotated."""
+
+    jwt_signing_key: JwtSigningKey | None = None
+    shared_secret: SharedSecret | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields a holder can be handed."""
+        kind: JwtSigningKey | SharedSecret = getattr(self, self.chosen)
+        return kind.fields
+
+
+# --- windows ---------------------------------------------------------------------------------------------------
+
+
+class Overlap(Model):
+    """How long the old version stays accepted after the last holder has switched."""
+
+    token_ttl: Positive = Field(
+        alias="tokenTTL", description="The longest life of a token or session made with the credential."
+    )
+    clock_skew: Duration = Field(
+        timedelta(seconds=60),
+        description="How far clocks may differ. A run whose own clock is off by more changes nothing.",
+    )
+
+
+# --- restarts --------------------------------------------------------------------------------------------------
+
+
+class WorkloadName(Model):
+    """A workload by name, in the namespace of the target."""
+
+    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Rollout"] = "Deployment"
+    name: Name
+
+
+class WorkloadSelector(Model):
+    """Workloads by their labels."""
+
+    match_labels: Annotated[dict[str, str], Field(min_length=1)]
+
+
+class Restart(Model):
+    """Restart the workloads that read the target, and wait until every pod has switched."""
+
+    workloads: Literal["auto"] | WorkloadSelector | list[WorkloadName] = Field(
+        "auto", description="auto: all that reference the target; or by label, or by name in this order."
+    )
+    timeout: Positive = Field(
+        timedelta(minutes=10), description="After this the rotation freezes with both versions accepted."
+    )
+    soak: Duration = Field(timedelta(seconds=10), description="How long all pods must stay ready.")
+    at_once: int = Field(0, ge=0, description="How many workloads may restart at the same time; 0: all.")
+
+
+# --- verifiers -------------------------------------------------------------------------------------------------
+
+
+class Place(OneOf):
+    """Where a verifier reads: a ConfigMap, a Secret or a Vault path."""
+
+    config_map: Name | None = None
+    secret: Name | None = None
+    vault: VaultRef | None = None
+    namespace: Namespace | None = Field(None, description="Default: the rotation's namespace.")
+
+    @classmethod
+    def extras(cls) -> tuple[str, ...]:
+        """Return the optional fields that are no alternatives."""
+        return ("namespace", "propagation")
+
+    max_age: Duration = Field(
+        timedelta(hours=24),
+        description="How long a verifier may cache what it read. The default suits verifiers nobody has looked into.",
+    )
+    propagation: Duration | None = Field(
+        None, description="From the write to where verifiers read. Default: 90s for ConfigMap and Secret, 5m for Vault."
+    )
+
+    @property
+    def travel(self) -> timedelta:
+        """The propagation that counts."""
+        if self.propagation is not None:
+            return self.propagation
+        return timedelta(minutes=5) if self.vault else timedelta(seconds=90)
+
+
+class JwksPlace(Place):
+    """A JWK Set (RFC 7517)."""
+
+    key: DataKey = Field("jwks.json", description="The data key that holds the document.")
+
+
+class AcceptedListPlace(Place):
+    """The accepted values of a shared secret."""
+
+    key: DataKey = Field("accepted", description="The data key that holds the list.")
+    format: Literal["json", "lines"] = Field("json", description="A JSON array, or one value a line.")
+
+
+class Verifier(OneOf):
+    """Somebody who accepts the credential."""
+
+    jwks: JwksPlace | None = None
+    accepted_list: AcceptedListPlace | None = None
+    restart: Restart | None = Field(None, description="For verifiers that read only at their start.")
+
+    @classmethod
+    def extras(cls) -> tuple[str, ...]:
+        """Return the optional fields that are no alternatives."""
+        return ("restart",)
+
+    @property
+    def place(self) -> JwksPlace | AcceptedListPlace:
+        """The one that is set."""
+        place: JwksPlace | AcceptedListPlace = getattr(self, self.chosen)
+        return place
+
+
+# --- holders ---------------------------------------------------------------------------------------------------
+
+
+class SecretHolder(Model):
+    """A Kubernetes Secret in one or many namespaces."""
+
+    name: Name
+    namespaces: list[Namespace] | None = Field(None, min_length=1, description="Default: the rotation's namespace.")
+    data: dict[DataKey, str] | None = Field(
+        None,
+        min_length=1,
+        description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out. "
+        "Default: every field by its own name.",
+    )
+
+
+class VaultHolder(VaultRef):
+    """A Vault path in flat string fields, current and previous."""
+
+    data: dict[DataKey, str] | None = Field(
+        None,
+        min_length=1,
+        description="Their field -> our field. Default: every field by its own name, and as previous_FIELD.",
+    )
+
+
+class Holder(OneOf):
+    """Somebody who uses the credential."""
+
+    secret: SecretHolder | None = None
+    vault: VaultHolder | None = None
+    restart: Restart | None = Field(None, description="For holders that read only at their start.")
+    pick_up: Positive | None = Field(
+        None,
+        description="Without restart: within what time a holder reads again by itself. "
+        "Default: 2m for a Secret, 5m for Vault.",
+    )
+
+    @classmethod
+    def extras(cls) -> tuple[str, ...]:
+        """Return the optional fields that are no alternatives."""
+        return ("restart", "pick_up")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.restart and self.pick_up:
+            raise ValueError("expected restart or pickUp, not both")
+        if self.restart and self.vault and self.restart.workloads == "auto":
+            raise ValueError("restart.workloads: nothing in Kubernetes references a Vault path; name the workloads")
+        return self
+
+    @property
+    def picks_up_within(self) -> timedelta | None:
+        """The pick-up time that counts; None where workloads are restarted."""
+        if self.restart:
+            return None
+        return self.pick_up or (timedelta(minutes=5) if self.vault else timedelta(minutes=2))
+
+
+# --- gates, store, the whole -----------------------------------------------------------------------------------
+
+
+class JwksProbe(Model):
+    """Fetch the JWK Set as a verifier would; it must show the new key several times in a row."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    times: int = Field(3, ge=1, le=100, description="How many times in a row.")
+    ca_file: str | None = Field(None, description="A PEM bundle to verify the server with; default: the system's.")
+
+
+class Gate(OneOf):
+    """A condition that must be seen."""
+
+    jwks_probe: JwksProbe | None = None
+
+    @property
+    def probe(self) -> JwksProbe:
+        """The one that is set."""
+        probe: JwksProbe = getattr(self, self.chosen)
+        return probe
+
+
+class Gates(Model):
+    """Conditions before steps."""
+
+    before_activate: list[Gate] = []
+
+
+class KubernetesStore(Model):
+    """The ring in the Secret `rotation-NAME` of the rotation's namespace."""
+
+
+class Store(OneOf):
+    """Where ring and material are kept."""
+
+    vault: VaultRef | None = None
+    kubernetes: KubernetesStore | None = None
+
+
+class Spec(Model):
+    """What is rotated, when, for whom."""
+
+    credential: Credential
+    every: Positive = Field(description="The period.")
+    overlap: Overlap
+    lead: Duration | None = Field(
+        None, description="Between publication and activation. Default: computed; a longer one is kept."
+    )
+    first_lead: bool = Field(
+        False, description="Whether the first version waits for the lead too, though nobody can have a stale cache."
+    )
+    store: Store
+    verifiers: list[Verifier] = Field(min_length=1)
+    holders: list[Holder] = Field(min_length=1)
+    gates: Gates = Gates()
+
+
+class Metadata(Model):
+    """Name, namespace and labels."""
+
+    name: Annotated[str, Field(pattern=DNS_LABEL, max_length=52)]
+    namespace: Namespace
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class RotationPolicy(Model):
+    """One declared rotation."""
+
+    model_config = ConfigDict(title="Rotation")
+
+    api_version: Literal["rotator.dev/v1alpha1"] = "rotator.dev/v1alpha1"
+    kind: Literal["Rotation"] = "Rotation"
+    metadata: Metadata
+    spec: Spec
+
+    @property
+    def ref(self) -> str:
+        """`namespace/name`."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"
+
+    @property
+    def kind_name(self) -> str:
+        """The credential kind, as written in the file: `jwtSigningKey`."""
+        return to_camel(self.spec.credential.chosen)
+
+    @property
+    def digest(self) -> str:
+        """Changes with the spec and with nothing else."""
+        text = json.dumps(self.spec.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def staleness(self, verifier: Verifier) -> Staleness:
+        """How long `verifier` may work with what was there before."""
+        place = verifier.place
+        return Staleness(f"{to_camel(verifier.chosen)} {place_label(self, place)}", place.max_age, place.travel)
+
+    @property
+    def least_lead(self) -> Sum:
+        """The sum that the lead must reach."""
+        return least_lead((self.staleness(v) for v in self.spec.verifiers), self.spec.overlap.clock_skew)
+
+    @property
+    def lead(self) -> timedelta:
+        """The lead that counts."""
+        return self.spec.lead if self.spec.lead is not None else self.least_lead.total
+
+    @property
+    def overlap(self) -> Sum:
+        """The sum that the overlap is."""
+        return least_overlap(self.spec.overlap.token_ttl, self.spec.overlap.clock_skew)
+
+    @property
+    def converge(self) -> timedelta:
+        """How long the slowest holder may take to switch."""
+        limits = [h.restart.timeout if h.restart else 2 * (h.picks_up_within or timedelta()) for h in self.spec.holders]
+        return max(limits)
+
+
+def place_label(policy: RotationPolicy, place: Place) -> str:
+    """Return the unique label of a verifier's place: `configmap payments/payments-jwks`."""
+    if place.vault:
+        return f"vault {place.vault.mount}/{place.vault.path}"
+    namespace = place.namespace or policy.metadata.namespace
+    return f"configmap {namespace}/{place.config_map}" if place.config_map else f"secret {namespace}/{place.secret}"
+
+
+def holder_labels(policy: RotationPolicy, holder: Holder) -> list[str]:
+    """Return the unique labels of a holder's targets."""
+    if holder.vault:
+        return [f"vault {holder.vault.mount}/{holder.vault.path}"]
+    assert holder.secret  # noqa: S101 - exactly one is set
+    return [f"secret {n}/{holder.secret.name}" for n in holder.secret.namespaces or [policy.metadata.namespace]]
+
+
+def store_label(policy: RotationPolicy) -> str:
+    """Return the unique label of where the ring is kept."""
+    if policy.spec.store.vault:
+        return f"vault {policy.spec.store.vault.mount}/{policy.spec.store.vault.path}"
+    return f"secret {policy.metadata.namespace}/rotation-{policy.metadata.name}"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the file format."""
+    schema = RotationPolicy.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

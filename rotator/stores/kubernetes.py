@@ -1,0 +1,74 @@
+"""The ring in a Kubernetes Secret, for clusters without Vault, fenced by its resourceVersion."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rotator.clients.kubernetes import Kubernetes
+from rotator.core.codec import Unreadable
+from rotator.core.sensitive import Sensitive
+from rotator.errors import Frozen, NotFound
+from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET
+from rotator.ports import Entry
+from rotator.stores.document import from_fields, to_fields
+
+SECRET_TYPE = f"{PREFIX}/ring"
+
+
+@dataclass(frozen=True)
+class KubernetesStore:
+    """Keeps the entry of one rotation in the Secret `rotation-NAME` of its namespace."""
+
+    api: Kubernetes
+    namespace: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """`secret payments/rotation-payments-jwt`."""
+        return f"secret {self.namespace}/{self.name}"
+
+    def load(self) -> Entry | None:
+        """Read the entry. Raises Unreadable."""
+        try:
+            document = self.api.get(SECRET, self.namespace, self.name)
+        except NotFound:
+            return None
+        return from_fields(_decode(document.get("data") or {}), document["metadata"]["resourceVersion"])
+
+    def save(self, entry: Entry) -> Entry:
+        """Create the Secret, or patch it at the resourceVersion it was loaded with."""
+        data = {k: base64.b64encode(v.octets()).decode() for k, v in to_fields(entry).items()}
+        metadata: dict[str, Any] = {"name": self.name, "labels": {MANAGED_BY: ROTATOR}}
+        if entry.fence:
+            metadata["resourceVersion"] = entry.fence
+            changes = {"metadata": metadata, "data": data}
+            answer = self.api.patch(SECRET, self.namespace, self.name, changes)
+        else:
+            answer = self._create({"metadata": metadata, "type": SECRET_TYPE, "data": data})
+        return replace(entry, fence=answer["metadata"]["resourceVersion"])
+
+    def erase_history(self, *, act: bool) -> bool:
+        """Kubernetes keeps no readable history of an object."""
+        del act
+        return True
+
+    def _create(self, document: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.api.create(SECRET, self.namespace, document)
+        except NotFound:
+            raise Frozen(
+                f"{self.label} cannot be created: the namespace {self.namespace} does not exist. "
+                "Create it, or correct the rotation's namespace; nothing was changed"
+            ) from None
+
+
+def _decode(data: Mapping[str, str]) -> dict[str, Sensitive]:
+    try:
+        return {k: Sensitive(base64.b64decode(v, validate=True)) for k, v in data.items()}
+    except binascii.Error:
+        raise Unreadable("a field is no base64") from None

@@ -1,0 +1,51 @@
+"""The ring in Vault or OpenBao: one KV version 2 document under the rotator's own mount."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rotator.clients.vault import Vault
+from rotator.core.codec import Unreadable
+from rotator.ports import Entry
+from rotator.stores.document import from_fields, to_fields
+
+KEPT_VERSIONS = 1
+"""No history: what is destroyed cannot be read back (I8). The way back is the ring's previous version."""
+
+
+@dataclass(frozen=True)
+class VaultStore:
+    """Keeps the entry of one rotation at `mount`/`path`."""
+
+    vault: Vault
+    mount: str
+    path: str
+
+    @property
+    def label(self) -> str:
+        """`vault rotator/payments/jwt`."""
+        return f"vault {self.mount}/{self.path}"
+
+    def load(self) -> Entry | None:
+        """Read the entry. A deleted document is not a new beginning: it raises Unreadable."""
+        document = self.vault.read(self.mount, self.path)
+        if document is None:
+            return None
+        if document.fields is None:
+            raise Unreadable("its current version was deleted; undelete it (kv undelete)")
+        return from_fields(document.fields, str(document.version))
+
+    def save(self, entry: Entry) -> Entry:
+        """Write with check-and-set. The first write sets first that no history is kept."""
+        if not entry.fence:
+            note = {"rotation": entry.ring.rotation, "owner": "rotator"}
+            self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
+        written = self.vault.write(self.mount, self.path, to_fields(entry), cas=int(entry.fence or 0))
+        return replace(entry, fence=str(written.version))
+
+    def erase_history(self, *, act: bool) -> bool:
+        """Destroy older versions of the document, where a mount keeps more than we asked for."""
+        older = self.vault.older_versions(self.mount, self.path)
+        if older and act:
+            self.vault.destroy(self.mount, self.path, older)
+        return not older or act

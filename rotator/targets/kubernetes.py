@@ -1,0 +1,104 @@
+"""A Kubernetes Secret or ConfigMap: our data keys in it, our stamp in its annotations, fenced by resourceVersion."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rotator.clients.kubernetes import Kubernetes
+from rotator.core.sensitive import Sensitive
+from rotator.errors import Frozen, NotFound
+from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET, Kind
+from rotator.ports import Seen, Stamp
+from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
+
+
+@dataclass(frozen=True)
+class KubernetesObject:
+    """One Secret or ConfigMap. Data keys that are not ours are never touched."""
+
+    api: Kubernetes
+    kind: Kind
+    namespace: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """`secret payments/signing-key`."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    def read(self, names: Sequence[str]) -> Seen | None:
+        """Read the data keys `names`."""
+        try:
+            return self._seen(self.api.get(self.kind, self.namespace, self.name), names)
+        except NotFound:
+            return None
+
+    def write(
+        self, fields: Mapping[str, Sensitive | None], stamp: Stamp, seen: Seen | None, note: Mapping[str, str]
+    ) -> Seen:
+        """Create the object, or patch it at the resourceVersion that was seen."""
+        del note  # the stamp is all that people need here: `kubectl describe` shows it
+        metadata: dict[str, Any] = {
+            "name": self.name,
+            "labels": {MANAGED_BY: ROTATOR},
+            "annotations": _annotations(stamp),
+        }
+        data = {name: self._encode(value) for name, value in fields.items()}
+        if seen is None:
+            document = {"metadata": metadata, "data": {k: v for k, v in data.items() if v is not None}}
+            try:
+                answer = self.api.create(self.kind, self.namespace, document)
+            except NotFound:
+                raise Frozen(
+                    f"{self.label} cannot be created: the namespace {self.namespace} does not exist. "
+                    "Create it, or correct the rotation's namespace; nothing else was changed"
+                ) from None
+        else:
+            metadata["resourceVersion"] = seen.fence
+            changes = {"metadata": metadata, "data": data}
+            answer = self.api.patch(self.kind, self.namespace, self.name, changes)
+        return self._seen(answer, list(fields))
+
+    def erase_history(self, *, act: bool) -> bool:
+        """Kubernetes keeps no readable history of an object."""
+        del act
+        return True
+
+    def _seen(self, document: Mapping[str, Any], names: Sequence[str]) -> Seen:
+        metadata = document["metadata"]
+        data = document.get("data") or {}
+        return Seen(
+            fields={n: self._decode(data[n]) for n in names if n in data},
+            stamp=_stamp(metadata.get("annotations") or {}),
+            fence=metadata["resourceVersion"],
+        )
+
+    def _encode(self, value: Sensitive | None) -> str | None:
+        if value is None:
+            return None
+        return base64.b64encode(value.octets()).decode() if self.kind is SECRET else value.reveal()
+
+    def _decode(self, text: str) -> Sensitive:
+        if self.kind is not SECRET:
+            return Sensitive(text)
+        try:
+            return Sensitive(base64.b64decode(text, validate=True))
+        except binascii.Error:
+            return Sensitive("")
+
+
+def _annotations(stamp: Stamp) -> dict[str, str]:
+    return {_annotation(name): text for name, text in to_texts(stamp).items()}
+
+
+def _stamp(annotations: Mapping[str, str]) -> Stamp | None:
+    found = {name: annotations[_annotation(name)] for name in STAMP_FIELDS if _annotation(name) in annotations}
+    return from_texts(found)
+
+
+def _annotation(name: str) -> str:
+    return f"{PREFIX}/{name.replace('_', '-')}"

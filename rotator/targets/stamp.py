@@ -1,0 +1,36 @@
+"""How a stamp is written down: short texts, the same wherever a document can carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rotator.core.codec import instant, parse_instant
+from rotator.ports import Stamp
+
+STAMP_FIELDS = ("rotation", "revision", "version", "content_revision", "since")
+"""The names of the texts. In a Vault path they are fields of the document, so a mapping must not use them."""
+
+
+def to_texts(stamp: Stamp) -> dict[str, str]:
+    """Return the stamp as texts."""
+    return {
+        "rotation": stamp.rotation,
+        "revision": str(stamp.revision),
+        "version": stamp.version,
+        "content_revision": str(stamp.content_revision),
+        "since": instant(stamp.since),
+    }
+
+
+def from_texts(texts: Mapping[str, str]) -> Stamp | None:
+    """Read a stamp; a damaged one counts as none, and what carries none is not ours to overwrite."""
+    try:
+        return Stamp(
+            rotation=texts["rotation"],
+            revision=int(texts["revision"]),
+            version=texts["version"],
+            content_revision=int(texts["content_revision"]),
+            since=parse_instant(texts["since"]),
+        )
+    except (KeyError, ValueError):
+        return None

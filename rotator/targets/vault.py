@@ -1,0 +1,67 @@
+"""A Vault path for consumers: flat string fields, the stamp among them, fenced by check-and-set.
+
+Read unchanged by Vault Agent, the CSI provider, Vault Secrets Operator and External Secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rotator.clients.vault import KvDocument, Vault
+from rotator.core.sensitive import Sensitive
+from rotator.ports import Seen, Stamp
+from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
+
+KEPT_VERSIONS = 1
+"""KV versions kept: the previous credential is a field of the current document, never history (I8)."""
+
+
+@dataclass
+class VaultPath:
+    """One KV version 2 document. Fields that are not ours are kept as they are."""
+
+    vault: Vault
+    mount: str
+    path: str
+    _document: KvDocument | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """`vault secret/payments/jwt`."""
+        return f"vault {self.mount}/{self.path}"
+
+    def read(self, names: Sequence[str]) -> Seen | None:
+        """Read the fields `names`. A deleted current version counts as a document without fields."""
+        self._document = self.vault.read(self.mount, self.path)
+        return None if self._document is None else _seen(self._document, names)
+
+    def write(
+        self, fields: Mapping[str, Sensitive | None], stamp: Stamp, seen: Seen | None, note: Mapping[str, str]
+    ) -> Seen:
+        """Write the document if its KV version still is the one that was seen.
+
+        The metadata goes first: whoever sees the new content can trust what the metadata says of it.
+        """
+        self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
+        kept = dict(self._document.fields or {}) if self._document and seen else {}
+        changed = {**kept, **fields, **{n: Sensitive(t) for n, t in to_texts(stamp).items()}}
+        values = {k: v for k, v in changed.items() if v is not None}
+        self._document = self.vault.write(self.mount, self.path, values, cas=int(seen.fence) if seen else 0)
+        return _seen(self._document, list(fields))
+
+    def erase_history(self, *, act: bool) -> bool:
+        """Destroy what the path's history still holds; a destroyed version cannot be undeleted."""
+        older = self.vault.older_versions(self.mount, self.path)
+        if older and act:
+            self.vault.destroy(self.mount, self.path, older)
+        return not older or act
+
+
+def _seen(document: KvDocument, names: Sequence[str]) -> Seen:
+    fields = document.fields or {}
+    return Seen(
+        fields={n: fields[n] for n in names if n in fields},
+        stamp=from_texts({n: fields[n].reveal() for n in STAMP_FIELDS if n in fields}),
+        fence=str(document.version),
+    )

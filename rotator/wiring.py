@@ -1,0 +1,333 @@
+"""From declarations to things that work: the only module that knows every part."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rotator import kinds
+from rotator.clients.meter import Meter
+from rotator.clients.retry import Retry
+from rotator.core.machine import Policy
+from rotator.core.timing import Staleness, Windows
+from rotator.engine.delivery import Delivery
+from rotator.engine.fleet import Fleet
+from rotator.engine.lease import Leases
+from rotator.engine.rollout import Rollout, Which
+from rotator.engine.rotation import Rotation, Run
+from rotator.engine.workloads import annotation_key
+from rotator.errors import Forbidden, NotFound
+from rotator.holders.mapping import Mapped, current_and_previous
+from rotator.policy import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy
+from rotator.policy import Holder as HolderPolicy
+from rotator.policy import Verifier as VerifierPolicy
+from rotator.ports import Clock, Credential, Gate, Rendered, Store, Target, Want
+from rotator.targets.kubernetes import KubernetesObject
+from rotator.targets.vault import VaultPath
+from rotator.verifiers.accepted_list import AcceptedList
+from rotator.verifiers.jwks import Jwks
+
+if TYPE_CHECKING:
+    from rotator.clients.kubernetes import Kubernetes
+    from rotator.clients.vault import Vault
+
+LEASE = timedelta(seconds=30)
+"""How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        """Return the instant, in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        import time  # noqa: PLC0415 - one name for it in this class
+
+        time.sleep(seconds)
+
+
+@dataclass
+class World:
+    """The systems of one run, connected when first needed and closed together."""
+
+    clock: Clock
+    deadline: datetime
+    connect_kubernetes: Callable[[Retry, Meter], Kubernetes]
+    connect_vault: Callable[[Retry, Meter], Vault]
+    timeout: float = 10.0
+    """The longest time a request may take, in seconds."""
+    identity: str = ""
+    meter: Meter = field(init=False)
+    retry: Retry = field(init=False)
+    _kubernetes: Kubernetes | None = None
+    _vault: Vault | None = None
+
+    def __post_init__(self) -> None:
+        """Give the run its name, its meter and its retries."""
+        self.identity = self.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self.meter = Meter(self.clock)
+        self.retry = Retry(self.clock, self.deadline)
+
+    @property
+    def kubernetes(self) -> Kubernetes:
+        """The Kubernetes API."""
+        if self._kubernetes is None:
+            self._kubernetes = self.connect_kubernetes(self.retry, self.meter)
+        return self._kubernetes
+
+    @property
+    def vault(self) -> Vault:
+        """Vault or OpenBao; settings are read when a rotation first needs it."""
+        if self._vault is None:
+            self._vault = self.connect_vault(self.retry, self.meter)
+        return self._vault
+
+    def close(self) -> None:
+        """Revoke our Vault token and close all connections."""
+        if self._vault:
+            self._vault.close()
+        if self._kubernetes:
+            self._kubernetes.close()
+
+
+def world(*, context: str | None = None, deadline: timedelta, timeout: float = 10.0) -> World:
+    """Return the world as the environment describes it."""
+    clock = SystemClock()
+
+    def kubernetes(retry: Retry, meter: Meter) -> Kubernetes:
+        from rotator.clients.kubernetes import Kubernetes, connect  # noqa: PLC0415 - slow to import
+
+        return Kubernetes(connect(context, timeout=timeout), retry, meter, timeout=timeout)
+
+    def vault(retry: Retry, meter: Meter) -> Vault:
+        from rotator.clients.vault import Vault, VaultSettings  # noqa: PLC0415 - slow to import
+
+        return Vault(VaultSettings.from_environment(os.environ), retry, meter)
+
+    return World(
+        clock=clock,
+        deadline=clock.now() + deadline,
+        connect_kubernetes=kubernetes,
+        connect_vault=vault,
+        timeout=timeout,
+    )
+
+
+def fleet(
+    w: World,
+    *,
+    act: bool,
+    concurrency: int = 8,
+    lease: timedelta = LEASE,
+    finished: Callable[..., None] = lambda _: None,
+) -> Fleet:
+    """Return the fleet runner of one run."""
+    run = Run(clock=w.clock, identity=w.identity, deadline=w.deadline, check=w.meter.check_skew, act=act)
+    leases = Leases(w.kubernetes, w.clock, w.identity, lease)
+    return Fleet(
+        run=run,
+        leases=leases,
+        fences=lambda rotations: shown_fences(w, rotations),
+        concurrency=concurrency,
+        finished=finished,
+    )
+
+
+def rotation(w: World, policy: RotationPolicy, *, request: str | None = None) -> Rotation:
+    """Wire one declared rotation."""
+    credential = credential_of(policy)
+    windows = Windows(
+        every=policy.spec.every,
+        lead=policy.lead,
+        overlap=policy.overlap.total,
+        converge=policy.converge,
+        first_lead=policy.spec.first_lead,
+    )
+    return Rotation(
+        ref=policy.ref,
+        labels=policy.metadata.labels,
+        kind=policy.kind_name,
+        digest=policy.digest,
+        policy=Policy(windows=windows, spec=credential.spec, request=request),
+        clock_skew=policy.spec.overlap.clock_skew,
+        credential=credential,
+        store=_store(w, policy),
+        verifiers=[_verifier(w, policy, credential, v) for v in policy.spec.verifiers],
+        holders=[d for h in policy.spec.holders for d in _holder(w, policy, credential, h)],
+        before_activate=list(_gates(w, policy)),
+    )
+
+
+def credential_of(policy: RotationPolicy) -> Credential:
+    """Return the credential kind that a policy asks for."""
+    declared = policy.spec.credential
+    if key := declared.jwt_signing_key:
+        from rotator.credentials.jwt_signing_key import JwtSigningKey  # noqa: PLC0415 - cryptography is slow to load
+
+        return JwtSigningKey(key.algorithm, key.bits)
+    from rotator.credentials.shared_secret import ALPHANUMERIC, SharedSecret  # noqa: PLC0415 - kept with its sibling
+
+    secret = declared.shared_secret
+    assert secret  # noqa: S101 - exactly one is set
+    return SharedSecret(
+        algorithm=secret.algorithm,
+        length=secret.length,
+        alphabet=secret.alphabet or ALPHANUMERIC,
+        size=secret.bytes or 32,
+        encoding=secret.encoding or "base64",
+    )
+
+
+def _store(w: World, policy: RotationPolicy) -> Store:
+    if vault := policy.spec.store.vault:
+        from rotator.stores.vault import VaultStore  # noqa: PLC0415 - hvac only where Vault is used
+
+        return VaultStore(w.vault, vault.mount, vault.path)
+    from rotator.stores.kubernetes import KubernetesStore  # noqa: PLC0415 - as above
+
+    return KubernetesStore(w.kubernetes, policy.metadata.namespace, f"rotation-{policy.metadata.name}")
+
+
+def _verifier(w: World, policy: RotationPolicy, credential: Credential, declared: VerifierPolicy) -> Delivery:
+    place, staleness = declared.place, policy.staleness(declared)
+    namespace = place.namespace or policy.metadata.namespace
+    target = _place(w, place, namespace)
+    render = _render(credential, place)
+    rollout = _rollout(w, policy, "accepts", declared.restart, target, namespace)
+    return _delivery(w, staleness.verifier, target, render, staleness, rollout, None)
+
+
+def _render(credential: Credential, place: JwksPlace | AcceptedListPlace) -> Callable[[Want], Rendered]:
+    if isinstance(place, AcceptedListPlace):
+        return AcceptedList(credential, place.key, lines=place.format == "lines")
+    return Jwks(credential, place.key)
+
+
+def _place(w: World, place: Place, namespace: str) -> Target:
+    if place.vault:
+        return VaultPath(w.vault, place.vault.mount, place.vault.path)
+    kind = kinds.CONFIG_MAP if place.config_map else kinds.SECRET
+    return KubernetesObject(w.kubernetes, kind, namespace, place.config_map or place.secret or "")
+
+
+def _holder(
+    w: World, policy: RotationPolicy, credential: Credential, declared: HolderPolicy
+) -> Iterator[Delivery]:
+    fields = policy.spec.credential.fields
+    no_cache = Staleness("", timedelta(), timedelta())
+    if vault := declared.vault:
+        render = Mapped(credential, vault.data or current_and_previous(fields))
+        target: Target = VaultPath(w.vault, vault.mount, vault.path)
+        namespace = policy.metadata.namespace
+        rollout = _rollout(w, policy, "holds", declared.restart, target, namespace)
+        yield _delivery(w, target.label, target, render, no_cache, rollout, declared.picks_up_within)
+    if secret := declared.secret:
+        render = Mapped(credential, secret.data or {f: f for f in fields})
+        for namespace in secret.namespaces or [policy.metadata.namespace]:
+            target = KubernetesObject(w.kubernetes, kinds.SECRET, namespace, secret.name)
+            rollout = _rollout(w, policy, "holds", declared.restart, target, namespace)
+            yield _delivery(w, target.label, target, render, no_cache, rollout, declared.picks_up_within)
+
+
+def _delivery(  # noqa: PLR0913 - one place for what all deliveries share
+    w: World,
+    name: str,
+    target: Target,
+    render: Callable[[Want], Rendered],
+    staleness: Staleness,
+    rollout: Rollout | None,
+    pick_up: timedelta | None,
+) -> Delivery:
+    return Delivery(
+        name=name,
+        target=target,
+        render=render,
+        clock=w.clock,
+        staleness=staleness,
+        landing=timedelta(seconds=w.timeout),
+        pick_up=pick_up,
+        rollout=rollout,
+    )
+
+
+_WORKLOADS = {kind.name: kind for kind in kinds.WORKLOADS}
+
+
+def _rollout(  # noqa: PLR0913 - as above
+    w: World, policy: RotationPolicy, role: str, restart: Restart | None, target: Target, namespace: str
+) -> Rollout | None:
+    if restart is None:
+        return None
+    source, selector = None, ""
+    named: tuple[tuple[kinds.Kind, str], ...] = ()
+    if isinstance(target, KubernetesObject):
+        source = (target.kind, target.name)
+    if isinstance(restart.workloads, list):
+        named = tuple((_WORKLOADS[workload.kind], workload.name) for workload in restart.workloads)
+    elif restart.workloads != "auto":
+        selector = ",".join(f"{k}={v}" for k, v in sorted(restart.workloads.match_labels.items()))
+    return Rollout(
+        cluster=w.kubernetes,
+        clock=w.clock,
+        key=annotation_key(policy.ref, role),
+        which=Which(namespaces=(namespace,), source=source, selector=selector, named=named),
+        soak=restart.soak,
+        at_once=restart.at_once,
+    )
+
+
+def _gates(w: World, policy: RotationPolicy) -> Iterator[Gate]:
+    for gate in policy.spec.gates.before_activate:
+        from rotator.clients.http import Http  # noqa: PLC0415 - only where a gate is declared
+        from rotator.gates.jwks_probe import JwksProbe  # noqa: PLC0415 - as above
+
+        probe = gate.probe
+        http = Http(w.retry, w.meter, ca_file=probe.ca_file)
+        yield JwksProbe(http, probe.url, probe.times, policy.lead)
+
+
+# --- what lists show ---------------------------------------------------------------------------------------------
+
+
+def shown_fences(w: World, rotations: Sequence[Rotation]) -> Mapping[str, str]:
+    """Return the fence of every target, by label, in as few requests as can be.
+
+    One list of metadata per kind and namespace where listing is allowed, else one request an object; Vault shows
+    the version of one path at a time. No secret is read.
+    """
+    targets = [d.target for r in rotations for d in (*r.verifiers, *r.holders) if isinstance(d, Delivery)]
+    fences: dict[str, str] = {}
+    places: dict[tuple[kinds.Kind, str], set[str]] = {}
+    for target in targets:
+        if isinstance(target, KubernetesObject):
+            places.setdefault((target.kind, target.namespace), set()).add(target.name)
+        elif isinstance(target, VaultPath):
+            fences[target.label] = str(w.vault.current_version(target.mount, target.path))
+    for (kind, namespace), names in places.items():
+        for name, version in _versions(w, kind, namespace, names):
+            fences[f"{kind} {namespace}/{name}"] = version
+    return fences
+
+
+def _versions(w: World, kind: kinds.Kind, namespace: str, names: set[str]) -> list[tuple[str, str]]:
+    try:
+        listed = list(w.kubernetes.list(kind, namespace, selector=kinds.MANAGED, metadata_only=True))
+    except Forbidden:
+        listed = list(_one_by_one(w, kind, namespace, names))
+    return [(o["metadata"]["name"], o["metadata"]["resourceVersion"]) for o in listed]
+
+
+def _one_by_one(w: World, kind: kinds.Kind, namespace: str, names: set[str]) -> Iterator[dict[str, Any]]:
+    for name in sorted(names):
+        try:
+            yield w.kubernetes.metadata(kind, namespace, name)
+        except NotFound:
+            continue
