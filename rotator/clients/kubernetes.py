@@ -122,7 +122,7 @@ class Kubernetes:
     def _ask(self, method: str, path: str, headers: Mapping[str, str], body: Json | None) -> Json:
         what = f"{method} {path.partition('?')[0]}"
         settings = self._api.configuration
-        token = settings.get_api_key_with_prefix("authorization")
+        token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
         sent_headers = dict(headers) | ({"Authorization": token} if token else {})
         sent = self._retry.clock.now()
         try:

@@ -1,0 +1,237 @@
+"""Field managers: who owns which fields, after each update and each apply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .fieldsets import (
+    FieldSet,
+    Path,
+    applied_fields,
+    children,
+    compare,
+    from_fields_v1,
+    is_granular,
+    is_keyed,
+    shown,
+    to_fields_v1,
+)
+from .status import ApiError
+from .wire import Object, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .layouts import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """Who writes: the identity of one entry of managedFields."""
+
+    name: str
+    operation: str
+    api_version: str
+    subresource: str = ""
+
+    def shown(self) -> str:
+        """Give the manager as conflict messages name it."""
+        part = f' with subresource "{self.subresource}"' if self.subresource else ""
+        return f'conflict with "{self.name}"{part} using {self.api_version}'
+
+
+@dataclass(slots=True)
+class Holding:
+    """What one manager owns, and since when."""
+
+    fields: FieldSet
+    time: str
+
+
+@dataclass(slots=True)
+class Managers:
+    """All the managers of one object."""
+
+    held: dict[Manager, Holding] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, obj: Object) -> Managers:
+        """Read the managers from an object's metadata."""
+        held = {}
+        for entry in obj["metadata"].get("managedFields") or []:
+            manager = Manager(
+                entry.get("manager", ""),
+                entry.get("operation", ""),
+                entry.get("apiVersion", ""),
+                entry.get("subresource", ""),
+            )
+            fields = from_fields_v1(entry.get("fieldsV1") or {})
+            held[manager] = Holding(fields, entry.get("time", ""))
+        return cls(held)
+
+    def entries(self) -> list[Object]:
+        """Give the managedFields list: applies first, then by time, as the API server sorts."""
+        ordered = sorted(
+            self.held.items(),
+            key=lambda item: (item[0].operation != "Apply", item[1].time, item[0].name),
+        )
+        return [_entry(manager, holding) for manager, holding in ordered if holding.fields]
+
+    def updated(self, manager: Manager, gained: FieldSet, lost: FieldSet, time: str) -> None:
+        """Give changed fields to the one who updates, and take them from the others."""
+        for other, holding in self.held.items():
+            if other == manager:
+                holding.fields -= lost
+            elif holding.fields:
+                holding.fields -= gained | lost
+        if not gained:
+            return
+        mine = self.held.get(manager)
+        before = mine.fields if mine else frozenset()
+        self.held[manager] = Holding(before | gained, time)
+
+    def conflicts(self, manager: Manager, changed: FieldSet) -> list[tuple[Manager, Path]]:
+        """Give the changed fields that others own."""
+        return [
+            (other, path)
+            for other, holding in self.held.items()
+            if other != manager
+            for path in sorted(holding.fields & changed)
+        ]
+
+
+def _entry(manager: Manager, holding: Holding) -> Object:
+    entry: Object = {
+        "manager": manager.name,
+        "operation": manager.operation,
+        "apiVersion": manager.api_version,
+        "time": holding.time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": to_fields_v1(holding.fields),
+    }
+    if manager.subresource:
+        entry["subresource"] = manager.subresource
+    return entry
+
+
+def record_update(old: Object, new: Object, layout: Layout, manager: Manager, time: str) -> None:
+    """Put the managedFields that follow from an update into the new object."""
+    gained, lost = compare(old, new, layout)
+    previous = old["metadata"].get("managedFields") if "metadata" in old else None
+    if not gained and not lost:
+        entries = previous
+    else:
+        managers = Managers.read(old) if previous else Managers()
+        managers.updated(manager, gained, lost, time)
+        entries = managers.entries()
+    if entries:
+        new["metadata"]["managedFields"] = entries
+    else:
+        new["metadata"].pop("managedFields", None)
+
+
+def _merge(live: Value, applied: Value, layout: Layout) -> Value:
+    if is_granular(applied, layout) and isinstance(live, dict):
+        merged = dict(live)
+        for name, value in applied.items():
+            if name in live:
+                merged[name] = _merge(live[name], value, layout.child(name))
+            else:
+                merged[name] = value
+        return merged
+    if is_keyed(applied, layout) and isinstance(live, list):
+        return _merge_items(live, applied, layout)
+    if applied == {} and isinstance(live, dict) and not layout.atomic_map():
+        return live
+    return applied
+
+
+def _merge_items(live: list[Value], applied: list[Value], layout: Layout) -> list[Value]:
+    mine = {key: item for key, item, _ in children(applied, layout)}
+    merged = []
+    for key, item, inner in children(live, layout):
+        merged.append(_merge(item, mine.pop(key), inner) if key in mine else item)
+    return merged + list(mine.values())
+
+
+def _remove(value: Value, layout: Layout, path: Path) -> Value:
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict) and head[2:] in value and head.startswith("f:"):
+        name = head[2:]
+        remaining = {key: item for key, item in value.items() if key != name}
+        if rest:
+            remaining[name] = _remove(value[name], layout.child(name), rest)
+        return remaining
+    if is_keyed(value, layout):
+        kept = []
+        for key, item, inner in children(value, layout):
+            if key != head:
+                kept.append(item)
+            elif rest:
+                kept.append(_remove(item, inner, rest))
+        return kept
+    return value
+
+
+def _abandon(merged: Object, layout: Layout, dropped: Iterable[Path], owned: set[Path]) -> Object:
+    """Remove the fields that the manager no longer states and nobody else owns."""
+    for path in sorted(dropped, key=len, reverse=True):
+        if path in owned or any(other[: len(path)] == path for other in owned):
+            continue
+        merged = _remove(merged, layout, path)
+    return merged
+
+
+def _conflict(found: list[tuple[Manager, Path]]) -> ApiError:
+    by_manager: dict[str, list[str]] = {}
+    for manager, path in found:
+        by_manager.setdefault(manager.shown(), []).append(shown(path))
+    texts = []
+    for who, paths in by_manager.items():
+        if len(paths) == 1:
+            texts.append(f"{who}: {paths[0]}")
+        else:
+            listed = "".join(f"\n- {path}" for path in paths)
+            texts.append(f"{who.replace('conflict', 'conflicts', 1)}:{listed}")
+    count = f"{len(found)} conflict" + ("" if len(found) == 1 else "s")
+    causes = [
+        {
+            "reason": "FieldManagerConflict",
+            "message": manager.shown(),
+            "field": shown(path),
+        }
+        for manager, path in found
+    ]
+    message = f"Apply failed with {count}: " + "\n".join(texts)
+    return ApiError(409, "Conflict", message, {"causes": causes})
+
+
+def apply_merge(
+    live: Object, applied: Object, layout: Layout, manager: Manager, *, force: bool
+) -> tuple[Object, Managers]:
+    """Merge an applied configuration into the live object (server-side apply).
+
+    Fields that the manager stated before and states no longer are removed, unless others own
+    them; a changed field that another manager owns is a conflict, unless forced.
+    """
+    managers = Managers.read(live)
+    fields = applied_fields(applied, layout)
+    merged: Object = _merge(live, applied, layout)
+    changed, _ = compare(live, merged, layout)
+    found = managers.conflicts(manager, changed)
+    if found and not force:
+        raise _conflict(found)
+    for other, path in found:
+        managers.held[other].fields -= {path}
+    before = managers.held.get(manager)
+    others = {
+        path
+        for other, holding in managers.held.items()
+        if other != manager
+        for path in holding.fields
+    }
+    if before is not None:
+        merged = _abandon(merged, layout, before.fields - fields, others | set(fields))
+    managers.held[manager] = Holding(fields, before.time if before else "")
+    return merged, managers

@@ -1,0 +1,239 @@
+"""Create, update and patch: preparation, checks, field managers, and the commit."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import TYPE_CHECKING
+
+from . import effects
+from .fields import check_fields
+from .layouts import layout_of
+from .managed import Manager, record_update
+from .names import name_errors
+from .options import (
+    WriteOptions,
+    check_kind,
+    check_place,
+    decode_body,
+    update_manager,
+    write_options,
+)
+from .reads import find
+from .status import (
+    ApiError,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    invalid_value,
+    not_found,
+)
+from .store import Stored
+from .strategy import check, normalise, prepare_create, prepare_update
+from .views import in_version, object_response, stored_response
+from .wire import Object, Response, encode
+
+if TYPE_CHECKING:
+    from .resources import Kind
+    from .state import Call, State
+    from .target import Target
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_NAMESPACES = ("", "namespaces")
+
+
+def random_suffix(length: int = 5) -> str:
+    """Give a suffix as generateName appends it."""
+    return "".join(random.choices(_ALPHABET, k=length))  # noqa: S311
+
+
+def _check_namespace(call: Call, target: Target, name: str) -> None:
+    """Refuse to create in a namespace that does not exist or is going away."""
+    if not target.kind.namespaced:
+        return
+    stored = call.state.store.get(_NAMESPACES, ("", target.namespace))
+    if stored is None:
+        raise not_found(call.state.registry.by_storage(_NAMESPACES), target.namespace)
+    if stored.object["metadata"].get("deletionTimestamp"):
+        why = (
+            f"unable to create new content in namespace {target.namespace} because it is being "
+            "terminated"
+        )
+        error = forbidden(target.kind, name, why)
+        error.details = {
+            **(error.details or {}),
+            "causes": [
+                {
+                    "reason": "NamespaceTerminating",
+                    "message": f"namespace {target.namespace} is being terminated",
+                    "field": "metadata.namespace",
+                }
+            ],
+        }
+        raise error
+
+
+def _fill_system_fields(call: Call, target: Target, obj: Object) -> None:
+    metadata = obj["metadata"]
+    for name in ("managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        metadata.pop(name, None)
+    if target.kind.namespaced:
+        metadata["namespace"] = target.namespace
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = metadata["generateName"] + random_suffix()
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = call.state.now()
+
+
+def read_object(call: Call, target: Target, options: WriteOptions) -> tuple[Object, bool]:
+    """Read the object in the body; also say whether it has null fields."""
+    body = call.request.body
+    obj = decode_body(body)
+    check_kind(target.kind, obj)
+    check_fields(target.kind, obj, strict=options.strict)
+    check_place(target, obj)
+    return obj, b"null" in body
+
+
+def create(call: Call, target: Target) -> Response:
+    """Answer a POST to a collection."""
+    options = write_options(call)
+    obj, nulls = read_object(call, target, options)
+    manager = update_manager(options, target.kind, "")
+    stored = insert(call, target, obj, manager, dry_run=options.dry_run, nulls=nulls)
+    return stored_response(call, target.kind, stored, 201)
+
+
+def insert(
+    call: Call,
+    target: Target,
+    obj: Object,
+    manager: Manager,
+    *,
+    dry_run: bool,
+    nulls: bool = True,
+    managed: list[Object] | None = None,
+) -> Stored:
+    """Create an object, or only say what it would be."""
+    kind = target.kind
+    metadata = obj.get("metadata")
+    if isinstance(metadata, dict):
+        if metadata.get("resourceVersion") not in {None, "", "0"}:
+            message = "resourceVersion should not be set on objects to be created"
+            raise bad_request(message)
+        obj = {**obj, "metadata": {**metadata, "resourceVersion": None}}
+    else:
+        obj = {**obj, "metadata": metadata or {}}
+    name = obj["metadata"].get("name") or "" if isinstance(obj["metadata"], dict) else ""
+    _check_namespace(call, target, name)
+    obj["metadata"] = dict(obj["metadata"])
+    _fill_system_fields(call, target, obj)
+    obj = normalise(kind, obj, nulls=nulls)
+    prepare_create(kind, obj)
+    check(kind, obj)
+    effects.admit(call.state, kind, obj)
+    name = obj["metadata"]["name"]
+    if call.state.store.get(kind.storage, (target.namespace, name)) is not None:
+        raise already_exists(kind, name)
+    if managed is None:
+        record_update({}, obj, layout_of(kind), manager, call.state.now())
+    else:
+        obj["metadata"]["managedFields"] = managed
+    return commit(call.state, kind, (target.namespace, name), obj, dry_run=dry_run)
+
+
+def commit(
+    state: State, kind: Kind, key: tuple[str, str], obj: Object, *, dry_run: bool
+) -> Stored:
+    """Keep an object, with what follows from it; a dry run only shows it."""
+    if kind.custom is not None:
+        obj["apiVersion"] = f"{kind.group}/{kind.custom.storage_version}"
+    if dry_run:
+        return Stored(obj, encode(obj), state.store.revision)
+    stored = state.store.put(kind.storage, key, obj)
+    return effects.after_write(state, kind, key, stored)
+
+
+def update(call: Call, target: Target) -> Response:
+    """Answer a PUT of an object."""
+    options = write_options(call)
+    obj, nulls = read_object(call, target, options)
+    kind, manager = target.kind, update_manager(options, target.kind, target.subresource)
+    old = call.state.store.get(kind.storage, target.key)
+    if not (obj.get("metadata") or {}).get("name"):
+        _require_name(kind)
+    if old is None:
+        if not kind.create_on_update or target.subresource:
+            raise not_found(kind, target.name)
+        stored = insert(call, target, obj, manager, dry_run=options.dry_run, nulls=nulls)
+        return stored_response(call, kind, stored, 201)
+    uid = obj["metadata"].get("uid") or ""
+    if uid and uid != old.object["metadata"]["uid"]:
+        have = old.object["metadata"]["uid"]
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {have}"
+        raise conflict(kind, target.name, why)
+    stored = replace(call, target, old, obj, manager, dry_run=options.dry_run, nulls=nulls)
+    return stored_response(call, kind, stored)
+
+
+def _require_name(kind: Kind) -> None:
+    del kind
+    message = "name must be provided"
+    raise bad_request(message)
+
+
+def _check_revision(kind: Kind, old: Stored, obj: Object) -> None:
+    """Refuse a write against another version than the one stored (optimistic locking)."""
+    version = str(obj["metadata"].get("resourceVersion") or "")
+    name = old.object["metadata"]["name"]
+    if version in {"", "0"}:
+        if kind.unconditional_update:
+            return
+        why = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+        raise invalid(kind, name, [why], shown=kind.plural)
+    if version != str(old.revision):
+        raise conflict(kind, name)
+
+
+def replace(
+    call: Call,
+    target: Target,
+    old: Stored,
+    obj: Object,
+    manager: Manager,
+    *,
+    dry_run: bool,
+    nulls: bool = True,
+    managed: list[Object] | None = None,
+) -> Stored:
+    """Put a new version in the place of an old one, or only say what it would be."""
+    kind, before = target.kind, in_version(target.kind, old)
+    obj = normalise(kind, obj, nulls=nulls)
+    obj["metadata"].setdefault("name", target.name)
+    if kind.namespaced:
+        obj["metadata"].setdefault("namespace", target.namespace)
+    _check_revision(kind, old, obj)
+    prepare_update(kind, before, obj, target.subresource)
+    check(kind, obj, before)
+    obj["metadata"]["resourceVersion"] = str(old.revision)
+    if managed is None:
+        record_update(before, obj, layout_of(kind), manager, call.state.now())
+    else:
+        obj["metadata"]["managedFields"] = managed
+    if obj == before:
+        return old
+    if _finished(kind, obj):
+        return effects.finish(call.state, kind, target.key, obj, dry_run=dry_run)
+    return commit(call.state, kind, target.key, obj, dry_run=dry_run)
+
+
+def _finished(kind: Kind, obj: Object) -> bool:
+    """Say whether an object that is being deleted has nothing left to wait for."""
+    metadata = obj["metadata"]
+    if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
+        return False
+    return not metadata.get("deletionGracePeriodSeconds") and kind.name != "Namespace"
+
+

@@ -1,0 +1,49 @@
+"""Starting servers on loopback, waiting until they answer, and ending them for sure."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0
+
+
+def free_port() -> int:
+    """Return a TCP port that is free on loopback now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+class ServerProcess:
+    """A child process with its output in a file."""
+
+    def __init__(self, arguments: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self._log = log
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                arguments, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env
+            )
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Poll until `ready`; RuntimeError with the end of the log where the server dies or takes too long."""
+        give_up = time.monotonic() + START_TIMEOUT
+        while not ready():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.stop()
+                tail = self._log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{self._process.args!r} did not come up:\n{tail}")  # type: ignore[str-bytes-safe]
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it: politely first."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
