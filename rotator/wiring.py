@@ -7,10 +7,11 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rotator import kinds
+from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.machine import Policy
@@ -26,7 +27,7 @@ from rotator.holders.mapping import Mapped, current_and_previous
 from rotator.policy import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy
 from rotator.policy import Holder as HolderPolicy
 from rotator.policy import Verifier as VerifierPolicy
-from rotator.ports import Clock, Credential, Gate, Rendered, Store, Target, Want
+from rotator.ports import Credential, Gate, Rendered, Store, Target, Want
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
 from rotator.verifiers.accepted_list import AcceptedList
@@ -40,25 +41,11 @@ LEASE = timedelta(seconds=30)
 """How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
 
 
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> datetime:
-        """Return the instant, in UTC."""
-        return datetime.now(UTC)
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        import time  # noqa: PLC0415 - one name for it in this class
-
-        time.sleep(seconds)
-
-
 @dataclass
 class World:
     """The systems of one run, connected when first needed and closed together."""
 
-    clock: Clock
+    clock: RunClock
     deadline: datetime
     connect_kubernetes: Callable[[Retry, Meter], Kubernetes]
     connect_vault: Callable[[Retry, Meter], Vault]
@@ -100,7 +87,7 @@ class World:
 
 def world(*, context: str | None = None, deadline: timedelta, timeout: float = 10.0) -> World:
     """Return the world as the environment describes it."""
-    clock = SystemClock()
+    clock = RunClock()
 
     def kubernetes(retry: Retry, meter: Meter) -> Kubernetes:
         from rotator.clients.kubernetes import Kubernetes, connect  # noqa: PLC0415 - slow to import

@@ -6,21 +6,36 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 from rotator.errors import ClockSkewed
-from rotator.ports import Clock
 
 DATE_RESOLUTION = timedelta(seconds=1)
 """The `Date` header (RFC 9110, section 6.6.1) names whole seconds."""
+REFERENCE = "kubernetes"
+"""The system whose time all runs share."""
+
+
+class CorrectableClock(Protocol):
+    """A clock that can be set right."""
+
+    def now(self) -> datetime:
+        """Return the instant, in UTC."""
+        ...
+
+    def correct(self, by: timedelta) -> None:
+        """Move it by `by`."""
+        ...
 
 
 class Meter:
-    """Counts requests by system, method and status code, and keeps the clearest clock skew of each system."""
+    """Counts requests by system, method and status code, and keeps how far our clock was off at first sight."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: CorrectableClock) -> None:
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self._clock = clock
-        self._skew: dict[str, timedelta] = {}
+        self._corrected = timedelta()
+        self._off: dict[str, timedelta] = {}
         self._lock = threading.Lock()
 
     def count(self, system: str, method: str, code: int) -> None:
@@ -32,28 +47,36 @@ class Meter:
         """Compare a `Date` header with our own clock around the request that it answers.
 
         Only what is certain counts: the server's instant is somewhere in its second, and somewhere between
-        sending and receiving.
+        sending and receiving. The first header of the reference system sets the run's clock right.
         """
-        if not header:
+        theirs = _instant(header)
+        if theirs is None:
             return
-        try:
-            theirs = parsedate_to_datetime(header)
-        except ValueError:
-            return
-        theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
-        ahead = sent - (theirs + DATE_RESOLUTION)
-        behind = theirs - self._clock.now()
         with self._lock:
-            self._skew[system] = max(ahead, behind, timedelta())
+            behind = max(theirs - self._clock.now(), timedelta())
+            ahead = max(sent - (theirs + DATE_RESOLUTION), timedelta())
+            error = behind - ahead
+            if system != REFERENCE:
+                self._off[system] = error + self._corrected
+            elif system not in self._off:
+                self._off[system] = self._corrected = error
+                self._clock.correct(error)
 
     def check_skew(self, allowance: timedelta) -> None:
         """Raise ClockSkewed if our clock certainly differs from a server's by more than `allowance`."""
         with self._lock:
-            worst = max(self._skew.items(), key=lambda item: item[1], default=None)
-        if worst and worst[1] > allowance:
-            system, skew = worst
+            system, off = max(self._off.items(), key=lambda item: abs(item[1]), default=("", timedelta()))
+        if abs(off) > allowance:
             raise ClockSkewed(
-                f"the clock here and the clock of {system} differ by at least {skew.total_seconds():.0f} s, the "
-                f"policy allows {allowance.total_seconds():.0f} s (overlap.clockSkew). Nothing was changed. "
-                "Put the node's clock right (NTP) and run again."
+                f"the clock here is {abs(off).total_seconds():.0f} s {'behind' if off > timedelta() else 'ahead of'} "
+                f"the clock of {system}, the policy allows {allowance.total_seconds():.0f} s (overlap.clockSkew). "
+                "Nothing was changed. Put the node's clock right (NTP) and run again."
             )
+
+
+def _instant(header: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

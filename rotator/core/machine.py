@@ -171,7 +171,7 @@ def _confirmed(s: Situation, part: Part) -> Sync | Wait | Freeze | None:
     untils = [x.until for x in missing]
     until = max((u for u in untils if u), default=None) if all(untils) else None
     reason = "; ".join(f"{x.name}: {x.waiting}" for x in missing)
-    return Wait(until, reason, names, soon=all(x.soon for x in missing))
+    return Wait(until, reason, names, soon=any(x.soon for x in missing))
 
 
 def verifiers_confirmed(s: Situation) -> Sync | Wait | Freeze | None:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from joserfc import jwk
 
 from rotator.core.sensitive import Material, Sensitive
@@ -75,12 +80,14 @@ class JwtSigningKey:
         return rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=self.bits)
 
 
+_JWK_KINDS: tuple[tuple[type[Any], type[jwk.RSAKey | jwk.ECKey | jwk.OKPKey]], ...] = (
+    (ec.EllipticCurvePrivateKey, jwk.ECKey),
+    (rsa.RSAPrivateKey, jwk.RSAKey),
+    (ed25519.Ed25519PrivateKey, jwk.OKPKey),
+)
+
+
 def _key(material: Material) -> jwk.RSAKey | jwk.ECKey | jwk.OKPKey:
     pem = material["private_key"].octets()
-    kinds: tuple[type[jwk.RSAKey | jwk.ECKey | jwk.OKPKey], ...] = (jwk.ECKey, jwk.RSAKey, jwk.OKPKey)
-    for kind in kinds:
-        try:
-            return kind.import_key(pem)
-        except ValueError:
-            continue
-    raise ValueError("the stored private key is none that this kind makes") from None
+    private = load_pem_private_key(pem, password=None)
+    return next(kind for made, kind in _JWK_KINDS if isinstance(private, made)).import_key(pem)

@@ -13,7 +13,7 @@ from datetime import datetime
 from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Run, Turn
-from rotator.errors import ClientError, LeaseLost
+from rotator.errors import ClientError, LeaseLost, RotatorError
 
 log = logging.getLogger("rotator")
 
@@ -113,28 +113,32 @@ class Fleet:
             outcome = self._one(rotation, view)
         except LeaseHeld as held:
             outcome = Outcome(rotation=rotation.ref, result=Result.HELD, reason=f"another run is at work: {held}")
-        except ClientError as error:
+        except RotatorError as error:
             outcome = Outcome(rotation=rotation.ref, result=Result.FROZEN, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - a defect in one rotation must not stop the others
-            outcome = Outcome(rotation=rotation.ref, result=Result.FROZEN, reason=_defect(error))
         self.finished(outcome)
         return outcome
 
     def _one(self, rotation: Rotation, view: LeaseView) -> Outcome:
         if not self.run.act:
-            return self._turn(rotation, view.memo, lambda: None).advance()
+            return self._advanced(self._turn(rotation, view.memo, lambda: None))
         self.run.check(rotation.clock_skew)
         held = [self.leases.take(view)]
 
         def renew() -> None:
             held[0] = self.leases.renew(held[0])
 
-        outcome = self._turn(rotation, held[0].memo, renew).advance()
+        outcome = self._advanced(self._turn(rotation, held[0].memo, renew))
         try:
             self.leases.give_back(held[0], self._memo(rotation, held[0].memo, outcome))
         except (ClientError, LeaseLost) as error:
             log.warning("the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)})
         return outcome
+
+    def _advanced(self, turn: Turn) -> Outcome:
+        try:
+            return turn.advance()
+        except Exception as error:  # noqa: BLE001 - a defect in one rotation must not stop the others
+            return Outcome(rotation=turn.rotation.ref, result=Result.FROZEN, reason=_defect(error))
 
     def _turn(self, rotation: Rotation, memo: Memo, renew: Callable[[], None]) -> Turn:
         return Turn(

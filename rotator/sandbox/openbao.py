@@ -114,6 +114,10 @@ class OpenBao:
         self._process.stop()
         self._session.close()
 
+    def drop_connections(self) -> None:
+        """Close our connections, as before a fork; the next call opens new ones."""
+        self._session.close()
+
     def app_role(self, name: str = "rotator") -> tuple[str, str]:
         """Return role id and secret id of a role that has exactly POLICY."""
         self.call("PUT", "sys/policies/acl/rotator", {"policy": POLICY.format(store="rotator", consumers="secret")})

@@ -45,7 +45,7 @@ class User:
         return info
 
 
-ADMIN = User("admin", (ADMINS, AUTHENTICATED))
+ADMIN = User("admin", (ADMINS, AUTHENTICATED), "admin")
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 

@@ -46,7 +46,6 @@ class Cluster:
                 self._bootstrap({"apiVersion": "v1", **namespace})
             for obj in BOOTSTRAP:
                 self._bootstrap({"apiVersion": _RBAC, **obj})
-            self._state.store.compact()
 
     def __repr__(self) -> str:
         """Show how large it is, and nothing it holds."""

@@ -74,7 +74,7 @@ def _config_map(obj: Object, now: datetime) -> list[Value]:
 
 
 def _account(obj: Object, now: datetime) -> list[Value]:
-    return [_name(obj), len(obj.get("secrets") or []), age_of(obj, now)]
+    return [_name(obj), age_of(obj, now)]
 
 
 def _namespace(obj: Object, now: datetime) -> list[Value]:
@@ -97,8 +97,8 @@ def _pod(obj: Object, now: datetime) -> list[Value]:
 def _event(obj: Object, now: datetime) -> list[Value]:
     involved = _part(obj, "involvedObject")
     about = f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
-    seen = obj.get("lastTimestamp") or obj.get("eventTime") or obj["metadata"]["creationTimestamp"]
-    first = obj.get("firstTimestamp") or seen
+    seen = obj.get("lastTimestamp") or obj.get("eventTime")
+    first = obj.get("firstTimestamp") or obj.get("eventTime")
     source = _part(obj, "source").get("component") or obj.get("reportingComponent") or ""
     return [
         age(seen, now),
@@ -231,9 +231,9 @@ _POD_WIDE = _wide("Containers", "Images")
 _BINDING = (NAME, *_texts("Role"), AGE, *_wide("Users", "Groups", "ServiceAccounts"))
 
 BUILTIN_COLUMNS: dict[str, tuple[tuple[Column, ...], Cells]] = {
-    "Secret": ((NAME, *_texts("Type"), *_numbers("Data"), AGE), _secret),
-    "ConfigMap": ((NAME, *_numbers("Data"), AGE), _config_map),
-    "ServiceAccount": ((NAME, *_numbers("Secrets"), AGE), _account),
+    "Secret": ((NAME, *_texts("Type", "Data"), AGE), _secret),
+    "ConfigMap": ((NAME, *_texts("Data"), AGE), _config_map),
+    "ServiceAccount": ((NAME, AGE), _account),
     "Namespace": ((NAME, *_texts("Status"), AGE), _namespace),
     "Pod": (
         (
@@ -261,8 +261,7 @@ BUILTIN_COLUMNS: dict[str, tuple[tuple[Column, ...], Cells]] = {
     "Deployment": (
         (
             NAME,
-            *_texts("Ready"),
-            *_numbers("Up-to-date", "Available"),
+            *_texts("Ready", "Up-to-date", "Available"),
             AGE,
             *_POD_WIDE,
             *_wide("Selector"),
@@ -298,7 +297,8 @@ BUILTIN_COLUMNS: dict[str, tuple[tuple[Column, ...], Cells]] = {
     "CronJob": (
         (
             NAME,
-            *_texts("Schedule", "Timezone", "Suspend"),
+            *_texts("Schedule", "Timezone"),
+            Column("Suspend", "boolean", ""),
             *_numbers("Active"),
             *_texts("Last Schedule"),
             AGE,
@@ -307,9 +307,9 @@ BUILTIN_COLUMNS: dict[str, tuple[tuple[Column, ...], Cells]] = {
         ),
         _cron_job,
     ),
-    "Role": ((NAME, *_texts("Created At")), _created),
-    "ClusterRole": ((NAME, *_texts("Created At")), _created),
+    "Role": ((NAME, Column("Created At", "date", "")), _created),
+    "ClusterRole": ((NAME, Column("Created At", "date", "")), _created),
     "RoleBinding": (_BINDING, _binding),
     "ClusterRoleBinding": (_BINDING, _binding),
-    "CustomResourceDefinition": ((NAME, *_texts("Created At")), _created),
+    "CustomResourceDefinition": ((NAME, Column("Created At", "date", "")), _created),
 }

@@ -142,8 +142,22 @@ def _errors(schema: Object, value: Value, path: str) -> Iterator[FieldError]:
     if isinstance(value, dict):
         yield from _map_errors(schema, value, path)
     elif isinstance(value, list):
+        yield from _duplicates(schema, value, path)
         for index, item in enumerate(value):
             yield from _errors(as_object(schema.get("items")), item, f"{path}[{index}]")
+
+
+def _duplicates(schema: Object, items: list[Value], path: str) -> Iterator[FieldError]:
+    keys = schema.get("x-kubernetes-list-map-keys") or []
+    if schema.get("x-kubernetes-list-type") not in {"map", "set"}:
+        return
+    seen: list[Value] = []
+    for index, item in enumerate(items):
+        identity = {key: item.get(key) for key in keys} if isinstance(item, dict) else item
+        if identity in seen:
+            message = f"Duplicate value: {quoted(identity)}"
+            yield FieldError("FieldValueDuplicate", f"{path}[{index}]", message)
+        seen.append(identity)
 
 
 def _map_errors(schema: Object, value: Object, path: str) -> Iterator[FieldError]:

@@ -140,8 +140,6 @@ def _job_spec(spec: Object) -> None:
             "podReplacementPolicy": "TerminatingOrFailed",
         },
     )
-    if spec["manualSelector"] is False:
-        del spec["manualSelector"]
     _template(spec)
 
 
@@ -207,6 +205,13 @@ def _namespace(obj: Object) -> None:
     obj["spec"] = {"finalizers": ["kubernetes"], **(obj.get("spec") or {})}
 
 
+def _event(obj: Object) -> None:
+    empty: Object = {"reportingComponent": "", "reportingInstance": "", "source": {}}
+    for name in ("firstTimestamp", "lastTimestamp", "eventTime"):
+        obj.setdefault(name, None)
+    _fill(obj, empty)
+
+
 def _service(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     _fill(
@@ -245,6 +250,7 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "Secret": _secret,
     "Namespace": _namespace,
     "Service": _service,
+    "Event": _event,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     "CustomResourceDefinition": _definition,

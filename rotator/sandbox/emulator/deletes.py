@@ -9,7 +9,7 @@ from . import effects
 from .options import DeleteOptions, delete_options
 from .reads import find, read_page
 from .state import timestamp
-from .status import conflict
+from .status import ApiError, conflict
 from .target import Target
 from .views import object_response
 from .wire import Object, Response, json_response
@@ -26,16 +26,25 @@ def _check_preconditions(kind: Kind, stored: Stored, options: DeleteOptions) -> 
     metadata = stored.object["metadata"]
     if options.uid and options.uid != metadata["uid"]:
         why = (
-            f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: "
-            f"{metadata['uid']}"
+            f"the UID in the precondition ({options.uid}) does not match the UID in record "
+            f"({metadata['uid']}). The object might have been deleted and then recreated"
         )
-        raise conflict(kind, metadata["name"], why)
+        raise _conflict(kind, metadata["name"], why)
     if options.revision and options.revision != str(stored.revision):
         why = (
-            "Precondition failed: ResourceVersion in precondition: "
-            f"{options.revision}, ResourceVersion in object meta: {stored.revision}"
+            f"the ResourceVersion in the precondition ({options.revision}) does not match the "
+            f"ResourceVersion in record ({stored.revision}). The object might have been modified"
         )
-        raise conflict(kind, metadata["name"], why)
+        raise _conflict(kind, metadata["name"], why)
+
+
+def _conflict(kind: Kind, name: str, why: str) -> ApiError:
+    """Give the conflict of a precondition, which names the kind and not the plural."""
+    error = conflict(kind, name, why)
+    shown = f"{kind.name}.{kind.group}" if kind.group else kind.name
+    error.message = error.message.replace(kind.qualified, shown, 1)
+    error.details = {**(error.details or {}), "kind": kind.name}
+    return error
 
 
 def _grace(kind: Kind, obj: Object, options: DeleteOptions) -> int:
@@ -56,7 +65,7 @@ def _marked(call: Call, kind: Kind, obj: Object, grace: int) -> Object:
     end = call.state.clock() + timedelta(seconds=grace)
     metadata["deletionTimestamp"] = timestamp(end)
     metadata["deletionGracePeriodSeconds"] = grace
-    if metadata.get("generation"):
+    if metadata.get("generation") and not obj["metadata"].get("deletionTimestamp"):
         metadata["generation"] += 1
     marked = {**obj, "metadata": metadata}
     if kind.name == "Namespace":
@@ -79,9 +88,11 @@ def remove_object(
     grace = _grace(kind, obj, options)
     waits = _waits(kind, obj, grace)
     if options.dry_run:
-        return (_marked(call, kind, obj, grace) if waits else obj), waits
+        marks = waits or kind.name == "Pod"
+        return (_marked(call, kind, obj, grace) if marks else obj), waits
     if not waits:
-        return effects.remove(call.state, kind.storage, target.key, options.policy).object, False
+        last = effects.remove(call.state, kind.storage, target.key, options.policy).object
+        return (_marked(call, kind, last, 0) if kind.name == "Pod" else last), False
     if not obj["metadata"].get("deletionTimestamp"):
         marked = _marked(call, kind, obj, grace)
         obj = call.state.store.put(kind.storage, target.key, marked).object

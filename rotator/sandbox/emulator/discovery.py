@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .status import method_not_allowed, no_such_resource
 from .wire import Object, Response, encode, json_response
 
 if TYPE_CHECKING:
@@ -39,11 +38,9 @@ def discover(call: Call) -> Response:
     path = request.path.rstrip("/") or "/"
     if path in _HEALTH:
         return Response(200, {"Content-Type": "text/plain; charset=utf-8"}, b"ok")
-    if request.method not in {"GET", "HEAD"}:
-        raise method_not_allowed()
-    answer = _document(call, path)
+    answer = _document(call, path) if request.method in {"GET", "HEAD"} else None
     if answer is None:
-        raise no_such_resource()
+        return Response(404, {"Content-Type": "text/plain; charset=utf-8"}, b"404 page not found\n")
     if answer.get("kind") == "APIGroupDiscoveryList":
         return Response(200, {"Content-Type": _AGGREGATED}, encode(answer))
     return json_response(200, answer)

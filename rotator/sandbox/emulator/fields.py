@@ -46,11 +46,8 @@ def check_fields(kind: Kind, obj: Object, *, strict: bool) -> None:
     if not unknown:
         return
     listed = ", ".join(f'unknown field "{name}"' for name in unknown)
-    if kind.custom is not None:
-        message = f"strict decoding error: {listed}"
-    else:
-        message = (
-            f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: '
-            f"strict decoding error: {listed}"
-        )
+    message = (
+        f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: '
+        f"strict decoding error: {listed}"
+    )
     raise bad_request(message)

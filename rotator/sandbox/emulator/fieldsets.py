@@ -68,8 +68,8 @@ def fields_of(value: Value, layout: Layout, path: Path, *, written: bool) -> Ite
     """Give the fields of a value; `written` adds the maps themselves, as an update records."""
     nested = is_granular(value, layout) or is_keyed(value, layout)
     in_list = bool(path) and path[-1][0] != "f"
-    whole_map = written and isinstance(value, dict) and path[-1][2:] not in STRUCTS
-    if path and (not nested or in_list or whole_map):
+    whole = written and (layout.custom or path[-1][2:] not in STRUCTS)
+    if path and (not nested or in_list or whole):
         yield path
     if in_list and not isinstance(value, dict):
         return

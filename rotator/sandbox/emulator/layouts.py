@@ -54,7 +54,18 @@ ATOMIC_MAPS = frozenset(
 """x-kubernetes-map-type: atomic."""
 
 STRUCTS = frozenset(
-    {"metadata", "spec", "status", "template", "strategy", "updateStrategy", "resources"}
+    {
+        "metadata",
+        "spec",
+        "status",
+        "template",
+        "jobTemplate",
+        "strategy",
+        "updateStrategy",
+        "resources",
+        "containers",
+        "names",
+    }
 )
 """Structs that are always present in the Go types: no owner is recorded for the struct itself."""
 

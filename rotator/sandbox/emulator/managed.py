@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .layouts import Layout
+    from .resources import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Manager:
     def shown(self) -> str:
         """Give the manager as conflict messages name it."""
         part = f' with subresource "{self.subresource}"' if self.subresource else ""
-        return f'conflict with "{self.name}"{part} using {self.api_version}'
+        using = f" using {self.api_version}" if self.operation == "Update" else ""
+        return f'conflict with "{self.name}"{part}{using}'
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ class Managers:
         """Give the managedFields list: applies first, then by time, as the API server sorts."""
         ordered = sorted(
             self.held.items(),
-            key=lambda item: (item[0].operation != "Apply", item[1].time, item[0].name),
+            key=lambda item: (item[0].operation, item[1].time, *_identity(item[0])),
         )
         return [_entry(manager, holding) for manager, holding in ordered if holding.fields]
 
@@ -101,6 +104,27 @@ class Managers:
         ]
 
 
+def _identity(manager: Manager) -> tuple[str, str, str]:
+    return manager.name, manager.api_version, manager.subresource
+
+
+def reset_fields(kind: Kind, subresource: str) -> tuple[Path, ...]:
+    """Give the fields that a write leaves alone, and so does not come to own."""
+    if subresource == "status":
+        return (("f:spec",), ("f:metadata", "f:labels"))
+    if kind.name == "Namespace":
+        return (("f:status",), ("f:spec",))
+    return (("f:status",),) if kind.has("status") else ()
+
+
+def _without(fields: FieldSet, reset: tuple[Path, ...]) -> FieldSet:
+    if not reset:
+        return fields
+    return frozenset(
+        path for path in fields if not any(path[: len(each)] == each for each in reset)
+    )
+
+
 def _entry(manager: Manager, holding: Holding) -> Object:
     entry: Object = {
         "manager": manager.name,
@@ -110,14 +134,24 @@ def _entry(manager: Manager, holding: Holding) -> Object:
         "fieldsType": "FieldsV1",
         "fieldsV1": to_fields_v1(holding.fields),
     }
+    if not holding.time:
+        del entry["time"]
     if manager.subresource:
         entry["subresource"] = manager.subresource
     return entry
 
 
-def record_update(old: Object, new: Object, layout: Layout, manager: Manager, time: str) -> None:
+def record_update(
+    old: Object,
+    new: Object,
+    layout: Layout,
+    manager: Manager,
+    time: str,
+    reset: tuple[Path, ...],
+) -> None:
     """Put the managedFields that follow from an update into the new object."""
     gained, lost = compare(old, new, layout)
+    gained = _without(gained, reset)
     previous = old["metadata"].get("managedFields") if "metadata" in old else None
     if not gained and not lost:
         entries = previous
@@ -176,11 +210,17 @@ def _remove(value: Value, layout: Layout, path: Path) -> Value:
 
 def _abandon(merged: Object, layout: Layout, dropped: Iterable[Path], owned: set[Path]) -> Object:
     """Remove the fields that the manager no longer states and nobody else owns."""
-    for path in sorted(dropped, key=len, reverse=True):
-        if path in owned or any(other[: len(path)] == path for other in owned):
+    for path in sorted(dropped, key=len):
+        if any(other[: len(path)] == path for other in owned) or _is_item_key(path):
             continue
         merged = _remove(merged, layout, path)
     return merged
+
+
+def _is_item_key(path: Path) -> bool:
+    """Say whether a field is one that tells the items of its list apart."""
+    item = path[-2] if len(path) > 1 else ""
+    return item.startswith("k:") and path[-1][2:] in json.loads(item[2:])
 
 
 def _conflict(found: list[tuple[Manager, Path]]) -> ApiError:
@@ -208,7 +248,13 @@ def _conflict(found: list[tuple[Manager, Path]]) -> ApiError:
 
 
 def apply_merge(
-    live: Object, applied: Object, layout: Layout, manager: Manager, *, force: bool
+    live: Object,
+    applied: Object,
+    layout: Layout,
+    manager: Manager,
+    *,
+    force: bool,
+    reset: tuple[Path, ...],
 ) -> tuple[Object, Managers]:
     """Merge an applied configuration into the live object (server-side apply).
 
@@ -216,7 +262,7 @@ def apply_merge(
     them; a changed field that another manager owns is a conflict, unless forced.
     """
     managers = Managers.read(live)
-    fields = applied_fields(applied, layout)
+    fields = _without(applied_fields(applied, layout), reset)
     merged: Object = _merge(live, applied, layout)
     changed, _ = compare(live, merged, layout)
     found = managers.conflicts(manager, changed)

@@ -43,6 +43,7 @@ _BAD_KEY = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
     "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
+_STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _LABEL_NAMES = frozenset({"Namespace", "Service"})
 _PATH_NAMES = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
 
@@ -103,6 +104,16 @@ def annotation_errors(annotations: Object) -> list[FieldError]:
         message = f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes"
         errors.append(FieldError("FieldValueTooLong", path, message))
     return errors
+
+
+def finalizer_errors(finalizers: list[str]) -> list[FieldError]:
+    """Check finalizers: qualified by a domain, or one of the standard ones."""
+    why = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid_value(f"metadata.finalizers[{index}]", name, why)
+        for index, name in enumerate(finalizers)
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
 
 
 def data_key_errors(path: str, data: Object) -> list[FieldError]:

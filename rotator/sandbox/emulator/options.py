@@ -7,8 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .managed import Manager
-from .status import ApiError, bad_request, invalid_value, too_large
-from .wire import Object, is_true
+from .status import (
+    ApiError,
+    FieldError,
+    bad_request,
+    invalid,
+    invalid_value,
+    too_large,
+    unsupported_media,
+    unsupported_value,
+)
+from .wire import Object, as_object, is_true
 
 if TYPE_CHECKING:
     from .resources import Kind
@@ -16,7 +25,9 @@ if TYPE_CHECKING:
     from .target import Target
 
 _BODY_LIMIT = 3 * 1024 * 1024
-_POLICIES = frozenset({"Orphan", "Background", "Foreground"})
+_POLICIES = ("Foreground", "Background", "Orphan")
+_JSON_MEDIA = ("application/json", "application/yaml")
+_MEDIA = (*_JSON_MEDIA, "application/vnd.kubernetes.protobuf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +40,8 @@ class WriteOptions:
     strict: bool
 
 
-def _option_error(kind: str, path: str, value: str, why: str) -> ApiError:
-    error = invalid_value(path, value, why)
+def option_error(kind: str, error: FieldError) -> ApiError:
+    """Say that an option of a request is not valid (422 Invalid)."""
     message = f'{kind}.meta.k8s.io "" is invalid: {error}'
     details = {"group": "meta.k8s.io", "kind": kind, "causes": [error.cause()]}
     return ApiError(422, "Invalid", message, details)
@@ -40,8 +51,7 @@ def _dry_run(value: str | None, kind: str) -> bool:
     if value in {None, ""}:
         return False
     if value != "All":
-        message = f'Unsupported value: "{value}": supported values: "All"'
-        raise _option_error(kind, "dryRun", str(value), message)
+        raise option_error(kind, unsupported_value("dryRun", [value], ["All"]))
     return True
 
 
@@ -52,11 +62,11 @@ def _manager_of(query: dict[str, str], headers: dict[str, str]) -> str:
     return "".join(each for each in agent if each.isprintable())[:128] or "unknown"
 
 
-def write_options(call: Call) -> WriteOptions:
+def write_options(call: Call, kind: str = "PatchOptions") -> WriteOptions:
     """Read the options of a write from the query."""
     query = call.query
     return WriteOptions(
-        dry_run=_dry_run(query.get("dryRun"), "WriteOptions"),
+        dry_run=_dry_run(query.get("dryRun"), kind),
         manager=_manager_of(query, call.request.headers),
         force=is_true(query.get("force")),
         strict=query.get("fieldValidation") == "Strict",
@@ -68,7 +78,14 @@ def update_manager(options: WriteOptions, kind: Kind, subresource: str) -> Manag
     return Manager(options.manager, "Update", kind.api_version, subresource)
 
 
-def decode_body(body: bytes) -> Object:
+def check_media(call: Call) -> None:
+    """Refuse a body whose media type is not JSON (415 UnsupportedMediaType)."""
+    media = call.request.headers.get("content-type", "").partition(";")[0].strip()
+    if media and media not in _JSON_MEDIA:
+        raise unsupported_media(_MEDIA)
+
+
+def decode_body(body: bytes, kind: str = "") -> Object:
     """Read the JSON object in a body (400 when it is none, 413 when it is too large)."""
     if len(body) > _BODY_LIMIT:
         message = f"Request entity too large: limit is {_BODY_LIMIT}"
@@ -76,15 +93,19 @@ def decode_body(body: bytes) -> Object:
     try:
         value = json.loads(body)
     except ValueError as error:
-        message = f"couldn't get version/kind; json parse error: {error}"
+        message = f"{_unrecognised(kind)}{error}"
         raise bad_request(message) from None
     if not isinstance(value, dict):
-        message = (
-            "couldn't get version/kind; json parse error: json: cannot unmarshal "
-            "into Go value of type struct"
-        )
+        message = f"{_unrecognised(kind)}json: cannot unmarshal array into Go value of type struct"
         raise bad_request(message)
     return value
+
+
+def _unrecognised(kind: str) -> str:
+    return (
+        f"the object provided is unrecognized (must be of type {kind}): couldn't get "
+        "version/kind; json parse error: "
+    )
 
 
 def check_kind(kind: Kind, obj: Object) -> None:
@@ -92,15 +113,33 @@ def check_kind(kind: Kind, obj: Object) -> None:
     name, version = obj.get("kind", ""), obj.get("apiVersion", "")
     if kind.custom is not None and not (name and version):
         missing = "Kind" if not name else "apiVersion"
-        message = f"Object '{missing}' is missing in '{json.dumps(obj)}'"
+        message = (
+            f"the object provided is unrecognized (must be of type {kind.name}): "
+            f"Object '{missing}' is missing"
+        )
         raise bad_request(message)
+    if kind.custom is not None:
+        _check_custom_kind(kind, obj, name, version)
     if (name or kind.name) != kind.name or (version or kind.api_version) != kind.api_version:
         message = (
-            f'{name} in version "{kind.version}" cannot be handled as a {kind.name}: '
+            f'{name} in version "{version}" cannot be handled as a {kind.name}: '
             f"the API version in the data ({version}, Kind={name}) does not match the expected "
             f"API version ({kind.api_version}, Kind={kind.name})"
         )
         raise bad_request(message)
+
+
+def _check_custom_kind(kind: Kind, obj: Object, name: str, version: str) -> None:
+    if version != kind.api_version:
+        message = (
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({kind.api_version})"
+        )
+        raise bad_request(message)
+    if name != kind.name:
+        error = invalid_value("kind", name, f"must be {kind.name}")
+        shown = as_object(obj.get("metadata")).get("name") or ""
+        raise invalid(kind, shown, [error], shown=name)
 
 
 def check_place(target: Target, obj: Object) -> None:
@@ -141,8 +180,8 @@ def delete_options(call: Call) -> DeleteOptions:
     if not policy and body.get("orphanDependents"):
         policy = "Orphan"
     if policy and policy not in _POLICIES:
-        why = f'must be "Foreground", "Background", "Orphan", or nil: {policy}'
-        raise _option_error("DeleteOptions", "propagationPolicy", policy, why)
+        error = unsupported_value("propagationPolicy", policy, [*_POLICIES, "nil"])
+        raise option_error("DeleteOptions", error)
     grace = body.get("gracePeriodSeconds", call.query.get("gracePeriodSeconds"))
     return DeleteOptions(
         dry_run=_dry_run(dry_runs[0], "DeleteOptions"),

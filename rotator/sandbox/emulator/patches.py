@@ -29,7 +29,7 @@ def merge_patch(target: Value, patch: Value) -> Value:
 def _refuse(why: str) -> NoReturn:
     """Say that a well-formed patch does not fit the object (422 Invalid)."""
     message = "the server rejected our request due to an error in our request"
-    raise ApiError(422, "Invalid", message, {"causes": [{"message": why}]})
+    raise ApiError(422, "Invalid", message, {}) from ValueError(why)
 
 
 def _pointer(text: str) -> list[str]:
@@ -118,8 +118,7 @@ def _operate(document: Object, operation: Object) -> None:
             if _read(document, path) != value:
                 _refuse(f"testing value {operation['path']} failed")
         case _:
-            message = f"unexpected kind of operation: {kind}"
-            raise bad_request(message)
+            _refuse(f"unexpected kind of operation: {kind}")
 
 
 def json_patch(target: Object, operations: Value) -> Object:
@@ -127,7 +126,7 @@ def json_patch(target: Object, operations: Value) -> Object:
     if not isinstance(operations, list):
         message = (
             "error decoding patch: json: cannot unmarshal object into Go value of type "
-            "jsonpatch.Patch"
+            "[]handlers.jsonPatchOp"
         )
         raise bad_request(message)
     document: Object = copy_json(target)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from .fields import check_fields
 from .layouts import layout_of
-from .managed import Manager, Managers, apply_merge, record_update
+from .managed import Manager, Managers, apply_merge, reset_fields
 from .options import (
     WriteOptions,
     check_kind,
     check_place,
     decode_body,
+    option_error,
     update_manager,
     write_options,
 )
@@ -25,12 +26,11 @@ from .patches import (
     merge_patch,
 )
 from .reads import find
-from .status import bad_request, invalid_value, unsupported_media
-from .status import ApiError
+from .status import bad_request, conflict, forbidden_field, required, unsupported_patch
 from .strategic import strategic_merge
 from .strategy import normalise, prepare_update
 from .views import in_version, stored_response
-from .wire import Object, Response, Value
+from .wire import Object, Response, Value, as_object
 from .writes import insert, replace
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def patched(media: str, current: Object, patch: Value) -> Object:
     if media == JSON_PATCH:
         return json_patch(current, patch)
     if not isinstance(patch, dict):
-        message = "error decoding patch: json: cannot unmarshal into Go value of type map"
+        message = (
+            "error decoding patch: json: cannot unmarshal array into Go value of type "
+            "map[string]interface {}"
+        )
         raise bad_request(message)
     if media == MERGE_PATCH:
         merged: Object = merge_patch(current, patch)
@@ -73,8 +76,9 @@ def patch(call: Call, target: Target) -> Response:
     """Answer a PATCH of an object."""
     media = call.request.headers.get("content-type", "").partition(";")[0].strip()
     if media not in accepted_formats(target.kind):
-        raise unsupported_media(accepted_formats(target.kind))
+        raise unsupported_patch(accepted_formats(target.kind), media)
     options = write_options(call)
+    _check_options(call, apply=media == APPLY_PATCH)
     if media == APPLY_PATCH:
         return _apply(call, target, options)
     old = find(call, target)
@@ -90,20 +94,20 @@ def patch(call: Call, target: Target) -> Response:
     return stored_response(call, target.kind, stored)
 
 
-def _require_manager(call: Call) -> None:
-    if call.query.get("fieldManager"):
-        return
-    error = "fieldManager: Required value: is required for apply patch"
-    message = f'PatchOptions.meta.k8s.io "" is invalid: {error}'
-    cause = {"reason": "FieldValueRequired", "field": "fieldManager", "message": error}
-    details = {"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}
-    raise ApiError(422, "Invalid", message, details)
+def _check_options(call: Call, *, apply: bool) -> None:
+    """Refuse options that only apply has, and an apply without a manager."""
+    if apply and not call.query.get("fieldManager"):
+        raise option_error("PatchOptions", required("fieldManager", "is required for apply patch"))
+    if not apply and "force" in call.query:
+        why = "may not be specified for non-apply patch"
+        raise option_error("PatchOptions", forbidden_field("force", why))
 
 
 def _apply(call: Call, target: Target, options: WriteOptions) -> Response:
     """Answer a server-side apply: create what is missing, else merge by ownership."""
-    _require_manager(call)
     applied = decode_body(call.request.body)
+    if not applied.get("kind") or not applied.get("apiVersion"):
+        raise bad_request(f"invalid object type: /, Kind={applied.get('kind', '')}")
     check_kind(target.kind, applied)
     check_fields(target.kind, applied, strict=options.strict)
     check_place(target, applied)
@@ -113,10 +117,21 @@ def _apply(call: Call, target: Target, options: WriteOptions) -> Response:
     manager = Manager(options.manager, "Apply", target.kind.api_version, target.subresource)
     old = call.state.store.get(target.kind.storage, target.key)
     if old is None:
+        _check_incarnation(target, as_object(applied.get("metadata")).get("uid"))
         stored = _apply_new(call, target, applied, manager, dry_run=options.dry_run)
         return stored_response(call, target.kind, stored, 201)
     stored = _apply_over(call, target, old, applied, manager, options)
     return stored_response(call, target.kind, stored)
+
+
+def _check_incarnation(target: Target, uid: str | None) -> None:
+    """Refuse to create what the client took for an object that exists."""
+    if uid:
+        why = (
+            f"uid mismatch: the provided object specified uid {uid}, and no existing object was "
+            "found"
+        )
+        raise conflict(target.kind, target.name, why)
 
 
 def _apply_new(
@@ -124,7 +139,10 @@ def _apply_new(
 ) -> Stored:
     applied = {**applied, "metadata": {"name": target.name, **(applied.get("metadata") or {})}}
     empty: Object = {"metadata": {}}
-    _, managers = apply_merge(empty, applied, layout_of(target.kind), manager, force=True)
+    reset = reset_fields(target.kind, "")
+    _, managers = apply_merge(
+        empty, applied, layout_of(target.kind), manager, force=True, reset=reset
+    )
     managers.held[manager].time = call.state.now()
     entries = managers.entries()
     return insert(call, target, applied, manager, dry_run=dry_run, managed=entries)
@@ -139,17 +157,17 @@ def _apply_over(
     options: WriteOptions,
 ) -> Stored:
     kind, before = target.kind, in_version(target.kind, old)
-    layout = layout_of(kind)
-    merged, managers = apply_merge(before, applied, layout, manager, force=options.force)
+    layout, reset = layout_of(kind), reset_fields(kind, target.subresource)
+    merged, managers = apply_merge(
+        before, applied, layout, manager, force=options.force, reset=reset
+    )
     result = normalise(kind, {**merged, "metadata": dict(merged["metadata"])}, nulls=True)
     prepare_update(kind, before, result, target.subresource)
-    held = managers.entries()
-    same = _same(before, result) and _same_owners(before, managers)
-    if not same:
+    if not _same(before, result):
         managers.held[manager].time = call.state.now()
-        held = managers.entries()
+    entries = managers.entries()
     return replace(
-        call, target, old, merged, manager, dry_run=options.dry_run, managed=held
+        call, target, old, merged, manager, dry_run=options.dry_run, managed=entries
     )
 
 
@@ -161,11 +179,3 @@ def _same(before: Object, after: Object) -> bool:
         return {**obj, "metadata": kept}
 
     return content(before) == content(after)
-
-
-def _same_owners(before: Object, managers: Managers) -> bool:
-    owned = {who: holding.fields for who, holding in Managers.read(before).held.items()}
-    now = {who: holding.fields for who, holding in managers.held.items()}
-    return owned == now
-
-

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .selectors import selector_of
-from .status import ApiError, bad_request, expired, invalid_value, not_found
+from .options import option_error
+from .status import (
+    ApiError,
+    bad_request,
+    expired,
+    forbidden_field,
+    invalid_value,
+    not_found,
+    unsupported_value,
+)
 from .tables import table
 from .views import View, call_view, in_version, partial, raw_in_version, stored_response
 from .wire import Object, Response, encode, raw_response
@@ -68,7 +77,10 @@ def _requested_revision(call: Call) -> int:
     if text in {"", "0"}:
         return 0
     if not text.isdigit():
-        message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax'
+        problem = invalid_value(
+            "resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+        message = f"invalid resource version: {problem}"
         raise bad_request(message)
     current = call.state.store.revision
     if int(text) > current:
@@ -90,7 +102,7 @@ def _unpack(text: str) -> tuple[int, Key]:
         namespace, _, name = str(token["start"]).rpartition("/")
         return int(token["rv"]), (namespace, name.rstrip("\0"))
     except (ValueError, KeyError, TypeError):
-        message = "continue key is not valid"
+        message = "invalid continue token: continue key is not valid"
         raise bad_request(message) from None
 
 
@@ -127,7 +139,7 @@ def read_page(call: Call, target: Target) -> Page:
     """Give the page of a list that a call asks for."""
     store, query = call.state.store, call.query
     wanted = _requested_revision(call)
-    _check_match(target.kind, query)
+    _check_match(query)
     revision, after = _continued(store, query)
     if query.get("resourceVersionMatch") == "Exact" and after is None:
         if wanted < store.compacted:
@@ -154,21 +166,20 @@ def _cut(call: Call, target: Target, entries: list[tuple[Key, Stored]], revision
     return Page(taken, revision)
 
 
-def _check_match(kind: Kind, query: dict[str, str]) -> None:
+def _check_match(query: dict[str, str]) -> None:
     match, version = query.get("resourceVersionMatch", ""), query.get("resourceVersion", "")
     path, why = "resourceVersionMatch", ""
+    if match not in {"", "Exact", "NotOlderThan"}:
+        allowed = ["Exact", "NotOlderThan", ""]
+        raise option_error("ListOptions", unsupported_value(path, match, allowed))
     if match and not version:
         why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
     elif match and query.get("continue"):
         why = "resourceVersionMatch is forbidden when continue is provided"
     elif match == "Exact" and version == "0":
         why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-    elif match not in {"", "Exact", "NotOlderThan"}:
-        why = f'Unsupported value: "{match}"'
     if why:
-        error = invalid_value(path, match, why)
-        message = f'ListOptions.meta.k8s.io "" is invalid: {error}'
-        raise ApiError(422, "Invalid", message, {"kind": kind.plural, "causes": [error.cause()]})
+        raise option_error("ListOptions", forbidden_field(path, why))
 
 
 def list_objects(call: Call, target: Target) -> Response:
@@ -185,7 +196,10 @@ def list_objects(call: Call, target: Target) -> Response:
     else:
         head = {"kind": f"{kind.name}List", "apiVersion": kind.api_version}
         texts = _item_texts(kind, page.items)
-    start = encode({**head, "metadata": page.metadata()})[:-1]
+    meta = page.metadata()
+    if kind.custom is not None and view is View.OBJECT:
+        meta = {"continue": "", **meta}
+    start = encode({**head, "metadata": meta})[:-1]
     return raw_response(200, start + b',"items":[' + b",".join(texts) + b"]}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -320,11 +321,16 @@ class Registry:
     def __init__(self) -> None:
         """Serve the built-in kinds."""
         self._kinds = {(kind.group, kind.version, kind.plural): kind for kind in BUILTIN}
+        self._versions = Counter((kind.group, kind.version) for kind in BUILTIN)
         self._served: dict[Storage, list[Kind]] = {kind.storage: [kind] for kind in BUILTIN}
 
     def find(self, group: str, version: str, plural: str) -> Kind | None:
         """Give the kind served at a path."""
         return self._kinds.get((group, version, plural))
+
+    def has_version(self, group: str, version: str) -> bool:
+        """Say whether any kind is served in a version of a group."""
+        return (group, version) in self._versions
 
     def by_storage(self, storage: Storage) -> Kind:
         """Give the kind (in its first served version) of what is kept at a place."""
@@ -346,6 +352,7 @@ class Registry:
         self.withdraw(storage)
         for kind in kinds:
             self._kinds[(kind.group, kind.version, kind.plural)] = kind
+            self._versions[(kind.group, kind.version)] += 1
         if kinds:
             self._served[storage] = kinds
 
@@ -353,6 +360,7 @@ class Registry:
         """Serve a custom resource no longer."""
         for kind in self._served.pop(storage, []):
             del self._kinds[(kind.group, kind.version, kind.plural)]
+            self._versions -= Counter([(kind.group, kind.version)])
 
     def builtin(self, storage: Storage) -> bool:
         """Say whether a place belongs to a built-in kind."""

@@ -11,7 +11,7 @@ from .options import check_kind, decode_body
 from .reads import find
 from .resources import Kind
 from .state import timestamp
-from .status import invalid, invalid_value
+from .status import invalid, invalid_value, quoted
 from .wire import Object, Response, as_object, json_response
 
 if TYPE_CHECKING:
@@ -44,11 +44,23 @@ def authenticate(state: State, token: str, audiences: list[str]) -> tuple[User, 
 
 def _token_review(call: Call, spec: Object) -> Object:
     audiences = spec.get("audiences") or [ISSUER]
-    found = authenticate(call.state, str(spec.get("token", "")), audiences)
+    token = str(spec.get("token", ""))
+    found = authenticate(call.state, token, audiences)
     if found is None:
-        return {"user": {}, "error": "invalid bearer token"}
+        return {"user": {}, "error": _refusal(call.state, token, audiences)}
     user, shared = found
     return {"authenticated": True, "user": user.info(), "audiences": shared}
+
+
+def _refusal(state: State, token: str, audiences: list[str]) -> str:
+    """Say why a token is refused, and nothing of what it is."""
+    claims = state.tokens.claims(token, state.clock())
+    if claims is None or set(claims["aud"]) & set(audiences):
+        return "invalid bearer token"
+    return (
+        f"[invalid bearer token, token audiences {quoted(claims['aud'])} is invalid for the "
+        f"target audiences {quoted(audiences)}]"
+    )
 
 
 def _self_review(call: Call, spec: Object) -> Object:
@@ -100,9 +112,11 @@ def review(call: Call, target: Target) -> Response:
     answer: Object = {
         "kind": kind.name,
         "apiVersion": kind.api_version,
-        "metadata": {"creationTimestamp": None},
+        "metadata": {},
     }
-    if kind.name != "SelfSubjectReview":
+    if kind.name == "SelfSubjectReview":
+        answer["metadata"] = {"creationTimestamp": call.state.now()}
+    else:
         answer["spec"] = spec
     answer["status"] = _REVIEWS[kind.name](call, spec)
     return json_response(201, answer)
@@ -129,6 +143,7 @@ def request_token(call: Call, target: Target) -> Response:
         "metadata": {
             "name": target.name,
             "namespace": target.namespace,
+            "uid": account["metadata"]["uid"],
             "creationTimestamp": timestamp(issued),
         },
         "spec": {

@@ -120,7 +120,8 @@ def _field_term(kind: Kind, term: str) -> Predicate:
     if path not in allowed or (path == "metadata.namespace" and not kind.namespaced):
         what = f'"{path}" is not a known field selector: only "metadata.name"'
         message = f'{what}, "metadata.namespace"' if kind.namespaced else what
-        raise bad_request(message if kind.custom else f"field label not supported: {path}")
+        known = kind.custom is not None or kind.name in _EXTRA_FIELDS
+        raise bad_request(f"field label not supported: {path}" if known else message)
     if operator == "!=":
         return lambda obj: _lookup(obj, path) != wanted
     return lambda obj: _lookup(obj, path) == wanted

@@ -92,7 +92,7 @@ def forbidden_field(path: str, why: str) -> FieldError:
 
 def unsupported_value(path: str, value: Value, allowed: Sequence[str]) -> FieldError:
     """Say that a field's value is not one of the allowed ones."""
-    shown = ", ".join(quoted(item) for item in sorted(allowed))
+    shown = ", ".join(quoted(item) for item in allowed)
     message = f"Unsupported value: {quoted(value)}: supported values: {shown}"
     return FieldError("FieldValueNotSupported", path, message)
 
@@ -172,6 +172,11 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
+def internal_error(message: str) -> ApiError:
+    """Say that the server failed on what it was given (500, without a reason)."""
+    return ApiError(500, "", message)
+
+
 def expired(message: str) -> ApiError:
     """Say that the history asked for has been compacted (410 Expired)."""
     return ApiError(410, "Expired", message)
@@ -190,6 +195,14 @@ def unsupported_media(accepted: Sequence[str]) -> ApiError:
         + ", ".join(accepted)
     )
     return ApiError(415, "UnsupportedMediaType", message)
+
+
+def unsupported_patch(accepted: Sequence[str], media: str) -> ApiError:
+    """Say that a patch format is not understood (415 UnsupportedMediaType)."""
+    error = unsupported_media(accepted)
+    if media == "application/json":
+        error = ApiError(415, error.reason, "415: Unsupported Media Type", {})
+    return error
 
 
 def too_large(message: str) -> ApiError:

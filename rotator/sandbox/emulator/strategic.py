@@ -68,7 +68,8 @@ def _merge_list(
     merged = list(current)
     for item in change:
         _merge_item(merged, item, name, key)
-    return merged
+    wanted = [item[key] for item in change]
+    return _interleave(merged, wanted, [item.get(key) for item in current], key)
 
 
 def _merge_item(merged: list[Value], item: Object, name: str, key: str) -> None:
@@ -90,19 +91,30 @@ def _drop_primitives(merged: Object, name: str, dropped: list[Value]) -> None:
         merged[name] = [item for item in merged[name] if item not in dropped]
 
 
+def _identity(item: Value, key: str | None) -> Value:
+    return item.get(key) if isinstance(item, dict) and key else item
+
+
 def _reorder(merged: Object, name: str, order: list[Value], parent: str) -> None:
+    """Order a merged list as $setElementOrder says."""
     items = merged.get(name)
-    if not isinstance(items, list):
-        return
-    key = _key_of(name, parent)
-    wanted = [item.get(key) if isinstance(item, dict) else item for item in order]
-    places = {value: place for place, value in enumerate(wanted)}
+    if isinstance(items, list):
+        key = _key_of(name, parent)
+        wanted = [_identity(item, key) for item in order]
+        merged[name] = _interleave(items, wanted, [_identity(item, key) for item in items], key)
 
-    def identity(item: Value) -> Value:
-        return item.get(key) if isinstance(item, dict) else item
 
-    listed = sorted(
-        (item for item in items if identity(item) in places), key=lambda i: places[identity(i)]
-    )
-    remaining = iter(listed)
-    merged[name] = [next(remaining) if identity(item) in places else item for item in items]
+def _interleave(
+    items: list[Value], wanted: list[Value], live: list[Value], key: str | None
+) -> list[Value]:
+    """Order the items a patch names as it does, and fit the others in by their live order."""
+    by_identity = {_identity(item, key): item for item in items}
+    named = [value for value in dict.fromkeys(wanted) if value in by_identity]
+    rest = [value for value in by_identity if value not in set(named)]
+    places = {value: place for place, value in enumerate(live)}
+    ordered: list[Value] = []
+    while rest and named:
+        left, right = places.get(rest[0]), places.get(named[0])
+        earlier = left is not None and right is not None and left < right
+        ordered.append(rest.pop(0) if earlier else named.pop(0))
+    return [by_identity[value] for value in ordered + named + rest]

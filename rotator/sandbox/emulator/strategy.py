@@ -38,6 +38,7 @@ _METADATA = frozenset(
         "managedFields",
     }
 )
+_TEMPLATES = "deprecated.daemonset.template.generation"
 _INITIAL_STATUS: dict[str, Object] = {
     "Namespace": {"phase": "Active"},
     "Pod": {"phase": "Pending", "qosClass": "BestEffort"},
@@ -88,6 +89,8 @@ def prepare_create(kind: Kind, obj: Object) -> None:
         obj.pop("status", None)
         if kind.custom is None:
             obj["status"] = dict(_INITIAL_STATUS.get(kind.name, {}))
+    if kind.name == "DaemonSet" and kind.custom is None:
+        _count_templates(None, obj)
     if kind.generation:
         obj["metadata"]["generation"] = 1
     else:
@@ -109,6 +112,19 @@ def prepare_update(kind: Kind, old: Object, new: Object, subresource: str) -> No
     _carry(before, after, "generation")
     if kind.generation and subresource != "status" and _spec_changed(kind, old, new):
         after["generation"] = before.get("generation", 0) + 1
+    if kind.name == "DaemonSet" and kind.custom is None:
+        _count_templates(old, new)
+
+
+def _count_templates(old: Object | None, new: Object) -> None:
+    """Number the templates of a DaemonSet, in the annotation that still stands for it."""
+    annotations = new["metadata"].get("annotations") or {}
+    number = 1
+    if old is not None:
+        before = (old["metadata"].get("annotations") or {}).get(_TEMPLATES, "1")
+        changed = old["spec"].get("template") != new["spec"].get("template")
+        number = int(before) + changed
+    new["metadata"]["annotations"] = {**annotations, _TEMPLATES: str(number)}
 
 
 def _carry(old: Object, new: Object, name: str) -> None:

@@ -72,7 +72,7 @@ def cells_of(kind: Kind, obj: Object, now: datetime) -> list[Value]:
 def _definition(column: Column) -> Object:
     return {
         "name": column.name,
-        "type": "string" if column.type == "date" else column.type,
+        "type": column.type,
         "format": "name" if column.name == "Name" else "",
         "description": column.description,
         "priority": column.priority,

@@ -47,6 +47,8 @@ def parse_target(registry: Registry, path: str) -> Target | None:
     in_namespace = rest[0] == "namespaces" and len(rest) > 2  # noqa: PLR2004
     if in_namespace and not (group == "" and rest[2] in {"status", "finalize"}):
         namespace, rest = rest[1], rest[2:]
+    if not registry.has_version(group, version):
+        return None
     kind = registry.find(group, version, rest[0])
     if kind is None or len(rest) > _MAX_DEPTH or (namespace and not kind.namespaced):
         raise no_such_resource()

@@ -6,7 +6,13 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from .names import annotation_errors, data_key_errors, label_errors, name_errors
+from .names import (
+    annotation_errors,
+    data_key_errors,
+    finalizer_errors,
+    label_errors,
+    name_errors,
+)
 from .selectors import match_labels
 from .status import (
     FieldError,
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
 _DATA_LIMIT = 1024 * 1024
 _IMMUTABLE = "field is immutable"
+_BYTES = {"Secret": ("data",), "ConfigMap": ("binaryData",)}
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"})
 _POD_CHANGES = (
     "pod updates may not change fields other than `spec.containers[*].image`,"
@@ -65,20 +72,22 @@ def _go_type(value: Value) -> str:
 def _undecodable(kind: Kind, got: Value, place: str, want: str) -> None:
     message = (
         f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: json: '
-        f"cannot unmarshal {_go_type(got)} into Go struct field {kind.name}.{place} of type {want}"
+        f"cannot unmarshal {_go_type(got)} into Go struct field {place} of type {want}"
     )
     raise bad_request(message)
 
 
-def _check_strings(kind: Kind, holder: Object, name: str, place: str) -> None:
+def _check_strings(
+    kind: Kind, holder: Object, name: str, place: str, element: str = "string"
+) -> None:
     values = holder.get(name)
     if values is None:
         return
     if not isinstance(values, dict):
-        _undecodable(kind, values, place, "map[string]string")
+        _undecodable(kind, values, place, f"map[string]{element}")
     for value in values.values():
         if not isinstance(value, str):
-            _undecodable(kind, value, place, "string")
+            _undecodable(kind, value, place, element)
 
 
 def _check_base64(kind: Kind, data: Object) -> None:
@@ -97,17 +106,19 @@ def check_types(kind: Kind, obj: Object) -> None:
     """Refuse values that do not decode into the Go types (400 BadRequest)."""
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
-        _undecodable(kind, metadata, "metadata", "v1.ObjectMeta")
-    _check_strings(kind, as_object(metadata), "labels", "metadata.labels")
-    _check_strings(kind, as_object(metadata), "annotations", "metadata.annotations")
+        _undecodable(kind, metadata, f"{kind.name}.metadata", "v1.ObjectMeta")
+    for name in ("labels", "annotations"):
+        _check_strings(kind, as_object(metadata), name, f"ObjectMeta.metadata.{name}")
     if kind.name in {"Secret", "ConfigMap"}:
         for name in ("data", "stringData", "binaryData"):
-            _check_strings(kind, obj, name, name)
+            element = "[]uint8" if name in _BYTES.get(kind.name, ()) else "string"
+            _check_strings(kind, obj, name, f"{kind.name}.{name}", element)
     if kind.name == "Secret":
         _check_base64(kind, obj.get("data") or {})
     for name in ("spec", "status"):
         if name in kind.fields and not isinstance(obj.get(name, {}), dict):
-            _undecodable(kind, obj[name], name, f"v1.{kind.name}{name.title()}")
+            want = f"v1.{kind.name}{name.title()}"
+            _undecodable(kind, obj[name], f"{kind.name}.{name}", want)
 
 
 def metadata_errors(kind: Kind, metadata: Object) -> list[FieldError]:
@@ -116,6 +127,7 @@ def metadata_errors(kind: Kind, metadata: Object) -> list[FieldError]:
         *name_errors(kind.name, metadata.get("name", "")),
         *label_errors("metadata.labels", metadata.get("labels") or {}),
         *annotation_errors(metadata.get("annotations") or {}),
+        *finalizer_errors(metadata.get("finalizers") or []),
     ]
 
 
@@ -162,7 +174,7 @@ def _config_map(obj: Object) -> list[FieldError]:
     errors = data_key_errors("data", as_object(obj.get("data")))
     errors += data_key_errors("binaryData", as_object(obj.get("binaryData")))
     if _data_size(obj) > _DATA_LIMIT:
-        errors.append(too_long("", _DATA_LIMIT))
+        errors.append(too_long("[]", _DATA_LIMIT))
     return errors
 
 
@@ -203,7 +215,7 @@ def _workload(obj: Object) -> list[FieldError]:
     labels = as_object(as_object(template.get("metadata")).get("labels"))
     if not selector:
         errors.append(required("spec.selector"))
-    elif not match_labels(selector, labels):
+    if not selector or not match_labels(selector, labels):
         why = "`selector` does not match template `labels`"
         errors.append(invalid_value("spec.template.metadata.labels", labels, why))
     replicas = spec.get("replicas", 0)
@@ -265,10 +277,24 @@ def _binding(obj: Object) -> list[FieldError]:
     role = as_object(obj.get("roleRef"))
     errors = []
     if role.get("kind") not in {"Role", "ClusterRole"}:
-        allowed = ["ClusterRole", "Role"]
+        allowed = ["Role", "ClusterRole"]
         errors.append(unsupported_value("roleRef.kind", role.get("kind", ""), allowed))
     if not role.get("name"):
         errors.append(required("roleRef.name"))
+    return errors
+
+
+def _definition(obj: Object) -> list[FieldError]:
+    spec = as_object(obj.get("spec"))
+    names, name = as_object(spec.get("names")), obj["metadata"].get("name", "")
+    errors = []
+    if name != f"{names.get('plural')}.{spec.get('group')}":
+        why = 'must be spec.names.plural+"."+spec.group'
+        errors.append(invalid_value("metadata.name", name, why))
+    versions = spec.get("versions") or []
+    if sum(1 for version in versions if version.get("storage")) != 1:
+        why = "must have exactly one version marked as storage version"
+        errors.append(invalid_value("spec.versions", versions, why))
     return errors
 
 
@@ -280,6 +306,7 @@ _CHECKS: dict[str, Callable[[Object], list[FieldError]]] = {
     "Event": _event,
     "Job": _job,
     "CronJob": _cron_job,
+    "CustomResourceDefinition": _definition,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     **dict.fromkeys(_WORKLOADS, _workload),

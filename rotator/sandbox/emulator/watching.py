@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .reads import read_page
 from .selectors import Predicate, selector_of
-from .status import bad_request, expired
+from .status import bad_request, expired, internal_error, invalid_value
 from .store import Change, Stored
 from .views import View, call_view, raw_in_version, show_object
 from .wire import Object, Response, encode, is_true
@@ -44,7 +44,7 @@ class _Watch:
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         """Write a BOOKMARK event: nothing happened up to this revision."""
-        metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+        metadata: Object = {"resourceVersion": str(revision)}
         if initial_end:
             metadata["annotations"] = {_INITIAL_END: "true"}
         kind = self.target.kind
@@ -94,8 +94,8 @@ def watch(call: Call, target: Target) -> Response:
     """Answer a watch: initial events unless it starts at a resourceVersion, then changes."""
     seconds, text = _seconds(call), call.query.get("resourceVersion", "")
     if text and not text.isdigit():
-        message = f"Invalid value: {text}: strconv.ParseUint"
-        raise bad_request(message)
+        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise internal_error(str(invalid_value("resourceVersion", text, why)))
     send_initial = is_true(call.query.get("sendInitialEvents"))
     matches = selector_of(target.kind, call.query, target.name)
     watch_ = _Watch(call, target, call_view(call), matches)

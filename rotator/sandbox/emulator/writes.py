@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from . import effects
 from .fields import check_fields
 from .layouts import layout_of
-from .managed import Manager, record_update
+from .managed import Manager, record_update, reset_fields
 from .names import name_errors
 from .options import (
     WriteOptions,
     check_kind,
+    check_media,
     check_place,
     decode_body,
     update_manager,
@@ -26,6 +27,7 @@ from .status import (
     bad_request,
     conflict,
     forbidden,
+    internal_error,
     invalid,
     invalid_value,
     not_found,
@@ -33,7 +35,7 @@ from .status import (
 from .store import Stored
 from .strategy import check, normalise, prepare_create, prepare_update
 from .views import in_version, object_response, stored_response
-from .wire import Object, Response, encode
+from .wire import Object, Response, as_object, encode
 
 if TYPE_CHECKING:
     from .resources import Kind
@@ -90,7 +92,8 @@ def _fill_system_fields(call: Call, target: Target, obj: Object) -> None:
 def read_object(call: Call, target: Target, options: WriteOptions) -> tuple[Object, bool]:
     """Read the object in the body; also say whether it has null fields."""
     body = call.request.body
-    obj = decode_body(body)
+    check_media(call)
+    obj = decode_body(body, target.kind.name)
     check_kind(target.kind, obj)
     check_fields(target.kind, obj, strict=options.strict)
     check_place(target, obj)
@@ -99,9 +102,11 @@ def read_object(call: Call, target: Target, options: WriteOptions) -> tuple[Obje
 
 def create(call: Call, target: Target) -> Response:
     """Answer a POST to a collection."""
-    options = write_options(call)
+    options = write_options(call, "CreateOptions")
     obj, nulls = read_object(call, target, options)
     manager = update_manager(options, target.kind, "")
+    if as_object(obj.get("metadata")).get("resourceVersion") not in {None, "", "0"}:
+        raise internal_error("resourceVersion should not be set on objects to be created")
     stored = insert(call, target, obj, manager, dry_run=options.dry_run, nulls=nulls)
     return stored_response(call, target.kind, stored, 201)
 
@@ -120,9 +125,6 @@ def insert(
     kind = target.kind
     metadata = obj.get("metadata")
     if isinstance(metadata, dict):
-        if metadata.get("resourceVersion") not in {None, "", "0"}:
-            message = "resourceVersion should not be set on objects to be created"
-            raise bad_request(message)
         obj = {**obj, "metadata": {**metadata, "resourceVersion": None}}
     else:
         obj = {**obj, "metadata": metadata or {}}
@@ -138,7 +140,7 @@ def insert(
     if call.state.store.get(kind.storage, (target.namespace, name)) is not None:
         raise already_exists(kind, name)
     if managed is None:
-        record_update({}, obj, layout_of(kind), manager, call.state.now())
+        record_update({}, obj, layout_of(kind), manager, call.state.now(), reset_fields(kind, ""))
     else:
         obj["metadata"]["managedFields"] = managed
     return commit(call.state, kind, (target.namespace, name), obj, dry_run=dry_run)
@@ -158,30 +160,39 @@ def commit(
 
 def update(call: Call, target: Target) -> Response:
     """Answer a PUT of an object."""
-    options = write_options(call)
+    options = write_options(call, "UpdateOptions")
     obj, nulls = read_object(call, target, options)
     kind, manager = target.kind, update_manager(options, target.kind, target.subresource)
     old = call.state.store.get(kind.storage, target.key)
-    if not (obj.get("metadata") or {}).get("name"):
-        _require_name(kind)
+    metadata = as_object(obj.get("metadata"))
+    if not metadata.get("name"):
+        message = (
+            f"the name of the object ({target.name} based on URL) was undeterminable: "
+            "name must be provided"
+        )
+        raise bad_request(message)
     if old is None:
         if not kind.create_on_update or target.subresource:
             raise not_found(kind, target.name)
+        _check_uid(target, metadata.get("uid") or "", "")
         stored = insert(call, target, obj, manager, dry_run=options.dry_run, nulls=nulls)
         return stored_response(call, kind, stored, 201)
-    uid = obj["metadata"].get("uid") or ""
-    if uid and uid != old.object["metadata"]["uid"]:
-        have = old.object["metadata"]["uid"]
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {have}"
-        raise conflict(kind, target.name, why)
+    _check_uid(target, metadata.get("uid") or "", old.object["metadata"]["uid"])
     stored = replace(call, target, old, obj, manager, dry_run=options.dry_run, nulls=nulls)
     return stored_response(call, kind, stored)
 
 
-def _require_name(kind: Kind) -> None:
-    del kind
-    message = "name must be provided"
-    raise bad_request(message)
+def _check_uid(target: Target, uid: str, have: str) -> None:
+    """Refuse a PUT that names another incarnation of the object."""
+    if not uid or uid == have:
+        return
+    place = "/".join(("/registry", target.kind.plural, *filter(None, target.key)))
+    why = (
+        f"StorageError: invalid object, Code: 4, Key: {place}, ResourceVersion: 0, "
+        f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
+        f"UID in object meta: {have}"
+    )
+    raise conflict(target.kind, target.name, why)
 
 
 def _check_revision(kind: Kind, old: Stored, obj: Object) -> None:
@@ -193,6 +204,8 @@ def _check_revision(kind: Kind, old: Stored, obj: Object) -> None:
             return
         why = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(kind, name, [why], shown=kind.plural)
+    if not version.isdigit():
+        raise internal_error(f'strconv.ParseUint: parsing "{version}": invalid syntax')
     if version != str(old.revision):
         raise conflict(kind, name)
 
@@ -219,7 +232,8 @@ def replace(
     check(kind, obj, before)
     obj["metadata"]["resourceVersion"] = str(old.revision)
     if managed is None:
-        record_update(before, obj, layout_of(kind), manager, call.state.now())
+        reset = reset_fields(kind, target.subresource)
+        record_update(before, obj, layout_of(kind), manager, call.state.now(), reset)
     else:
         obj["metadata"]["managedFields"] = managed
     if obj == before:

@@ -1,0 +1,142 @@
+"""From samples to the figures that are printed: pure sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from benchmarks.traffic import Traffic, writes
+
+DUE = 200
+"""The number of rotations that the figures are about, whatever number was measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of one rotation, by both sides in turn."""
+
+    rotator: Sequence[float]
+    shell: Sequence[float]
+    traffic: Sequence[Traffic]
+
+    @property
+    def vs_shell(self) -> float:
+        """How long rotator takes, as a share of the script."""
+        return median(self.rotator) / median(self.shell)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Many rotations due at once, by rotator, by the script in a loop and by a bare client in turn."""
+
+    rotations: int
+    scripted: int
+    """How many rotations the script was measured over."""
+    concurrency: int
+    rotator: Sequence[float]
+    shell: Sequence[float]
+    raw: Sequence[float]
+    raw_loop: Sequence[float]
+    """What the writes alone took of `raw`."""
+    traffic: Sequence[Traffic]
+
+    @property
+    def written(self) -> int:
+        """How many writes rotator made."""
+        return sum(t.count for t in writes(self.traffic))
+
+    @property
+    def vs_shell(self) -> float:
+        """How many times faster rotator is than the script."""
+        return median(self.shell) / self.scripted * self.rotations / median(self.rotator)
+
+    @property
+    def vs_raw(self) -> float:
+        """Writes a second of rotator, as a share of those of the bare client."""
+        return median(self.raw) / median(self.rotator)
+
+    @property
+    def vs_raw_loop(self) -> float:
+        """The same, where the bare client's start, imports and login do not count, and rotator's do."""
+        return median(self.raw_loop) / median(self.rotator)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """Runs in which nothing is due."""
+
+    seconds: Sequence[float]
+    peak_mb: Sequence[float]
+    traffic: Sequence[Traffic]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """All that was measured in one run of the benchmark."""
+
+    servers: Mapping[str, str]
+    step: Step
+    due: Due
+    idle: Idle
+    notes: Sequence[str] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that is printed."""
+        return {
+            "step_vs_shell": round(self.step.vs_shell, 3),
+            "due200_vs_shell": round(self.due.vs_shell, 1),
+            "due200_vs_raw": round(self.due.vs_raw, 3),
+            "idle_seconds": round(median(self.idle.seconds), 3),
+            "idle_peak_mb": round(median(self.idle.peak_mb), 1),
+            "servers": dict(self.servers),
+            "notes": [*_notes(self.due), *self.notes],
+            "details": {"step": self._step(), "due": self._due(), "idle": self._idle()},
+        }
+
+    def _step(self) -> dict[str, Any]:
+        return {
+            "rotator_seconds": _spread(self.step.rotator),
+            "shell_seconds": _spread(self.step.shell),
+            "requests": _requests(self.step.traffic, 1),
+        }
+
+    def _due(self) -> dict[str, Any]:
+        due = self.due
+        return {
+            "rotations": due.rotations,
+            "concurrency": due.concurrency,
+            "rotator_seconds": _spread(due.rotator),
+            "shell_seconds_per_rotation": _spread([s / due.scripted for s in due.shell]),
+            "raw_seconds": _spread(due.raw),
+            "raw_loop_seconds": _spread(due.raw_loop),
+            "vs_raw_loop": round(due.vs_raw_loop, 3),
+            "writes": due.written,
+            "writes_per_second": round(due.written / median(due.rotator)),
+            "raw_writes_per_second": round(due.written / median(due.raw)),
+            "requests_per_rotation": _requests(due.traffic, due.rotations),
+        }
+
+    def _idle(self) -> dict[str, Any]:
+        return {"seconds": _spread(self.idle.seconds), "requests": _requests(self.idle.traffic, 1)}
+
+
+def _notes(due: Due) -> list[str]:
+    return [
+        f"the script was measured over {due.scripted} rotations a round and scaled linearly to {due.rotations}",
+        "every time is that of a whole process, from its start to its end, with imports and login; so is the bare "
+        "client's, and vs_raw_loop in the details leaves its start out",
+        "bao is the program itself, not the Python script of its package that starts it",
+        *([f"bounded: {due.rotations} rotations stand for {DUE}"] if due.rotations != DUE else []),
+    ]
+
+
+def _spread(samples: Sequence[float]) -> dict[str, float]:
+    shown = {"median": median(samples), "least": min(samples), "most": max(samples)}
+    return {name: round(value, 4) for name, value in shown.items()}
+
+
+def _requests(traffic: Sequence[Traffic], rotations: int) -> dict[str, float]:
+    counted = {t.kind: round(t.count / rotations, 3) for t in traffic}
+    return {**counted, "all": round(sum(t.count for t in traffic) / rotations, 3)}

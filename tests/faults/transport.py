@@ -1,0 +1,143 @@
+"""The one seam to the outside: every request of the product passes here, on its way and on its way back."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from kubernetes import client
+from requests.adapters import HTTPAdapter
+
+from rotator.sandbox.emulator import Cluster
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request of the product."""
+
+    system: str
+    method: str
+    path: str
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something."""
+        return self.method != "GET"
+
+    @property
+    def fenced(self) -> bool:
+        """Whether the system can refuse it because somebody wrote in between."""
+        return self.writes and (self.system == "kubernetes" or "/data/" in self.path)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body) if self.body else {}
+
+
+Perform = Callable[[], Answer]
+Middle = Callable[[Call, bytes, Perform], Answer]
+"""Stands between the product and a system."""
+
+
+class LostReply(Exception):
+    """The time ran out before an answer came."""
+
+
+class ClusterPool:
+    """Takes the place of the official client's connection pool: hands requests to the emulator in this process."""
+
+    def __init__(self, cluster: Cluster, middle: Middle, now: Callable[[], Any]) -> None:
+        self._cluster = cluster
+        self._middle = middle
+        self._now = now
+
+    def request(self, method: str, url: str, **given: Any) -> urllib3.HTTPResponse:
+        """Answer like `urllib3.PoolManager.request`."""
+        parts = urlsplit(url)
+        body = given.get("body") or b""
+        octets = body.encode() if isinstance(body, str) else body
+
+        def perform() -> Answer:
+            target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+            got = self._cluster.handle(method, target, given["headers"], octets)
+            assert isinstance(got.body, bytes)
+            return Answer(got.status, {**got.headers, "Date": http_date(self._now())}, got.body)
+
+        try:
+            answer = self._middle(Call("kubernetes", method, parts.path), octets, perform)
+        except LostReply:
+            raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
+        return urllib3.HTTPResponse(
+            body=io.BytesIO(answer.body), headers=dict(answer.headers), status=answer.status, preload_content=False
+        )
+
+    def clear(self) -> None:
+        """There are no connections to close."""
+
+
+class VaultAdapter(HTTPAdapter):
+    """Stands under hvac's session; what it lets through goes to the real server."""
+
+    def __init__(self, inner: HTTPAdapter, middle: Middle, now: Callable[[], Any]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._middle = middle
+        self._now = now
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **given: Any) -> requests.Response:
+        """Answer like any transport adapter of requests."""
+        body = request.body or b""
+        octets = body.encode() if isinstance(body, str) else body
+        path = urlsplit(request.url or "").path
+
+        def perform() -> Answer:
+            got = self._inner.send(request, *args, **given)
+            headers = {"Content-Type": "application/json", "Date": http_date(self._now())}
+            return Answer(got.status_code, headers, got.content)
+
+        try:
+            answer = self._middle(Call("vault", request.method or "", str(path)), bytes(octets), perform)
+        except LostReply:
+            raise requests.exceptions.ReadTimeout(request=request) from None
+        response = requests.Response()
+        response.status_code = answer.status
+        response.headers.update(answer.headers)
+        response.raw = io.BytesIO(answer.body)
+        response.url = request.url or ""
+        response.request = request
+        return response
+
+    def close(self) -> None:
+        """The connections belong to the server's other lives too."""
+
+
+def http_date(moment: Any) -> str:
+    """Write a `Date` header."""
+    return format_datetime(moment.replace(microsecond=0), usegmt=True)
+
+
+def api_client(cluster: Cluster, token: str, middle: Middle, now: Callable[[], Any]) -> client.ApiClient:
+    """Return the official client, on the emulator in this process."""
+    settings = client.Configuration()
+    settings.host = "http://emulator"
+    settings.api_key = {"BearerToken": f"Bearer {token}"}
+    api = client.ApiClient(settings)
+    api.rest_client.pool_manager = ClusterPool(cluster, middle, now)
+    return api
