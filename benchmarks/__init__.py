@@ -1,1 +1,1 @@
-"""Speed, as ratios against what a user would do instead and against the raw limit, each measured in one run."""
+"""Speed, as ratios against what a user would do instead and against the raw limit, measured in one run."""

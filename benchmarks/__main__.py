@@ -1,13 +1,13 @@
 """`python -m benchmarks`: progress on stderr, and as the last line of stdout one JSON object of ratios.
 
-step_vs_shell    a whole `rotator run` that makes one step of one rotation, as a share of rotate.sh doing the same
+step_vs_shell    the time of a `rotator run` that makes one step of one rotation, as a share of rotate.sh's
 due200_vs_shell  how many times faster one `rotator run` makes 200 first steps than rotate.sh in a loop
-due200_vs_raw    the writes a second of that run, as a share of a bare client's that only makes the same writes
+due200_vs_raw    the writes a second of that run, as a share of a bare client's that makes only these writes
 idle_seconds     `rotator run` over 200 rotations of which none is due, and
 idle_peak_mb     its peak memory
 
-All is measured in one run on one machine, each side in turn, and medians are taken: the ratios mean something, the
-seconds in `details` only what they mean on that machine.
+All is measured in one run on one machine, each side in turn, and medians are taken. So the ratios mean
+something; the seconds in `details` are those of that machine.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ from benchmarks.systems import started
 def main() -> None:
     """Measure, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed, as ratios.")
-    parser.add_argument("--bounded", action="store_true", help="fewer rotations and repetitions, for a quick check")
-    parser.add_argument("--emulator", action="store_true", help="use the emulator even where a kube-apiserver is found")
+    parser.add_argument(
+        "--bounded", action="store_true", help="fewer rotations and repetitions, for a quick check"
+    )
+    parser.add_argument(
+        "--emulator", action="store_true", help="use the emulator even where a kube-apiserver is found"
+    )
     options = parser.parse_args()
     begin = time.monotonic()
 

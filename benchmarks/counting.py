@@ -9,46 +9,69 @@ import http.client
 import json
 import sys
 import threading
+from contextlib import contextmanager
+from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from rotator.cli import main
+from benchmarks.traffic import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Counter:
-    """Method, path and body size of all requests of this process, in the order in which they were begun."""
+    """All requests of this process, in the order in which they were begun."""
 
     def __init__(self) -> None:
-        self.requests: list[list[Any]] = []
+        self.requests: list[Request] = []
+        self._begun: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def install(self) -> None:
+    @contextmanager
+    def installed(self) -> Iterator[None]:
         """Stand between the client libraries and the connection."""
         connection = http.client.HTTPConnection
         begin, header = connection.putrequest, connection.putheader
-        begun: dict[int, list[Any]] = {}
 
-        def putrequest(self_: http.client.HTTPConnection, method: str, url: str, *args: Any, **options: Any) -> None:
-            request = [method, url, 0]
-            with self._lock:
-                self.requests.append(request)
-                begun[id(self_)] = request
-            begin(self_, method, url, *args, **options)
+        def putrequest(
+            at: http.client.HTTPConnection, method: str, url: str, *args: Any, **options: Any
+        ) -> None:
+            self._begin(id(at), Request(method, url, 0))
+            begin(at, method, url, *args, **options)
 
-        def putheader(self_: http.client.HTTPConnection, name: str | bytes, *values: Any) -> None:
+        def putheader(at: http.client.HTTPConnection, name: str | bytes, *values: Any) -> None:
             if str(name).lower() == "content-length":
-                begun[id(self_)][2] = int(values[0])
-            header(self_, name, *values)
+                self._size(id(at), int(values[0]))
+            header(at, name, *values)
 
-        setattr(connection, "putrequest", putrequest)  # noqa: B010 - the type checker refuses the assignment
-        setattr(connection, "putheader", putheader)  # noqa: B010 - as above
+        with patch.multiple(connection, putrequest=putrequest, putheader=putheader):
+            yield
+
+    def _begin(self, connection: int, request: Request) -> None:
+        with self._lock:
+            self._begun[connection] = len(self.requests)
+            self.requests.append(request)
+
+    def _size(self, connection: int, size: int) -> None:
+        with self._lock:
+            index = self._begun[connection]
+            self.requests[index] = replace(self.requests[index], size=size)
+
+
+def main() -> None:
+    """Run the command line, and write down what it sent."""
+    from rotator import cli  # noqa: PLC0415 - after the connection is patched
+
+    report = Path(sys.argv.pop(1))
+    counter = Counter()
+    try:
+        with counter.installed():
+            cli.main()
+    finally:
+        report.write_text(json.dumps([astuple(r) for r in counter.requests]))
 
 
 if __name__ == "__main__":
-    report = Path(sys.argv.pop(1))
-    counter = Counter()
-    counter.install()
-    try:
-        main()
-    finally:
-        report.write_text(json.dumps(counter.requests))
+    main()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.traffic import Traffic, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 DUE = 200
 """The number of rotations that the figures are about, whatever number was measured."""
@@ -124,9 +126,9 @@ class Figures:
 
 def _notes(due: Due) -> list[str]:
     return [
-        f"the script was measured over {due.scripted} rotations a round and scaled linearly to {due.rotations}",
-        "every time is that of a whole process, from its start to its end, with imports and login; so is the bare "
-        "client's, and vs_raw_loop in the details leaves its start out",
+        f"the script was measured over {due.scripted} rotations a round, scaled linearly to {due.rotations}",
+        "all times are of whole processes, with imports and login, the bare client's as well",
+        "details.due.vs_raw_loop leaves out the start of the bare client, and of nobody else",
         "bao is the program itself, not the Python script of its package that starts it",
         *([f"bounded: {due.rotations} rotations stand for {DUE}"] if due.rotations != DUE else []),
     ]

@@ -1,6 +1,6 @@
-"""Start one program, wait for it, and write down its wall time and its peak memory: launcher.py REPORT PROGRAM ARG...
+"""Start a program, wait for it, note its wall time and peak memory: launcher.py REPORT PROGRAM ARG...
 
-It runs in a small process of its own, because Linux counts the memory of the process that starts a program into the
+It is a small process of its own, because Linux counts the memory of the process that starts a program into the
 peak of that program (`setmax_mm_hiwater_rss` in fs/exec.c).
 """
 

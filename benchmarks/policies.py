@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIRST, CHANGED = "ES384", "ES256"
 """An edit of the algorithm makes the next version due, with nothing to wait for."""

@@ -1,7 +1,7 @@
 """The raw limit: a bare client that only writes, on the official Kubernetes client and hvac: raw.py PLAN.
 
-It makes the writes that a plan names, of the sizes it names, with as many threads, and nothing else: no key is made,
-nothing is read, nothing is decided. It prints the seconds that the writes alone took.
+It makes the writes that a plan names, of the sizes it names, with as many threads, and nothing else: no key
+is made, nothing is read, nothing is decided. It prints the seconds that the writes alone took.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hvac
 import requests
 from kubernetes import client, config
 
 from benchmarks.traffic import Traffic, share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LONGEST_NOTE = 500
 """A value of custom_metadata has at most 512 characters."""
@@ -67,13 +69,17 @@ class Bare:
         system, method, resource = kind.split(" ")
         if system == "vault":
             return {"data": self._data, "metadata": self._metadata}[resource]
-        suffix = {"leases": "lease", "configmaps": "config_map", "secrets": "secret", "events": "event"}[resource]
+        suffix = {"leases": "lease", "configmaps": "config_map", "secrets": "secret", "events": "event"}[
+            resource
+        ]
         api = self.coordination if resource == "leases" else self.core
         if method == "POST":
             create = getattr(api, f"create_namespaced_{suffix}")
             return lambda name, _, pad: create(self.plan.namespace, _document(resource, name, pad))
         patch = getattr(api, f"patch_namespaced_{suffix}")
-        return lambda name, number, pad: patch(name, self.plan.namespace, _document(resource, name, f"{number}{pad}"))
+        return lambda name, number, pad: patch(
+            name, self.plan.namespace, _document(resource, name, f"{number}{pad}")
+        )
 
     def _data(self, name: str, number: int, pad: str) -> None:
         del number
@@ -98,7 +104,10 @@ def _document(resource: str, name: str, pad: str) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name}
     match resource:
         case "leases":
-            return {"metadata": metadata | {"annotations": {"payload": pad}}, "spec": {"holderIdentity": "raw"}}
+            return {
+                "metadata": metadata | {"annotations": {"payload": pad}},
+                "spec": {"holderIdentity": "raw"},
+            }
         case "secrets":
             return {"metadata": metadata, "stringData": {"payload": pad}}
         case "events":

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import counting, policies, raw
 from benchmarks.figures import Due, Idle, Step
 from benchmarks.policies import Group
 from benchmarks.processes import Finished, measure
-from benchmarks.systems import Systems
 from benchmarks.traffic import Request, Traffic, summarize, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from benchmarks.systems import Systems
 
 SCRIPT = Path(__file__).with_name("rotate.sh")
 
@@ -46,10 +50,10 @@ class Bench:
     tell: Callable[[str], None]
 
     def step(self) -> Step:
-        """One step of a rotation that is in use: make a key, keep it, publish it; the lead has to be waited for.
+        """One step of a rotation that is in use: make a key, keep it, publish it. Then a lead has to pass.
 
-        Rotator's rotation is due because its policy was edited. The script's is due because it is called. Both
-        start from one active key that is in OpenBao and in the JWKS ConfigMap, and both log in by AppRole.
+        Rotator's rotation is due because its policy was edited, the script's because it is called. Both start
+        from one active key that is in OpenBao and in the JWKS ConfigMap, and both log in by AppRole.
         """
         group = self._group("step", self.effort.pairs + 1, policies.FIRST)
         self._settle(group)
@@ -133,7 +137,9 @@ class Bench:
         done = measure([sys.executable, "-m", "rotator", *self._run(where)], self.systems.env)
         found = sum(bool(row["steps"]) for row in json.loads(done.output))
         if found != changed:
-            raise RuntimeError(f"{where}: {found} rotations had steps, expected {changed}: {done.output[:2000]}")
+            raise RuntimeError(
+                f"{where}: {found} rotations had steps, expected {changed}: {done.output[:2000]}"
+            )
         return done
 
     def _run(self, where: Path) -> list[str | Path]:
@@ -147,7 +153,9 @@ class Bench:
         measure(command, self.systems.env)
         traffic = summarize(Request(*r) for r in json.loads(report.read_text()))
         if changed and not writes(traffic):
-            raise RuntimeError("no write was counted: rotator sends its requests another way than counting.py reads")
+            raise RuntimeError(
+                "no write was counted: rotator sends its requests another way than counting.py reads"
+            )
         return traffic
 
     def _shell(self, group: Group, names: Sequence[str]) -> Finished:
@@ -157,12 +165,16 @@ class Bench:
     def _raw(self, group: str, plan: dict[str, int], traffic: Sequence[Traffic]) -> Finished:
         self.systems.namespace(group)
         file = self.systems.folder / "plan.json"
-        places = {"namespace": group, "prefix": f"bench/{group}", "writes": [asdict(t) for t in writes(traffic)]}
+        places = {
+            "namespace": group,
+            "prefix": f"bench/{group}",
+            "writes": [asdict(t) for t in writes(traffic)],
+        }
         file.write_text(json.dumps(plan | places))
         return measure([sys.executable, "-m", raw.__name__, file], self.systems.env)
 
 
 def _in_turn(number: int) -> Iterator[bool]:
-    """A B, then B A: neither side always comes second."""
+    """Say who comes first, and who second: A B, then B A."""
     yield number % 2 == 0
     yield number % 2 == 1

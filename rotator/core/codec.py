@@ -64,7 +64,7 @@ def from_document(document: object) -> Ring:
             holding_confirmed=int(document["holdingConfirmed"]),
             requests=tuple(str(r) for r in document["requests"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"{type(error).__name__} in a field: the document is damaged") from None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from rotator.core.codec import instant
 from rotator.core.machine import Sighting
@@ -39,8 +39,6 @@ class Delivery:
     """The workloads to restart, where they do not."""
     _seen: Seen | None = field(default=None, repr=False)
     _looked: bool = False
-    _since: datetime | None = None
-    """When this very run saw its own write answered."""
 
     def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
         """Bring the target in line with `want`; see `rotator.ports.Delivers`."""
@@ -62,7 +60,7 @@ class Delivery:
         fields = {**rendered.current, **rendered.previous}
         for _ in range(ATTEMPTS):
             if not self._looked:
-                self._seen, self._looked, self._since = self.target.read(list(fields)), True, None
+                self._seen, self._looked = self.target.read(list(fields)), True
             self._check(want, fields)
             if _in_place(self._seen, fields, want):
                 return changes
@@ -72,7 +70,6 @@ class Delivery:
             stamp = self._stamp(want, rendered)
             try:
                 self._seen = self.target.write(fields, stamp, self._seen, _note(want))
-                self._since = self.clock.now()
             except (Conflict, Ambiguous):
                 self._looked = False
         if self._looked and _in_place(self._seen, fields, want):
@@ -137,7 +134,7 @@ class Delivery:
         stamp = self._seen.stamp if self._seen else None
         if stamp is None:
             raise Frozen(f"{self.target.label} does not show what was just written to it")
-        since = self._since or stamp.since + self.landing
+        since = stamp.since + self.landing
         seen = Sighting(
             name=self.name, confirmed=True, since=since, revision=stamp.content_revision, changes=changes
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+import requests
 
 from rotator.sandbox.demo.api import Api, ApiUnavailableError
 from rotator.sandbox.demo.crew import Crew
@@ -14,20 +15,21 @@ from rotator.sandbox.demo.jwks_server import JwksServer
 from rotator.sandbox.demo.ledger import Ledger
 from rotator.sandbox.demo.scene import JWKS_KEY, JWKS_MAP, PICK_UP, SIGNING_SECRET
 from rotator.sandbox.demo.services import Service
-from rotator.sandbox.demo.signers import POLL, Pods, Read, Rereader
-from rotator.sandbox.demo.tokens import Check, Token, by_hand, by_joserfc, by_pyjwt, key_of
-from rotator.sandbox.demo.verifiers import Cached, Copies, PyJwkClient, Slow, Stale, Verifier
+from rotator.sandbox.demo.signers import POLL, Pods, Read, Release, Rereader
+from rotator.sandbox.demo.tokens import Check, Key, Token, by_hand, by_joserfc, by_pyjwt, key_of
+from rotator.sandbox.demo.verifiers import Cached, Copies, Fetch, PyJwkClient, Slow, Stale, Verifier
 
 COPY_EVERY = 0.15
 """How often the adversaries take a copy of each list, in seconds."""
 DRAIN = 10.0
+"""How long the last checks may take."""
 
 ReadVault = Callable[[], dict[str, str] | None]
 
 
 @dataclass
 class Traffic:
-    """Signers, verifiers, and the list of what went well."""
+    """Signers, verifiers, and the ledger of what they saw."""
 
     api: Api
     jwks: JwksServer
@@ -43,15 +45,13 @@ class Traffic:
 
     def start(self) -> None:
         """Let the verifiers listen, then the signers begin."""
-        self._checking.start(lambda: self.jwks.serve(self._values("ConfigMap", JWKS_MAP, JWKS_KEY)), "jwks")
+        self._checking.start(lambda: self.jwks.serve(self._list("ConfigMap", JWKS_MAP, JWKS_KEY)), "jwks")
         for name, verifiers in self._verifiers().items():
-            choices = [random.Random(f"{self.seed} {name} {v.name}") for v in verifiers]  # noqa: S311 - when to check
-            self.services[name] = [Service(v, self.ledger, r) for v, r in zip(verifiers, choices, strict=True)]
+            self.services[name] = [self._service(name, verifier) for verifier in verifiers]
         for copies in self._copies:
             self._checking.repeat(copies.look, COPY_EVERY, "copies")
-        for service in self.all_services():
-            self._run(service, self._checking)
-        self._start_signers()
+        for program in self._signers():
+            self._start(program, self._signing)
 
     def all_services(self) -> Iterator[Service]:
         """Yield the services of all rotations."""
@@ -74,28 +74,104 @@ class Traffic:
     def stop(self) -> None:
         """End all programs."""
         self._signing.stop.set()
+        self._checking.stop.set()
         self.jwks.stop()
         self._signing.end()
         self._checking.end()
 
-    def _run(self, program: Service | Rereader, crew: Crew) -> None:
-        crew.start(lambda: program.run(crew.stop), type(program).__name__)
+    # --- who checks -----------------------------------------------------------------------------------------
 
     def _verifiers(self) -> dict[str, list[Verifier]]:
-        jwks = self._values("ConfigMap", JWKS_MAP, JWKS_KEY)
-        del jwks
-        fetch = http_get(self.jwks.url)
-        orders, cookies = self._values("Secret", "orders-accepted", JWKS_KEY), self._values("Secret", "cookie-accepted", "accepted")
+        keys = _http(self.jwks.url)
+        orders = self._list("Secret", "orders-accepted", JWKS_KEY)
+        cookies = self._list("Secret", "cookie-accepted", "accepted")
+        payments: list[Verifier] = [PyJwkClient(self.jwks.url), Cached(keys, by_joserfc, "joserfc key set")]
+        services: list[Verifier] = [
+            Cached(orders, by_joserfc, "joserfc key set"),
+            Cached(orders, by_pyjwt, "PyJWT key set"),
+        ]
         return {
-            "payments-jwt": [
-                PyJwkClient(self.jwks.url),
-                Cached(fetch, by_joserfc, "joserfc key set"),
-                *self._adversaries(fetch, by_pyjwt),
-            ],
-            "orders-hs256": [
-                Cached(orders, by_joserfc, "joserfc key set"),
-                Cached(orders, by_pyjwt, "PyJWT key set"),
-                *self._adversaries(orders, by_pyjwt),
-            ],
+            "payments-jwt": [*payments, *self._adversaries(keys, by_pyjwt)],
+            "orders-hs256": [*services, *self._adversaries(orders, by_pyjwt)],
             "shop-cookie": [Cached(cookies, by_hand, "cookie check"), *self._adversaries(cookies, by_hand)],
         }
+
+    def _adversaries(self, fetch: Fetch, read: Callable[[str], Check]) -> tuple[Verifier, Verifier]:
+        copies = Copies(fetch, read)
+        self._copies.append(copies)
+        return Stale(copies), Slow(copies)
+
+    def _service(self, rotation: str, verifier: Verifier) -> Service:
+        chance = random.Random(f"{self.seed} {rotation} {verifier.name}")  # noqa: S311 - only says when to check
+        service = Service(verifier, self.ledger, chance)
+        self._start(service, self._checking)
+        return service
+
+    def _list(self, kind: str, name: str, key: str) -> Fetch:
+        """Return what reads an accepted list from the cluster."""
+
+        def fetch() -> str | None:
+            try:
+                return (self.api.values(kind, name) or {}).get(key)
+            except ApiUnavailableError:
+                return None
+
+        return fetch
+
+    # --- who signs ------------------------------------------------------------------------------------------
+
+    def _signers(self) -> Iterator[Rereader]:
+        """Start the pods' programs, and yield those that read their key again."""
+        pods = Pods(
+            self.api,
+            self._signing,
+            self.ledger,
+            readers={s: self._secret(r, s) for s, r in _RESTARTED.items()},
+            release={s: self._release(r) for s, r in _RESTARTED.items()},
+        )
+        self._signing.repeat(pods.look, POLL, "pods")
+        jwt, cookie = self._release("payments-jwt"), self._release("shop-cookie")
+        yield Rereader("vault reader", self._vault_key, PICK_UP, self.ledger, jwt)
+        yield Rereader("shop", self._secret("shop-cookie", "cookie-secret"), PICK_UP, self.ledger, cookie)
+
+    def _release(self, rotation: str) -> Release:
+        def release(token: Token) -> None:
+            for service in self.services[rotation]:
+                service.submit(token)
+
+        return release
+
+    def _secret(self, rotation: str, name: str) -> Read:
+        def read() -> Key | None:
+            try:
+                return key_of(rotation, self.api.values("Secret", name))
+            except ApiUnavailableError:
+                return None
+
+        return read
+
+    def _vault_key(self) -> Key | None:
+        values = self.read_vault()
+        return key_of("payments-jwt", values and {"key": values["private_key"], "kid": values["kid"]})
+
+    def _start(self, program: Service | Rereader, crew: Crew) -> None:
+        crew.start(lambda: program.run(crew.stop), type(program).__name__)
+
+
+_RESTARTED = {SIGNING_SECRET: "payments-jwt", "orders-token-secret": "orders-hs256"}
+"""The Secrets that pods read at their start, and the rotations that they belong to."""
+
+
+def _http(url: str) -> Fetch:
+    """Return what fetches a document over HTTP, without any cache."""
+    session = requests.Session()
+    session.trust_env = False
+
+    def fetch() -> str | None:
+        try:
+            answer = session.get(url, timeout=5)
+        except requests.RequestException:
+            return None
+        return answer.text if answer.ok else None
+
+    return fetch

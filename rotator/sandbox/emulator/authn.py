@@ -24,6 +24,11 @@ ADMINS = "system:masters"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 
+_HEADER: Object = {"alg": "RS256", "kid": "sandbox"}
+"""What the header says is for clients that look at it and leave checking to a TokenReview, such
+as OpenBao, which turns away what names a symmetric algorithm; the signature is an HMAC all the
+same, and only this cluster can check it."""
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -102,7 +107,7 @@ class Tokens:
             "nbf": start,
             "sub": f"system:serviceaccount:{meta['namespace']}:{meta['name']}",
         }
-        signed = f"{_pack({'alg': 'HS256', 'kid': 'sandbox'})}.{_pack(claims)}"
+        signed = f"{_pack(_HEADER)}.{_pack(claims)}"
         return f"{signed}.{self._sign(signed)}"
 
     def claims(self, token: str, now: datetime) -> Object | None:

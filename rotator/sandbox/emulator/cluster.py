@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from . import deletes, discovery, patching, reads, reviews, scale, watching, writes
+from . import deletes, discovery, patching, protobuf, reads, reviews, scale, watching, writes
 from .authn import ANONYMOUS, AUTHENTICATED, Tokens, User, bearer
 from .authz import BOOTSTRAP, authorise
 from .managed import Manager
 from .state import Call, State
 from .status import ApiError, method_not_allowed, unauthorized
 from .target import Target, parse_target
-from .wire import Object, Request, Response, copy_json, is_true, parse_request
+from .wire import Object, Request, Response, copy_json, encode, is_true, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,6 +103,9 @@ class Cluster:
         return found[0]
 
     def _answer(self, request: Request) -> Response:
+        if request.headers.get("content-type") == protobuf.MEDIA:
+            request.headers["content-type"] = "application/json"
+            request.body = encode(protobuf.decode(request.body))
         call = Call(self._state, request, self._user(request))
         watch = is_true(request.query.get("watch"))
         if AUTHENTICATED not in call.user.groups and not self._state.rbac:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 _VERSION: Object = {
     "major": "1",
-    "minor": "34",
-    "gitVersion": "v1.34.0+sandbox",
+    "minor": "36",
+    "gitVersion": "v1.36.0+sandbox",
     "gitCommit": "0000000000000000000000000000000000000000",
     "gitTreeState": "clean",
     "buildDate": "1970-01-01T00:00:00Z",
-    "goVersion": "go1.24.6",
+    "goVersion": "go1.26.0",
     "compiler": "gc",
     "platform": "linux/amd64",
 }

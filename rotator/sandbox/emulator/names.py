@@ -116,6 +116,18 @@ def finalizer_errors(finalizers: list[str]) -> list[FieldError]:
     ]
 
 
+def owner_errors(owners: list[Object]) -> list[FieldError]:
+    """Check that owner references are complete."""
+    path, errors = "metadata.ownerReferences", []
+    for owner in owners:
+        if not owner.get("apiVersion"):
+            errors.append(invalid_value(f"{path}.apiVersion", "", "version must not be empty"))
+        for name in ("kind", "name", "uid"):
+            if not owner.get(name):
+                errors.append(invalid_value(f"{path}.{name}", "", "must not be empty"))
+    return errors
+
+
 def data_key_errors(path: str, data: Object) -> list[FieldError]:
     """Check the keys of a Secret's or ConfigMap's data."""
     errors = []

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import protobuf
 from .managed import Manager
 from .status import (
     ApiError,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _BODY_LIMIT = 3 * 1024 * 1024
 _POLICIES = ("Foreground", "Background", "Orphan")
 _JSON_MEDIA = ("application/json", "application/yaml")
-_MEDIA = (*_JSON_MEDIA, "application/vnd.kubernetes.protobuf")
+_MEDIA = (*_JSON_MEDIA, protobuf.MEDIA)
 
 
 @dataclass(frozen=True, slots=True)

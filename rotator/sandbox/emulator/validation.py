@@ -12,6 +12,7 @@ from .names import (
     finalizer_errors,
     label_errors,
     name_errors,
+    owner_errors,
 )
 from .selectors import match_labels
 from .status import (
@@ -128,6 +129,7 @@ def metadata_errors(kind: Kind, metadata: Object) -> list[FieldError]:
         *label_errors("metadata.labels", metadata.get("labels") or {}),
         *annotation_errors(metadata.get("annotations") or {}),
         *finalizer_errors(metadata.get("finalizers") or []),
+        *owner_errors(metadata.get("ownerReferences") or []),
     ]
 
 

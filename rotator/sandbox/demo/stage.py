@@ -1,0 +1,169 @@
+"""Everything that the demo starts, and that is gone when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from kubernetes.config import ConfigException
+
+from rotator.errors import RotatorError
+from rotator.sandbox.demo.api import Api, ApiUnavailableError
+from rotator.sandbox.demo.crew import Crew
+from rotator.sandbox.demo.jwks_server import JwksServer
+from rotator.sandbox.demo.scene import Scenario, deployment, scenarios
+from rotator.sandbox.demo.vault import version
+from rotator.sandbox.emulator import EmulatorServer, WorkloadController
+from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator.sandbox.openbao import OpenBao
+
+SANDBOX = "sandbox"
+"""The context in the kubeconfigs of our own servers."""
+SECONDS_TO_READY = 0.5
+NO_PROXY = "127.0.0.1,localhost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What stands while the demo runs."""
+
+    api: Api
+    bao: OpenBao
+    jwks: JwksServer
+    scenarios: tuple[Scenario, ...]
+    environment: dict[str, str]
+    """What the job is started with."""
+    context: str
+    crew: Crew
+    backends: dict[str, str]
+
+
+@contextmanager
+def stage(context: str | None, seed: int) -> Iterator[Stage]:
+    """Start everything; end everything, whatever happens in between."""
+    with ExitStack() as stack:
+        stack.enter_context(_terminations())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rotator-demo-")))
+        crew = Crew()
+        try:
+            bao = _start_bao(folder, stack)
+            kubeconfig, backend = _start_cluster(context, folder, stack, crew)
+            api = _connect(kubeconfig, context, f"rotator-demo-{seed}", stack)
+        except (RuntimeError, ApiUnavailableError, OSError) as error:
+            raise RotatorError(f"the demo cannot start: {_sentence(error)}") from error
+        if context is None and kubeconfig and backend != "emulator":
+            backend = f"{backend} {api.version()}"
+        jwks = JwksServer()
+        declared = scenarios(api.namespace, jwks.url)
+        _declare(api, declared, folder)
+        yield Stage(
+            api=api,
+            bao=bao,
+            jwks=jwks,
+            scenarios=declared,
+            environment=_environment(bao, folder, kubeconfig),
+            context=context or SANDBOX,
+            crew=crew,
+            backends={"kubernetes": backend, "vault": version(bao)},
+        )
+
+
+def _start_bao(folder: Path, stack: ExitStack) -> OpenBao:
+    home = folder / "bao"
+    home.mkdir()
+    bao = OpenBao(home)
+    stack.callback(bao.stop)
+    return bao
+
+
+def _start_cluster(
+    context: str | None, folder: Path, stack: ExitStack, crew: Crew
+) -> tuple[str | None, str]:
+    """Start an API server, or take the user's own; return its kubeconfig and what it is."""
+    if context is not None:
+        stack.callback(crew.end)
+        return None, f"context {context}"
+    server: ControlPlane | EmulatorServer
+    try:
+        server, name = ControlPlane(find_binaries()), "kube-apiserver"
+    except BinariesNotFoundError:
+        server, name = EmulatorServer(), "emulator"
+    stack.enter_context(server)
+    stack.callback(crew.end)
+    controller = WorkloadController.for_url(
+        server.url, server.admin_token, server.ca_file, seconds_to_ready=SECONDS_TO_READY
+    )
+    crew.start(lambda: controller.run(crew.stop), "controller")
+    return str(server.kubeconfig(folder / "kubeconfig")), name
+
+
+def _connect(kubeconfig: str | None, context: str | None, namespace: str, stack: ExitStack) -> Api:
+    try:
+        api = Api(kubeconfig, context or SANDBOX, namespace)
+    except ConfigException as error:
+        raise RuntimeError(f"no cluster: {error}") from None
+    stack.callback(api.close)
+    api.create_namespace()
+    if context is not None:
+        stack.callback(api.delete_namespace)
+    return api
+
+
+def _declare(api: Api, declared: tuple[Scenario, ...], folder: Path) -> None:
+    policies = folder / "policies"
+    policies.mkdir()
+    for scenario in declared:
+        (policies / f"{scenario.name}.yaml").write_text(scenario.policy, encoding="utf-8")
+        for name, replicas in scenario.workloads:
+            api.create_deployment(deployment(name, replicas, scenario.holder))
+
+
+def _environment(bao: OpenBao, folder: Path, kubeconfig: str | None) -> dict[str, str]:
+    """Return the environment of the job: the user's, with our own Vault and our own policies."""
+    role, secret = bao.app_role()
+    secret_file = folder / "secret-id"
+    secret_file.touch(mode=0o600)
+    secret_file.write_text(secret, encoding="utf-8")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("VAULT_", "ROTATOR_"))}
+    quiet = {"no_proxy": NO_PROXY, "NO_PROXY": NO_PROXY} if kubeconfig else {}
+    return {
+        **kept,
+        **quiet,
+        **({"KUBECONFIG": kubeconfig} if kubeconfig else {}),
+        "VAULT_ADDR": bao.address,
+        "VAULT_CACERT": bao.ca_file,
+        "ROTATOR_VAULT_AUTH": "approle",
+        "ROTATOR_VAULT_ROLE": role,
+        "ROTATOR_VAULT_SECRET_ID_FILE": str(secret_file),
+        "ROTATOR_POLICIES": str(folder / "policies"),
+    }
+
+
+@contextmanager
+def _terminations() -> Iterator[None]:
+    """End in order when asked to end, as on Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _sentence(error: BaseException) -> str:
+    """Return the first and the last line of a message: what failed, and the end of its log."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"

@@ -1,0 +1,124 @@
+"""What each step costs: the requests of every run of a rotation's life, to each system.
+
+Each line is the least that the invariants allow:
+- leases: one list shows what is due; taking and giving back are one write each (I5), the memo travels with them.
+- vault login and revoke-self: once a run, and only where Vault is needed.
+- the ring: read once a run; written once for each recorded step (I4).
+- a target: read before it is written (I5, I6), and read before a step that relies on it (I1, I2).
+- the workloads: one list a kind to find them, one write a workload, one list of pods as proof.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.faults.stage import Bao
+from tests.scene import Scene
+
+EVERY_RUN = {
+    "kubernetes GET leases": 1,
+    "kubernetes PATCH leases/NAME": 2,
+    "vault GET data": 1,
+    "vault POST login": 1,
+    "vault POST revoke-self": 1,
+}
+
+
+def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
+    """From nothing to the destruction of the first version, run by run."""
+    scene = Scene(bao)
+    policy = scene.policy()
+
+    scene.wait(scene.run(policy))
+    assert scene.counted() == {
+        **EVERY_RUN,
+        "kubernetes PATCH leases/NAME": 1,
+        "kubernetes POST leases": 1,
+        "kubernetes GET configmaps/NAME": 1,
+        "kubernetes POST configmaps": 1,
+        "kubernetes GET secrets/NAME": 1,
+        "kubernetes POST secrets": 1,
+        "vault POST metadata": 1,  # once in a life: no history is kept
+        "vault POST data": 3,  # stage, publish, activate
+    }, "the first version is made, published, activated and delivered"
+
+    looked = {**EVERY_RUN, "kubernetes GET configmaps/NAME": 1, "kubernetes GET secrets/NAME": 1}
+    scene.run(policy)
+    assert scene.counted() == {**looked, "vault POST data": 1}, "it converges"
+
+    scene.timeline.pass_by(timedelta(days=30))
+    scene.wait(scene.run(policy))
+    assert scene.counted() == {
+        **looked,
+        "kubernetes PATCH configmaps/NAME": 1,
+        "vault POST data": 2,  # stage, publish
+    }, "the second version is made and published"
+
+    scene.wait(scene.run(policy))
+    assert scene.counted() == {
+        **looked,
+        "kubernetes PATCH secrets/NAME": 1,
+        "vault POST data": 1,  # activate
+    }, "it is activated and delivered"
+
+    scene.wait(scene.run(policy))
+    assert scene.counted() == {**looked, "vault POST data": 1}, "it converges"
+
+    scene.run(policy)
+    assert scene.counted() == {
+        **looked,
+        "kubernetes PATCH configmaps/NAME": 1,
+        "vault POST data": 2,  # withdraw, destroy
+        "vault GET metadata": 1,  # proof that no older copy can be read
+    }, "the first version is withdrawn and destroyed"
+    assert len(scene.accepted()) == 1
+
+
+def test_a_restart_costs_one_list_a_kind_one_write_a_workload_and_one_list_of_pods(bao: Bao) -> None:
+    """What waiting adds is one read of the workload each time it is looked at again."""
+    scene = Scene(bao)
+    restart = {"workloads": "auto", "soak": "0s"}
+    policy = scene.policy(holders=[{"secret": {"name": "key"}, "restart": restart}])
+    scene.run(policy)
+    counted = scene.counted()
+    again = counted.pop("kubernetes GET deployments/NAME")
+    assert again >= 1
+    found = {f"kubernetes GET {kind}": 1 for kind in ("deployments", "statefulsets", "daemonsets", "rollouts")}
+    restarted = {"kubernetes PATCH deployments/NAME": 1}
+    assert found.items() | restarted.items() <= counted.items()
+    assert counted["kubernetes GET pods"] <= again
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_nothing_due_costs_three_lists_however_many_rotations_there_are(bao: Bao, count: int) -> None:
+    """One list of leases shows what is due; one of each target kind that nobody wrote to it. Vault is not asked."""
+    scene = Scene(bao)
+    kubernetes = {"store": {"kubernetes": {}}}
+    policies = [scene.policy(f"key-{n}", **kubernetes) for n in range(count)]
+    for _ in range(2):
+        scene.fleet(*policies)
+        scene.timeline.pass_by(timedelta(minutes=5))
+    report = scene.fleet(*policies)
+    assert {str(o.result) for o in report.outcomes} == {"Idle"}
+    assert scene.counted() == {
+        "kubernetes GET leases": 1,
+        "kubernetes GET configmaps": 1,
+        "kubernetes GET secrets": 1,
+    }
+
+
+def test_a_vault_path_costs_one_look_at_its_metadata_when_nothing_is_due(bao: Bao) -> None:
+    """Vault lists no versions, so a path is looked at by itself; no secret is read."""
+    scene = Scene(bao)
+    policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
+    scene.until_stable(policy)
+    scene.run(policy)
+    assert scene.counted() == {
+        "kubernetes GET leases": 1,
+        "kubernetes GET configmaps": 1,
+        "vault GET metadata": 1,
+        "vault POST login": 1,
+        "vault POST revoke-self": 1,
+    }

@@ -1,0 +1,171 @@
+"""A scene for tests of the engine: emulated cluster, real OpenBao, virtual time, and a record of every request."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import requests
+from kubernetes import client
+
+from rotator import wiring
+from rotator.clients.kubernetes import Kubernetes
+from rotator.clients.vault import Vault, VaultSettings
+from rotator.core.sensitive import Sensitive
+from rotator.engine.fleet import Report
+from rotator.engine.outcome import Outcome
+from rotator.policy import RotationPolicy
+from tests.faults.stage import NAMESPACE, TOKEN, Bao, Stage
+from tests.faults.timeline import TICK, Timeline
+from tests.faults.traffic import text_of
+from tests.faults.transport import Answer, Call, Perform, VaultAdapter, api_client
+
+_names = itertools.count()
+
+
+class Scene:
+    """Runs declared rotations as jobs would, one run after the other."""
+
+    def __init__(self, bao: Bao) -> None:
+        self.bao = bao
+        self.life = f"scene/{next(_names)}"
+        """A path of this scene's own in Vault."""
+        self.timeline = Timeline()
+        self.stage = Stage(self.timeline)
+        self.timeline.moved.append(self.stage.step)
+        self.calls: list[Call] = []
+        self.answers: dict[tuple[str, str], Answer] = {}
+        """Answers to give instead of the system's own, by method and end of the path."""
+        self._runs = itertools.count()
+
+    # --- declaring ------------------------------------------------------------------------------------------
+
+    def policy(self, name: str = "key", **spec: Any) -> RotationPolicy:
+        """Return a declaration: an EdDSA key in Vault for one ConfigMap and one Secret, changed by `spec`."""
+        whole = {
+            "credential": {"jwtSigningKey": {"algorithm": "EdDSA"}},
+            "every": "30d",
+            "overlap": {"tokenTTL": "15m"},
+            "store": {"vault": {"mount": "rotator", "path": f"{self.life}/{name}"}},
+            "verifiers": [{"jwks": {"configMap": f"{name}-accepted", "maxAge": "5m"}}],
+            "holders": [{"secret": {"name": name, "data": {"key": "private_key", "kid": "kid"}}}],
+            **spec,
+        }
+        return RotationPolicy.model_validate(
+            {
+                "apiVersion": "rotator.dev/v1alpha1",
+                "kind": "Rotation",
+                "metadata": {"name": name, "namespace": NAMESPACE},
+                "spec": whole,
+            }
+        )
+
+    # --- running --------------------------------------------------------------------------------------------
+
+    def run(self, *policies: RotationPolicy, **how: Any) -> Outcome:
+        """Do one run over `policies`, and return the first outcome."""
+        return self.fleet(*policies, **how).outcomes[0]
+
+    def fleet(  # noqa: PLR0913 - what a test may want to vary
+        self,
+        *policies: RotationPolicy,
+        act: bool = True,
+        skew: timedelta = timedelta(),
+        request: str | None = None,
+        deadline: timedelta = timedelta(minutes=10),
+        concurrency: int = 1,
+    ) -> Report:
+        """Do one run over `policies`. `calls` holds its requests afterwards."""
+        self.calls = []
+        world = self.world(skew, deadline)
+        try:
+            fleet = wiring.fleet(world, act=act, concurrency=concurrency)
+            return fleet.advance([wiring.rotation(world, p, request=request) for p in policies])
+        finally:
+            world.close()
+
+    def until_stable(self, policy: RotationPolicy) -> Outcome:
+        """Run, and let time pass as each outcome asks, until the rotation is stable."""
+        for _ in range(30):
+            outcome = self.run(policy)
+            if outcome.reason.startswith("the next rotation"):
+                return outcome
+            self.wait(outcome)
+        raise AssertionError(f"not stable: {outcome}")
+
+    def wait(self, outcome: Outcome) -> None:
+        """Let time pass until the next run is of use."""
+        until = outcome.until or self.timeline.now + timedelta(minutes=1)
+        self.timeline.pass_by(max(until - self.timeline.now, timedelta()) + timedelta(seconds=1))
+
+    def world(self, skew: timedelta = timedelta(), deadline: timedelta = timedelta(minutes=10)) -> wiring.World:
+        """Return the world of one run, on a node whose clock is off by `skew`."""
+        clock = self.timeline.run_clock(skew)
+        settings = VaultSettings(
+            address=self.bao.server.address,
+            method="approle",
+            role=self.bao.role,
+            auth_mount="approle",
+            ca=self.bao.server.ca_file,
+            credential=Sensitive(self.bao.secret),
+        )
+        session = requests.Session()
+        session.mount("https://", VaultAdapter(self.bao.adapter, self._middle, lambda: self.timeline.now))
+        return wiring.World(
+            clock=clock,
+            deadline=clock.now() + deadline,
+            connect_kubernetes=lambda retry, meter: Kubernetes(self._api(), retry, meter),
+            connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
+            identity=f"run-{next(self._runs)}",
+        )
+
+    def _api(self) -> client.ApiClient:
+        return api_client(self.stage.cluster, TOKEN, self._middle, lambda: self.timeline.now)
+
+    def _middle(self, call: Call, body: bytes, perform: Perform) -> Answer:
+        del body
+        self.calls.append(call)
+        self.timeline.now += TICK
+        for (method, tail), answer in self.answers.items():
+            if call.method == method and call.path.endswith(tail):
+                return answer
+        return perform()
+
+    def counted(self) -> dict[str, int]:
+        """Return how many requests of each kind the last run made: `kubernetes PATCH leases`, `vault POST data`."""
+        return dict(sorted(Counter(_named(c) for c in self.calls).items()))
+
+    # --- looking --------------------------------------------------------------------------------------------
+
+    def accepted(self, name: str = "key") -> list[str]:
+        """Return the key ids that the published JWK Set shows."""
+        text = text_of(self.stage.config_map(f"{name}-accepted"), "jwks.json", secret=False)
+        return [k["kid"] for k in json.loads(text or '{"keys": []}')["keys"]]
+
+    def held(self, name: str = "key") -> str | None:
+        """Return the key id in the holder's Secret."""
+        return text_of(self.stage.secret(name), "kid", secret=True)
+
+    def vault(self, path: str) -> Mapping[str, Any]:
+        """Read a document as root: `data` and `metadata`."""
+        document: Mapping[str, Any] = self.bao.server.call("GET", path)["data"]
+        return document
+
+    def lease(self, name: str = "key") -> Any:
+        """Read the Lease of a rotation."""
+        return self.stage.ask("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-{name}")
+
+
+_KINDS = ("leases", "configmaps", "secrets", "deployments", "statefulsets", "daemonsets", "rollouts", "pods")
+
+
+def _named(call: Call) -> str:
+    parts = call.path.strip("/").split("/")
+    if call.system == "vault":
+        return f"vault {call.method} {parts[2] if parts[1] != 'auth' else parts[-1]}"
+    kind = next(k for k in _KINDS if k in parts)
+    return f"kubernetes {call.method} {kind}{'/NAME' if parts[-1] != kind else ''}"
