@@ -1,6 +1,6 @@
 """Start a program, wait for it, note its wall time and peak memory: launcher.py REPORT PROGRAM ARG...
 
-It is a small process of its own, because Linux counts the memory of the process that starts a program into the
+It is a small process of its own, because Linux counts the memory of what starts a program into the
 peak of that program (`setmax_mm_hiwater_rss` in fs/exec.c).
 """
 

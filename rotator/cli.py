@@ -243,6 +243,21 @@ def schema() -> None:
     click.echo(report.as_json(policy.json_schema()))
 
 
+@cli.command()
+@click.option("--seed", type=click.IntRange(min=0), default=None, help="Repeat a demo: the same kill points.")
+@click.option("--json", "as_json", is_flag=True, help="The figures as one JSON object, on the last line.")
+@click.option("--context", default=None, help="Use this cluster of your kubeconfig; default: one of our own.")
+def demo(*, seed: int | None, as_json: bool, context: str | None) -> None:
+    """See it work on this machine: real servers, real traffic, a job that is killed, and the proof.
+
+    \b
+    Example: rotator demo --seed 7
+    """
+    from rotator.sandbox.demo import play  # noqa: PLC0415 - needs the extra `demo`, which no other verb does
+
+    sys.exit(play(seed=seed, as_json=as_json, context=context))
+
+
 # --- what the verbs share ----------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,1 @@
+"""Texts that are generated from the code, so that they cannot rot."""

@@ -1,0 +1,106 @@
+"""Write the generated parts of README.md and ARCHITECTURE.md, or check that they are as the code says.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from rotator.cli import cli
+from rotator.core.machine import TRANSITIONS, Step, Transition
+from rotator.core.ring import State
+from rotator.policy_files import load
+
+ROOT = Path(__file__).parent.parent
+FILES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md")
+_PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def diagram() -> str:
+    """Draw the table of transitions."""
+    lines = ["```mermaid", "stateDiagram-v2", "    direction LR"]
+    lines += [f"    {_state(row.source)} --> {_state(row.target)}: {row.step}" for row in _in_order()]
+    lines += [f"    {State.ACTIVE} --> {State.RETIRING}: activate (its successor)", f"    {State.DESTROYED} --> [*]", "```"]
+    return "\n".join(lines)
+
+
+def table() -> str:
+    """Write the table of transitions out, with what must be true before each step."""
+    lines = ["| step | from | to | recorded once |", "|---|---|---|---|"]
+    for row in _in_order():
+        guards = "; ".join(_sentence(g) for g in row.guards)
+        lines.append(f"| **{row.step}** | {row.source or '-'} | {row.target} | {guards} |")
+    return "\n".join(lines)
+
+
+def states() -> str:
+    """Write the states out with their meaning."""
+    source = (ROOT / "rotator/core/ring.py").read_text(encoding="utf-8")
+    found = re.findall(r'^    [A-Z]+ = "(\w+)"\n    """(.+?)"""', source, re.MULTILINE)
+    return "\n".join(["| state | meaning [NIST SP 800-57] |", "|---|---|", *(f"| {s} | {m} |" for s, m in found)])
+
+
+def verbs() -> str:
+    """Write the verbs of the command line out."""
+    lines = ["| verb | does |", "|---|---|"]
+    for name, command in sorted(cli.commands.items()):
+        lines.append(f"| `rotator {name}` | {_first_sentence(command)} |")
+    return "\n".join(lines)
+
+
+def example() -> str:
+    """Show the example policy, which is read here, so it is a good one."""
+    path = ROOT / "docs/example.yaml"
+    load([path])
+    return f"```yaml\n{path.read_text(encoding='utf-8').strip()}\n```"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "diagram": diagram,
+    "transitions": table,
+    "states": states,
+    "verbs": verbs,
+    "example": example,
+}
+
+
+def _in_order() -> list[Transition]:
+    return sorted(TRANSITIONS, key=lambda row: list(Step).index(row.step))
+
+
+def _state(state: State | None) -> str:
+    return str(state) if state else "[*]"
+
+
+def _sentence(guard: Callable[..., object]) -> str:
+    text = (guard.__doc__ or "").strip().rstrip(".")
+    return text[0].lower() + text[1:]
+
+
+def _first_sentence(command: click.Command) -> str:
+    return (command.help or "").split("\n\n")[0].replace("\n", " ").strip()
+
+
+def _filled(text: str) -> str:
+    return _PART.sub(lambda m: f"{m[1]}{PARTS[m['name']]()}\n{m[3]}", text)
+
+
+def main() -> None:
+    """Write, or with `--check` only compare: exit 1 names the files that differ."""
+    stale = [file for file in FILES if _filled(file.read_text(encoding="utf-8")) != file.read_text(encoding="utf-8")]
+    if "--check" in sys.argv:
+        for file in stale:
+            sys.stderr.write(f"{file.name} is not as the code says: run `make docs`\n")
+        sys.exit(1 if stale else 0)
+    for file in stale:
+        file.write_text(_filled(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`rotator demo`: the main job on a laptop, under real traffic, with the job killed again and again, and proven."""
+
+from rotator.sandbox.demo.play import play
+
+__all__ = ["play"]
