@@ -11,17 +11,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from rotator.errors import RotatorError
 from rotator.sandbox.victim import AFTER, BEFORE
 
-MOST_CALLS = 16
-"""A run that does something makes at least so many calls to the outside; one that only looks makes fewer."""
+FIRST_CALL, LAST_CALL = 2, 18
+"""Between these calls runs are killed: one that only looks ends before most of them, one that acts does not."""
 TRIES = 3
 """So many runs are armed with one kill point; where none gets that far, the next point is taken."""
 PAUSE = 0.15
 """Between the end of a run and the start of the next, in seconds."""
+LONGEST_PAUSE = 1.0
+"""Where a run has said that nothing is due before."""
 USAGE = 2
 
 
@@ -37,20 +40,21 @@ class KillPoint:
         return f"{self.when} call {self.call}" + ("'s answer is seen" if self.when == AFTER else " is sent")
 
 
-def kill_points(seed: int) -> Iterator[KillPoint]:
+def kill_points(seed: str) -> Iterator[KillPoint]:
     """Yield the kill points of a seed: always the same, in the same order, without end."""
     choice = random.Random(seed)  # noqa: S311 - it has to repeat
     while True:
-        yield KillPoint(choice.randint(1, MOST_CALLS), choice.choice((BEFORE, AFTER)))
+        yield KillPoint(choice.randint(FIRST_CALL, LAST_CALL), choice.choice((BEFORE, AFTER)))
 
 
 @dataclass
 class Job:
     """Starts runs one after the other until every rotation has gone far enough."""
 
+    name: str
     environment: Mapping[str, str]
     context: str
-    seed: int
+    seed: str
     wanted: Callable[[], Sequence[str]]
     """The rotations that still have to go on."""
     most_kills: int
@@ -60,19 +64,20 @@ class Job:
     """The last report on each rotation."""
     frozen: list[str] = field(default_factory=list)
     """Every freeze that a run reported, in its words."""
+    _last: list[dict[str, Any]] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Run until told to stop, or until nothing is left to do."""
         points = kill_points(self.seed)
-        point, tries = next(points), 0
-        while not stop.wait(PAUSE) and (names := self.wanted()):
-            armed = len(self.kills) < self.most_kills
-            killed = self._once(names, point if armed else None)
-            tries += 1
-            if killed:
+        point, tries, rests = next(points), 0, False
+        while not stop.wait(self._pause()) and (names := self.wanted()):
+            armed = not rests and len(self.kills) < self.most_kills
+            rests = self._once(names, point if armed else None)
+            tries += armed
+            if rests:
                 self.kills.append(point)
-            if killed or tries == TRIES:
+            if rests or tries == TRIES:
                 point, tries = next(points), 0
 
     def end(self) -> None:
@@ -103,6 +108,7 @@ class Job:
         )
         out, errors = self._process.communicate()
         code = self._process.returncode
+        self._last = []
         if point and code == -signal.SIGKILL:
             return True
         if code == USAGE:
@@ -110,13 +116,21 @@ class Job:
         self._note(out)
         return False
 
+    def _pause(self) -> float:
+        """Return how long to wait before the next run: longer where the last one has said that nothing is due."""
+        due = [str(row["next"]) for row in self._last if row["next"]]
+        if not due or len(due) < len(self._last):
+            return PAUSE
+        left = (datetime.fromisoformat(min(due)) - datetime.now(UTC)).total_seconds()
+        return min(LONGEST_PAUSE, max(PAUSE, left))
+
     def _note(self, out: str) -> None:
         """Keep what a run reported; one that was ended in the middle reports nothing."""
         try:
-            rows = json.loads(out)
+            self._last = json.loads(out)
         except ValueError:
             return
-        for row in rows:
+        for row in self._last:
             self.reports[row["rotation"]] = row
             if row["result"] == "Frozen":
                 self.frozen.append(f"{row['rotation']}: {row['reason']}")

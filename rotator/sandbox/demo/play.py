@@ -7,6 +7,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from rotator.sandbox.demo.figures import Figures
 from rotator.sandbox.demo.job import Job
@@ -18,7 +19,8 @@ from rotator.sandbox.demo.traffic import Traffic
 from rotator.sandbox.demo.vault import Reader, consumer
 from rotator.sandbox.demo.watch import Watch
 
-MOST_KILLS = 12
+MOST_KILLS = 6
+"""Of each job."""
 LONGEST = 150.0
 """Seconds after which rotations that are not done count as not finished."""
 FRAME = 0.25
@@ -62,16 +64,16 @@ class Show:
         self.traffic = Traffic(
             built.api, built.jwks, lambda: delivered.document("secret", "payments/jwt"), self.seed
         )
-        self.job = Job(built.environment, built.context, self.seed, self.watch.unfinished, MOST_KILLS)
+        self.jobs = [self._job(kind) for kind in sorted({s.kind for s in built.scenarios})]
 
     def run(self) -> Dead:
         """Rotate under traffic until it is enough, then prove the death of what is old."""
         crew = self.stage.crew
         self.traffic.start()
         crew.repeat(self.watch.look, FRAME, "watch")
-        work = crew.start(lambda: self.job.run(crew.stop), "job")
+        work = [crew.start(partial(job.run, crew.stop), "job") for job in self.jobs]
         give_up = time.monotonic() + LONGEST
-        while work.is_alive() and time.monotonic() < give_up:
+        while any(thread.is_alive() for thread in work) and time.monotonic() < give_up:
             self._frame("traffic runs, the job is killed now and then")
         self._frame("all is rotated; the last tokens are checked")
         self.traffic.stop_signing()
@@ -83,12 +85,13 @@ class Show:
     def end(self) -> None:
         """End the job and all programs."""
         self.stage.crew.stop.set()
-        self.job.end()
+        for job in self.jobs:
+            job.end()
         self.traffic.stop()
 
     def figures(self, dead: Dead, duration: float) -> Figures:
         """Return what was measured."""
-        watch, job = self.watch, self.job
+        watch, jobs = self.watch, self.jobs
         return Figures(
             seed=self.seed,
             backends=self.stage.backends,
@@ -97,20 +100,25 @@ class Show:
             dead=dead,
             rotations=sum(watch.destroyed(s.name) for s in self.stage.scenarios),
             unfinished=tuple(watch.unfinished()),
-            kills=tuple(str(point) for point in job.kills),
-            runs=job.runs,
+            kills=tuple(f"{job.name} {point}" for job in jobs for point in job.kills),
+            runs=sum(job.runs for job in jobs),
             restarts_expected=watch.expected_restarts,
             restarts_done=watch.restarts,
             phases=phases(watch.rings),
-            frozen=tuple(job.frozen),
+            frozen=tuple(reason for job in jobs for reason in job.frozen),
         )
+
+    def _job(self, kind: str) -> Job:
+        """Return the CronJob of one credential kind."""
+        wanted = partial(self.watch.unfinished, kind)
+        return Job(kind, self.stage.environment, self.stage.context, f"{self.seed} {kind}", wanted, MOST_KILLS)
 
     def _frame(self, note: str) -> None:
         """Show one picture, and notice whatever has died."""
         self.stage.crew.check()
         self.traffic.check()
         ledger = self.traffic.ledger
-        reports = self.job.reports.items()
+        reports = [report for job in self.jobs for report in job.reports.items()]
         moment = Moment(
             started=self.started,
             rings=dict(self.watch.rings),
@@ -118,8 +126,8 @@ class Show:
             signed=ledger.signed,
             verified=ledger.verified,
             rejected=ledger.rejected,
-            kills=len(self.job.kills),
-            runs=self.job.runs,
+            kills=sum(len(job.kills) for job in self.jobs),
+            runs=sum(job.runs for job in self.jobs),
             note=note,
         )
         self.screen.show(moment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-MAX_AGE = 2.0
+MAX_AGE = 1.0
 """How long verifiers may cache, in seconds."""
 PROPAGATION = 0.5
 """From the write to where verifiers read."""
@@ -13,7 +13,7 @@ TOKEN_TTL = 2.0
 CLOCK_SKEW = 1.0
 PICK_UP = 1.0
 """Within what time a holder that is not restarted reads again."""
-EVERY = 7.0
+EVERY = 9.0
 STALEST = MAX_AGE + PROPAGATION
 """How old a verifier's copy may be."""
 
@@ -27,6 +27,8 @@ class Scenario:
     """One rotation of the demo: its declaration, and who depends on it."""
 
     name: str
+    kind: str
+    """The credential kind; each has a CronJob of its own."""
     policy: str
     ring: str
     """Where its ring is kept: a path of Vault's `rotator` mount, or empty for the Secret `rotation-NAME`."""
@@ -89,6 +91,7 @@ def scenarios(namespace: str, jwks_url: str) -> tuple[Scenario, ...]:
     return (
         Scenario(
             "payments-jwt",
+            "jwtSigningKey",
             _policy("payments-jwt", namespace, "jwtSigningKey: {algorithm: ES256}", jwt),
             ring="payments/jwt",
             consumers="payments/jwt",
@@ -97,6 +100,7 @@ def scenarios(namespace: str, jwks_url: str) -> tuple[Scenario, ...]:
         ),
         Scenario(
             "orders-hs256",
+            "sharedSecret",
             _policy("orders-hs256", namespace, "sharedSecret: {algorithm: HS256}", hmac),
             ring="",
             holder="orders-token-secret",
@@ -104,6 +108,7 @@ def scenarios(namespace: str, jwks_url: str) -> tuple[Scenario, ...]:
         ),
         Scenario(
             "shop-cookie",
+            "sharedSecret",
             _policy("shop-cookie", namespace, "sharedSecret: {length: 40}", cookie),
             ring="shop/cookie",
             holder="cookie-secret",

@@ -192,7 +192,7 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
         ("valid tokens refused", str(ledger.rejected)),
         ("dead credentials tried", f"{figures.dead.tried}, accepted {len(figures.dead.accepted)}"),
         ("rotations completed", str(figures.rotations)),
-        ("runs of the job", f"{figures.runs}, killed {len(figures.kills)} ({'; '.join(figures.kills)})"),
+        ("runs of the job", f"{figures.runs}, killed {len(figures.kills)}"),
         ("restarts", f"{figures.restarts_done} done, {figures.restarts_expected} expected"),
         ("phases, on average", took),
         ("duration", f"{figures.duration:.1f}s, seed {figures.seed}"),

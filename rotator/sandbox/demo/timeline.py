@@ -12,11 +12,12 @@ from rotator.core.ring import Ring, Version
 STAGED, PUBLISHED, ACTIVE, RETIRING, DESTROYED, NOTHING = ".", "░", "█", "▒", "x", " "
 LEGEND: Mapping[str, str] = {
     STAGED: "staged",
-    PUBLISHED: "published: accepted, not yet used",
-    ACTIVE: "active: signs",
-    RETIRING: "retiring: still accepted",
+    PUBLISHED: "accepted, not yet used",
+    ACTIVE: "signs",
+    RETIRING: "still accepted",
     DESTROYED: "destroyed",
 }
+PHASES = ("publishing", "lead", "switching", "overlap", "withdrawing")
 TICK = 10
 """Seconds between two marks of the axis."""
 
@@ -95,7 +96,7 @@ def phases(rings: Mapping[str, Ring]) -> dict[str, float]:
     for ring in rings.values():
         for phase, length in _phases(ring):
             taken.setdefault(phase, []).append(length.total_seconds())
-    return {phase: round(fmean(lengths), 2) for phase, lengths in taken.items()}
+    return {phase: round(fmean(taken[phase]), 2) for phase in PHASES if phase in taken}
 
 
 def _phases(ring: Ring) -> Iterator[tuple[str, timedelta]]:

@@ -1,0 +1,360 @@
+"""What happens to one rotation when people, servers and other runs get in its way."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator.engine.outcome import Result
+from tests.faults.stage import NAMESPACE, OTHER, Bao
+from tests.faults.traffic import text_of
+from tests.faults.transport import Answer
+from tests.scene import Scene
+
+DAYS_30 = timedelta(days=30)
+CLASSIC = {"secret": {"name": "jwt-signing-key", "data": {"key": "private_key"}}}
+
+
+@pytest.fixture
+def scene(bao: Bao) -> Scene:
+    """An empty cluster, an empty path in Vault, and time of its own."""
+    return Scene(bao)
+
+
+def _edit_config_map(scene: Scene, text: str) -> None:
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/key-accepted"
+    scene.stage.ask("PATCH", path, {"data": {"jwks.json": text}})
+
+
+# --- the plain life ---------------------------------------------------------------------------------------------
+
+
+def test_a_second_version_takes_over_and_the_first_is_gone_everywhere(scene: Scene) -> None:
+    """After a life the list shows the second key only, and no KV version of any path holds the first."""
+    policy = scene.policy(
+        holders=[{"secret": {"name": "key"}}, {"vault": {"mount": "secret", "path": scene.life}}]
+    )
+    scene.until_stable(policy)
+    first, = scene.accepted()
+    material = scene.vault(f"secret/data/{scene.life}")["data"]["private_key"]
+    scene.timeline.pass_by(DAYS_30)
+    scene.until_stable(policy)
+    second, = scene.accepted()
+    assert first != second
+    assert scene.held() == second
+    for path in (f"rotator/data/{scene.life}/key", f"secret/data/{scene.life}"):
+        newest = scene.vault(path)["metadata"]["version"]
+        assert material not in json.dumps(scene.vault(path))
+        for version in range(1, newest):
+            with pytest.raises(RuntimeError, match="404"):
+                scene.vault(f"{path}?version={version}")
+
+
+def test_a_vault_path_shows_current_and_previous_while_both_are_accepted(scene: Scene) -> None:
+    """Consumers read flat fields; the metadata tells people version, state and instants."""
+    policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
+    scene.until_stable(policy)
+    first = scene.accepted()[0]
+    scene.timeline.pass_by(DAYS_30)
+    for _ in range(2):
+        scene.wait(scene.run(policy))
+    document = scene.vault(f"secret/data/{scene.life}")
+    data, note = document["data"], document["metadata"]["custom_metadata"]
+    assert data["previous_kid"] == first != data["kid"]
+    assert {"private_key", "public_key", "jwk", "algorithm", "previous_private_key"} <= data.keys()
+    assert all(isinstance(v, str) for v in data.values())
+    assert (note["current_version"], note["current_state"]) == (data["kid"], "Active")
+    assert (note["previous_version"], note["previous_state"]) == (first, "Retiring")
+    scene.until_stable(policy)
+    assert not [f for f in scene.vault(f"secret/data/{scene.life}")["data"] if f.startswith("previous_")]
+
+
+def test_the_classic_secret_with_the_one_key_is_filled(scene: Scene) -> None:
+    """An application that reads `key` of `jwt-signing-key` needs no change, and its other data keys are left alone."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    other = {"metadata": {"name": "jwt-signing-key"}, "data": {"issuer": base64.b64encode(b"acme").decode()}}
+    scene.stage.ask("POST", path, other)
+    scene.until_stable(scene.policy(holders=[CLASSIC]))
+    document = scene.stage.secret("jwt-signing-key")
+    assert "PRIVATE KEY" in (text_of(document, "key", secret=True) or "")
+    assert sorted(document["data"]) == ["issuer", "key"]
+
+
+def test_holders_in_many_namespaces_all_receive_it(scene: Scene) -> None:
+    """One holder, two namespaces, the same version."""
+    scene.until_stable(scene.policy(holders=[{"secret": {"name": "key", "namespaces": [NAMESPACE, OTHER]}}]))
+    assert text_of(scene.stage.secret("key", OTHER), "kid", secret=True) == scene.held()
+
+
+def test_an_opaque_secret_has_a_current_value_and_a_list_of_accepted_ones(scene: Scene) -> None:
+    """A cookie secret: the holder has the newest, the verifiers have both while it is needed."""
+    policy = scene.policy(
+        credential={"sharedSecret": {"length": 40}},
+        store={"kubernetes": {}},
+        verifiers=[{"acceptedList": {"secret": "cookies", "format": "lines", "maxAge": "1m"}}],
+        holders=[{"secret": {"name": "cookie", "data": {"COOKIE_SECRET": "value"}}}],
+    )
+    scene.until_stable(policy)
+    scene.timeline.pass_by(DAYS_30)
+    for _ in range(2):
+        scene.wait(scene.run(policy))
+    values = (text_of(scene.stage.secret("cookies"), "accepted", secret=True) or "").split()
+    current = text_of(scene.stage.secret("cookie"), "COOKIE_SECRET", secret=True)
+    assert len(values) == 2
+    assert values[1] == current
+    assert {len(v) for v in values} == {40}
+
+
+# --- drift ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ['{"keys": []}', "", "garbage"])
+def test_a_list_edited_by_hand_is_repaired_by_the_next_run_and_said_so(scene: Scene, text: str) -> None:
+    """Level-triggered: nothing is due, and still the next run sees it and puts it right."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    before = scene.accepted()
+    _edit_config_map(scene, text)
+    outcome = scene.run(policy)
+    assert scene.accepted() == before
+    assert any("repair (edited by somebody else)" in s for s in outcome.steps)
+    scene.run(policy)
+    assert scene.run(policy).result is Result.IDLE
+
+
+@pytest.mark.parametrize(("kind", "name"), [("configmaps", "key-accepted"), ("secrets", "key")])
+def test_a_target_deleted_by_hand_comes_back_with_the_next_run(scene: Scene, kind: str, name: str) -> None:
+    """Deleted is edited, too."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    before = scene.accepted()
+    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/{kind}/{name}")
+    outcome = scene.run(policy)
+    assert scene.accepted() == before == [scene.held()]
+    assert any("repair (deleted by somebody else)" in s for s in outcome.steps)
+
+
+def test_a_vault_path_written_by_hand_is_repaired(scene: Scene) -> None:
+    """The KV version moved on without us."""
+    policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
+    scene.until_stable(policy)
+    before = scene.vault(f"secret/data/{scene.life}")["data"]["kid"]
+    scene.bao.server.call("POST", f"secret/data/{scene.life}", {"options": {"cas": 1}, "data": {"kid": "mine"}})
+    outcome = scene.run(policy)
+    assert scene.vault(f"secret/data/{scene.life}")["data"]["kid"] == before
+    assert any("repair" in s for s in outcome.steps)
+
+
+def test_a_key_removed_by_hand_during_the_lead_starts_the_lead_anew(scene: Scene) -> None:
+    """I1: whoever fetched the list without it may cache that for the whole lead."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    scene.timeline.pass_by(DAYS_30)
+    published = scene.run(policy)
+    assert published.until
+    old, new = scene.accepted()
+    document = scene.stage.config_map("key-accepted")["data"]["jwks.json"]
+    only_old = {"keys": [k for k in json.loads(document)["keys"] if k["kid"] == old]}
+    scene.timeline.pass_by(timedelta(minutes=4))
+    _edit_config_map(scene, json.dumps(only_old))
+    repaired = scene.run(policy)
+    assert scene.accepted() == [old, new]
+    assert repaired.until
+    assert repaired.until >= scene.timeline.now + policy.lead - timedelta(seconds=1)
+    scene.timeline.pass_by(published.until - scene.timeline.now + timedelta(seconds=1))
+    scene.run(policy)
+    assert scene.held() == old
+
+
+# --- what is not ours -------------------------------------------------------------------------------------------
+
+
+def test_a_secret_that_rotator_did_not_make_is_left_untouched(scene: Scene) -> None:
+    """A foreign value is never overwritten: the rotation freezes, says so, and goes on once it is moved away."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    foreign = base64.b64encode(b"theirs").decode()
+    scene.stage.ask("POST", path, {"metadata": {"name": "key"}, "data": {"kid": foreign}})
+    policy = scene.policy()
+    outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "secret payments/key exists and was not made by rotator" in outcome.reason
+    assert scene.held() == "theirs"
+    scene.stage.ask("DELETE", f"{path}/key")
+    scene.until_stable(policy)
+    assert [scene.held()] == scene.accepted()
+
+
+def test_a_target_of_another_rotation_is_left_untouched(scene: Scene) -> None:
+    """Two rotations that write one object would undo each other for ever."""
+    scene.until_stable(scene.policy())
+    thief = scene.policy("thief", verifiers=[{"jwks": {"configMap": "key-accepted"}}])
+    outcome = scene.run(thief)
+    assert outcome.result is Result.FROZEN
+    assert "belongs to the rotation payments/key" in outcome.reason
+
+
+def test_a_missing_namespace_is_named(scene: Scene) -> None:
+    """The message says which namespace, and what was left alone."""
+    holders = [{"secret": {"name": "key", "namespaces": ["nowhere"]}}]
+    outcome = scene.run(scene.policy(holders=holders))
+    assert outcome.result is Result.FROZEN
+    assert "the namespace nowhere does not exist" in outcome.reason
+
+
+# --- the store --------------------------------------------------------------------------------------------------
+
+_BAD_RINGS = [
+    pytest.param({"ring": "garbage", "material": "{}"}, "no JSON of ours", id="garbage"),
+    pytest.param({"ring": json.dumps({"format": 9}), "material": "{}"}, "another version of rotator", id="newer"),
+    pytest.param({"material": "{}"}, "'ring' is missing", id="half"),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), _BAD_RINGS)
+def test_an_unreadable_ring_freezes_and_nothing_is_written(scene: Scene, fields: dict[str, str], expected: str) -> None:
+    """Garbage and newer formats are never overwritten."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    path = f"rotator/data/{scene.life}/key"
+    version = scene.vault(path)["metadata"]["version"]
+    scene.bao.server.call("POST", path, {"options": {"cas": version}, "data": fields})
+    scene.timeline.pass_by(DAYS_30)
+    outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert expected in outcome.reason
+    assert scene.vault(path)["data"] == fields
+    assert not [c for c in scene.calls if c.writes and "leases" not in c.path and "auth" not in c.path]
+
+
+def test_a_ring_that_vanished_is_no_new_beginning(scene: Scene) -> None:
+    """Starting anew would sign with a key that no verifier has waited for."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    scene.bao.server.call("DELETE", f"rotator/metadata/{scene.life}/key")
+    scene.timeline.pass_by(DAYS_30)
+    outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "there is no ring" in outcome.reason
+    assert len(scene.accepted()) == 1
+
+
+def test_an_old_copy_of_the_ring_is_refused(scene: Scene) -> None:
+    """A restored backup knows keys that are dead, and not those that live."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    path = f"rotator/data/{scene.life}/key"
+    backup = scene.vault(path)
+    scene.timeline.pass_by(DAYS_30)
+    scene.until_stable(policy)
+    version = scene.vault(path)["metadata"]["version"]
+    scene.bao.server.call("POST", path, {"options": {"cas": version}, "data": backup["data"]})
+    scene.timeline.pass_by(DAYS_30)
+    outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "an old copy was restored" in outcome.reason
+
+
+# --- clocks, leases, deadlines ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=5), timedelta(minutes=-5)])
+def test_a_run_whose_clock_is_off_changes_nothing_and_says_so(scene: Scene, off: timedelta) -> None:
+    """Beyond overlap.clockSkew, in either direction."""
+    outcome = scene.run(scene.policy(), skew=off)
+    assert outcome.result is Result.FROZEN
+    assert "clock" in outcome.reason
+    assert not [c for c in scene.calls if c.writes]
+
+
+def test_another_runs_lease_is_respected_until_it_expires(scene: Scene) -> None:
+    """Exit code 3 while it lasts; a killed run is not waited for longer than its lease."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    now = scene.timeline.now.isoformat().replace("+00:00", "Z")
+    spec = {"holderIdentity": "somebody", "renewTime": now, "leaseDurationSeconds": 30}
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
+    scene.stage.ask("PATCH", path, {"spec": spec})
+    scene.timeline.pass_by(timedelta(seconds=20))
+    report = scene.fleet(policy, request="INC-1")
+    assert (report.outcomes[0].result, report.exit_code) == (Result.HELD, 3)
+    scene.timeline.pass_by(timedelta(seconds=11))
+    assert scene.fleet(policy, request="INC-1").exit_code == 0
+
+
+def test_a_run_ends_inside_its_deadline_and_the_next_carries_on(scene: Scene) -> None:
+    """A workload that never gets ready is not waited for beyond the deadline."""
+    deployment = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/api"
+    annotations = {"sandbox.rotator.dev/rollout": "stall"}
+    scene.stage.ask("PATCH", deployment, {"metadata": {"annotations": annotations}})
+    restart = {"workloads": "auto", "timeout": "1h", "soak": "0s"}
+    policy = scene.policy(holders=[{"secret": {"name": "key"}, "restart": restart}])
+    started = scene.timeline.now
+    outcome = scene.run(policy, deadline=timedelta(minutes=3))
+    assert outcome.result is Result.WAITING
+    assert timedelta(minutes=2) < scene.timeline.now - started < timedelta(minutes=3)
+
+
+# --- plan, requests, gates, isolation -----------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_the_run_then_does_and_changes_nothing(scene: Scene) -> None:
+    """The same code: step by step the same words, up to the new id, which a plan does not know yet."""
+    policy = scene.policy()
+    planned = scene.run(policy, act=False)
+    assert not [c for c in scene.calls if c.writes and "auth" not in c.path]
+    assert scene.lease() is None
+    done = scene.run(policy)
+    new = scene.accepted()[0]
+    assert [s.replace("(new)", new) for s in planned.steps][: len(done.steps)] == list(done.steps)
+
+
+def test_a_request_rotates_now_and_at_most_once_per_reason(scene: Scene) -> None:
+    """The same safe path, started by a person; asking twice is asking once."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    assert any("requested: INC-1" in s for s in scene.run(policy, request="INC-1").steps)
+    scene.until_stable(policy)
+    assert not scene.run(policy, request="INC-1").steps
+    assert scene.run(policy, request="INC-2").steps
+
+
+def test_another_algorithm_in_the_policy_is_a_reason_to_rotate(scene: Scene) -> None:
+    """The old key stays until its tokens have expired, whatever its algorithm."""
+    scene.until_stable(scene.policy())
+    scene.until_stable(scene.policy(credential={"jwtSigningKey": {"algorithm": "ES384"}}))
+    document = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])
+    assert [k["alg"] for k in document["keys"]] == ["ES384"]
+
+
+def test_one_bad_rotation_never_stops_another(scene: Scene) -> None:
+    """Isolation: the report has both, and the exit code says that one is frozen."""
+    scene.bao.server.call(
+        "POST", f"rotator/data/{scene.life}/bad", {"options": {}, "data": {"ring": "garbage", "material": "{}"}}
+    )
+    report = scene.fleet(scene.policy("bad"), scene.policy("good"), concurrency=4)
+    assert [o.result for o in report.outcomes] == [Result.FROZEN, Result.WAITING]
+    assert report.exit_code == 1
+    assert len(scene.accepted("good")) == 1
+
+
+def test_a_server_that_refuses_for_good_freezes_with_its_name_and_path(scene: Scene) -> None:
+    """I9: 403 is not retried for ever; the message says what was asked of whom."""
+    scene.answers["GET", "/configmaps/key-accepted"] = Answer(403, {}, json.dumps({"reason": "Forbidden"}).encode())
+    outcome = scene.run(scene.policy())
+    assert outcome.result is Result.FROZEN
+    assert "GET /api/v1/namespaces/payments/configmaps/key-accepted: HTTP 403 Forbidden" in outcome.reason
+
+
+def test_what_a_run_left_is_on_the_lease_for_people_and_for_the_next_run(scene: Scene) -> None:
+    """The memo names outcome, reason, what comes next, and since when it is so."""
+    policy = scene.policy()
+    outcome = scene.until_stable(policy)
+    memo: dict[str, Any] = json.loads(scene.lease()["metadata"]["annotations"]["rotator.dev/memo"])
+    assert outcome.until
+    assert memo["outcome"] == "Waiting"
+    assert memo["due"] == outcome.until.isoformat().replace("+00:00", "Z")
+    assert set(memo["fences"]) == {"configmap payments/key-accepted", "secret payments/key"}
