@@ -26,7 +26,11 @@ def diagram() -> str:
     """Draw the table of transitions."""
     lines = ["```mermaid", "stateDiagram-v2", "    direction LR"]
     lines += [f"    {_state(row.source)} --> {_state(row.target)}: {row.step}" for row in _in_order()]
-    lines += [f"    {State.ACTIVE} --> {State.RETIRING}: activate (its successor)", f"    {State.DESTROYED} --> [*]", "```"]
+    lines += [
+        f"    {State.ACTIVE} --> {State.RETIRING}: activate (its successor)",
+        f"    {State.DESTROYED} --> [*]",
+        "```",
+    ]
     return "\n".join(lines)
 
 
@@ -43,7 +47,9 @@ def states() -> str:
     """Write the states out with their meaning."""
     source = (ROOT / "rotator/core/ring.py").read_text(encoding="utf-8")
     found = re.findall(r'^    [A-Z]+ = "(\w+)"\n    """(.+?)"""', source, re.MULTILINE)
-    return "\n".join(["| state | meaning [NIST SP 800-57] |", "|---|---|", *(f"| {s} | {m} |" for s, m in found)])
+    return "\n".join(
+        ["| state | meaning [NIST SP 800-57] |", "|---|---|", *(f"| {s} | {m} |" for s, m in found)]
+    )
 
 
 def verbs() -> str:
@@ -93,7 +99,11 @@ def _filled(text: str) -> str:
 
 def main() -> None:
     """Write, or with `--check` only compare: exit 1 names the files that differ."""
-    stale = [file for file in FILES if _filled(file.read_text(encoding="utf-8")) != file.read_text(encoding="utf-8")]
+    stale = [
+        file
+        for file in FILES
+        if _filled(file.read_text(encoding="utf-8")) != file.read_text(encoding="utf-8")
+    ]
     if "--check" in sys.argv:
         for file in stale:
             sys.stderr.write(f"{file.name} is not as the code says: run `make docs`\n")

@@ -53,7 +53,9 @@ class ShardType(click.ParamType[Any]):
         if not slash:
             index = os.environ.get("JOB_COMPLETION_INDEX", "")
             if not index:
-                self.fail(f"{value}: expected I/N, as 0/4, or N where JOB_COMPLETION_INDEX is set", param, ctx)
+                self.fail(
+                    f"{value}: expected I/N, as 0/4, or N where JOB_COMPLETION_INDEX is set", param, ctx
+                )
         if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
             self.fail(f"{index}/{count}: expected I/N with 0 <= I < N, as 0/4", param, ctx)
         return Shard(int(index), int(count))
@@ -74,13 +76,26 @@ def policy_options(command: F) -> F:
             help="A policy file or a folder of them; repeatable. [env: ROTATOR_POLICIES]",
         ),
         click.option(
-            "-l", "--selector", default="", help="Only rotations with these labels: k=v,k2=v2.", metavar="LABELS"
+            "-l",
+            "--selector",
+            default="",
+            help="Only rotations with these labels: k=v,k2=v2.",
+            metavar="LABELS",
         ),
-        click.option("--type", "kind", default="", help="Only this credential kind, as jwtSigningKey.", metavar="KIND"),
         click.option(
-            "-n", "--name", "names", multiple=True, help="Only this rotation: NAMESPACE/NAME; repeatable.", metavar="REF"
+            "--type", "kind", default="", help="Only this credential kind, as jwtSigningKey.", metavar="KIND"
         ),
-        click.option("--shard", type=ShardType(), help="Only this share of the rotations: I/N.", metavar="I/N"),
+        click.option(
+            "-n",
+            "--name",
+            "names",
+            multiple=True,
+            help="Only this rotation: NAMESPACE/NAME; repeatable.",
+            metavar="REF",
+        ),
+        click.option(
+            "--shard", type=ShardType(), help="Only this share of the rotations: I/N.", metavar="I/N"
+        ),
     ):
         command = option(command)
     return command
@@ -89,7 +104,9 @@ def policy_options(command: F) -> F:
 def cluster_options(command: F) -> F:
     """Add the options of every verb that speaks to systems."""
     for option in (
-        click.option("--context", default=None, help="The kubeconfig context; default: the pod's own cluster."),
+        click.option(
+            "--context", default=None, help="The kubeconfig context; default: the pod's own cluster."
+        ),
         click.option(
             "--deadline",
             type=DurationType(),
@@ -99,10 +116,18 @@ def cluster_options(command: F) -> F:
             help="The run ends inside this time.",
         ),
         click.option(
-            "--timeout", type=DurationType(), default="10s", show_default=True, help="The longest one request may take."
+            "--timeout",
+            type=DurationType(),
+            default="10s",
+            show_default=True,
+            help="The longest one request may take.",
         ),
         click.option(
-            "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Rotations at a time."
+            "--concurrency",
+            type=click.IntRange(1, 256),
+            default=8,
+            show_default=True,
+            help="Rotations at a time.",
         ),
         output_option,
     ):
@@ -126,7 +151,7 @@ def output_option(command: F) -> F:
 @click.version_option(__version__, prog_name="rotator")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def cli(*, verbose: bool) -> None:
-    """Rotate credentials so that nobody notices: verifiers accept first, holders switch, verifiers forget.
+    r"""Rotate credentials so that nobody notices: verifiers accept first, holders switch, verifiers forget.
 
     \b
     Exit codes: 0 done, nothing due, or waiting as planned
@@ -142,9 +167,15 @@ def cli(*, verbose: bool) -> None:
 @cli.command()
 @policy_options
 @cluster_options
-@click.option("--lease", type=DurationType(), default="30s", show_default=True, help="A killed run is waited for so long.")
+@click.option(
+    "--lease",
+    type=DurationType(),
+    default="30s",
+    show_default=True,
+    help="A killed run is waited for so long.",
+)
 def run(*, lease: timedelta, output: str, **options: Any) -> None:
-    """Advance every rotation that is due. This is what the CronJobs call.
+    r"""Advance every rotation that is due. This is what the CronJobs call.
 
     \b
     Example: rotator run -f policies/ -l team=payments
@@ -159,15 +190,25 @@ def run(*, lease: timedelta, output: str, **options: Any) -> None:
 @click.option("--reason", required=True, help="Why. The same reason rotates at most once.")
 @policy_options
 @cluster_options
-@click.option("--lease", type=DurationType(), default="30s", show_default=True, help="A killed run is waited for so long.")
-def rotate(*, name: str, reason: str, names: Sequence[str], lease: timedelta, output: str, **options: Any) -> None:
-    """Start the rotation NAME (NAMESPACE/NAME) now, on the same safe path; at most once per reason.
+@click.option(
+    "--lease",
+    type=DurationType(),
+    default="30s",
+    show_default=True,
+    help="A killed run is waited for so long.",
+)
+def rotate(
+    *, name: str, reason: str, names: Sequence[str], lease: timedelta, output: str, **options: Any
+) -> None:
+    r"""Start the rotation NAME (NAMESPACE/NAME) now, on the same safe path; at most once per reason.
 
     \b
     Example: rotator rotate payments/payments-jwt --reason INC-4711
     """
     del names
-    report = _advance(act=True, lease=lease, request=reason, names=(name,), progress=output == "table", **options)
+    report = _advance(
+        act=True, lease=lease, request=reason, names=(name,), progress=output == "table", **options
+    )
     _show(report.outcomes, output, steps=True)
     sys.exit(report.exit_code)
 
@@ -176,7 +217,7 @@ def rotate(*, name: str, reason: str, names: Sequence[str], lease: timedelta, ou
 @policy_options
 @cluster_options
 def plan(*, output: str, **options: Any) -> None:
-    """Say what `run` would do now, and why. Changes nothing: it is the same code, with reads only.
+    r"""Say what `run` would do now, and why. Changes nothing: it is the same code, with reads only.
 
     \b
     Example: rotator plan -f policies/ -o yaml
@@ -190,7 +231,7 @@ def plan(*, output: str, **options: Any) -> None:
 @policy_options
 @cluster_options
 def status(*, output: str, **options: Any) -> None:
-    """One line a rotation: phase, active version, age, what comes next and when, and who is waited for.
+    r"""One line a rotation: phase, active version, age, what comes next and when, and who is waited for.
 
     \b
     Example: rotator status -f policies/ -o json
@@ -204,7 +245,7 @@ def status(*, output: str, **options: Any) -> None:
 @policy_options
 @output_option
 def validate(*, output: str, **options: Any) -> None:
-    """Check policy files, their windows and what they share. Reads no system.
+    r"""Check policy files, their windows and what they share. Reads no system.
 
     \b
     Example: rotator validate -f policies/
@@ -233,7 +274,7 @@ def validate(*, output: str, **options: Any) -> None:
 
 @cli.command()
 def schema() -> None:
-    """Print the JSON schema of policy files.
+    r"""Print the JSON schema of policy files.
 
     \b
     Example: rotator schema > rotation.schema.json
@@ -248,7 +289,7 @@ def schema() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The figures as one JSON object, on the last line.")
 @click.option("--context", default=None, help="Use this cluster of your kubeconfig; default: one of our own.")
 def demo(*, seed: int | None, as_json: bool, context: str | None) -> None:
-    """See it work on this machine: real servers, real traffic, a job that is killed, and the proof.
+    r"""See it work on this machine: real servers, real traffic, a job that is killed, and the proof.
 
     \b
     Example: rotator demo --seed 7
@@ -314,7 +355,11 @@ def _advance(  # noqa: PLR0913 - the options of the command line
     finished = _progress(len(policies)) if progress else _log
     try:
         fleet = wiring.fleet(
-            world, act=act, concurrency=concurrency, lease=lease or wiring.LEASE, finished=finished if act else _silent
+            world,
+            act=act,
+            concurrency=concurrency,
+            lease=lease or wiring.LEASE,
+            finished=finished if act else _silent,
         )
         return fleet.advance(_wired(world, policies, request))
     finally:

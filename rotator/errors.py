@@ -80,7 +80,9 @@ class Rejected(ClientError):
 class Unavailable(ClientError):
     """The system did not take the request. Nothing has changed there."""
 
-    def __init__(self, what: str, detail: str = "", *, code: int = 0, retry_after: float | None = None) -> None:
+    def __init__(
+        self, what: str, detail: str = "", *, code: int = 0, retry_after: float | None = None
+    ) -> None:
         """Keep the server's Retry-After, in seconds."""
         super().__init__(what, detail, code=code)
         self.retry_after = retry_after

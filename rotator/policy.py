@@ -71,7 +71,11 @@ class Model(BaseModel):
     """Closed, frozen, and in the camelCase of Kubernetes."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, validate_default=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_default=True,
+        hide_input_in_errors=True,
     )
 
 
@@ -135,9 +139,15 @@ class SharedSecret(Model):
         None, description="Makes an HMAC key for JWTs. Leave out for an opaque value."
     )
     length: int | None = Field(None, ge=16, le=4096, description="Characters of an opaque value.")
-    alphabet: str | None = Field(None, min_length=10, max_length=94, description="Its characters; default A-Z a-z 0-9.")
-    bytes: int | None = Field(None, ge=16, le=4096, description="Random bytes of an opaque value; default 32.")
-    encoding: Literal["base64", "hex", "raw"] | None = Field(None, description="How `bytes` are written; default base64.")
+    alphabet: str | None = Field(
+        None, min_length=10, max_length=94, description="Its characters; default A-Z a-z 0-9."
+    )
+    bytes: int | None = Field(
+        None, ge=16, le=4096, description="Random bytes of an opaque value; default 32."
+    )
+    encoding: Literal["base64", "hex", "raw"] | None = Field(
+        None, description="How `bytes` are written; default base64."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -148,7 +158,9 @@ class SharedSecret(Model):
             raise ValueError("alphabet goes with length")
         if self.encoding is not None and (self.length is not None or self.algorithm is not None):
             raise ValueError("encoding goes with bytes")
-        if self.alphabet is not None and (len(set(self.alphabet)) != len(self.alphabet) or not self.alphabet.isascii()):
+        if self.alphabet is not None and (
+            len(set(self.alphabet)) != len(self.alphabet) or not self.alphabet.isascii()
+        ):
             raise ValueError("alphabet: expected distinct ASCII characters")
         return self
 
@@ -236,7 +248,8 @@ class Place(OneOf):
         description="How long a verifier may cache what it read. The default suits verifiers nobody has looked into.",
     )
     propagation: Duration | None = Field(
-        None, description="From the write to where verifiers read. Default: 90s for ConfigMap and Secret, 5m for Vault."
+        None,
+        description="From the write to where verifiers read. Default: 90s for ConfigMap and Secret, 5m for Vault.",
     )
 
     @property
@@ -286,7 +299,9 @@ class SecretHolder(Model):
     """A Kubernetes Secret in one or many namespaces."""
 
     name: Name
-    namespaces: list[Namespace] | None = Field(None, min_length=1, description="Default: the rotation's namespace.")
+    namespaces: list[Namespace] | None = Field(
+        None, min_length=1, description="Default: the rotation's namespace."
+    )
     data: dict[DataKey, str] | None = Field(
         None,
         min_length=1,
@@ -327,7 +342,9 @@ class Holder(OneOf):
         if self.restart and self.pick_up:
             raise ValueError("expected restart or pickUp, not both")
         if self.restart and self.vault and self.restart.workloads == "auto":
-            raise ValueError("restart.workloads: nothing in Kubernetes references a Vault path; name the workloads")
+            raise ValueError(
+                "restart.workloads: nothing in Kubernetes references a Vault path; name the workloads"
+            )
         return self
 
     @property
@@ -346,7 +363,9 @@ class JwksProbe(Model):
 
     url: str = Field(pattern=r"^https?://[^\s]+$")
     times: int = Field(3, ge=1, le=100, description="How many times in a row.")
-    ca_file: str | None = Field(None, description="A PEM bundle to verify the server with; default: the system's.")
+    ca_file: str | None = Field(
+        None, description="A PEM bundle to verify the server with; default: the system's."
+    )
 
 
 class Gate(OneOf):
@@ -388,7 +407,8 @@ class Spec(Model):
         None, description="Between publication and activation. Default: computed; a longer one is kept."
     )
     first_lead: bool = Field(
-        False, description="Whether the first version waits for the lead too, though nobody can have a stale cache."
+        default=False,
+        description="Whether the first version waits for the lead too, though nobody can have a stale cache.",
     )
     store: Store
     verifiers: list[Verifier] = Field(min_length=1)
@@ -434,7 +454,9 @@ class RotationPolicy(Model):
     def staleness(self, verifier: Verifier) -> Staleness:
         """How long `verifier` may work with what was there before."""
         place = verifier.place
-        return Staleness(f"{to_camel(verifier.chosen)} {place_label(self, place)}", place.max_age, place.travel)
+        return Staleness(
+            f"{to_camel(verifier.chosen)} {place_label(self, place)}", place.max_age, place.travel
+        )
 
     @property
     def least_lead(self) -> Sum:
@@ -454,7 +476,10 @@ class RotationPolicy(Model):
     @property
     def converge(self) -> timedelta:
         """How long the slowest holder may take to switch."""
-        limits = [h.restart.timeout if h.restart else 2 * (h.picks_up_within or timedelta()) for h in self.spec.holders]
+        limits = [
+            h.restart.timeout if h.restart else 2 * (h.picks_up_within or timedelta())
+            for h in self.spec.holders
+        ]
         return max(limits)
 
 
@@ -463,7 +488,11 @@ def place_label(policy: RotationPolicy, place: Place) -> str:
     if place.vault:
         return f"vault {place.vault.mount}/{place.vault.path}"
     namespace = place.namespace or policy.metadata.namespace
-    return f"configmap {namespace}/{place.config_map}" if place.config_map else f"secret {namespace}/{place.secret}"
+    return (
+        f"configmap {namespace}/{place.config_map}"
+        if place.config_map
+        else f"secret {namespace}/{place.secret}"
+    )
 
 
 def holder_labels(policy: RotationPolicy, holder: Holder) -> list[str]:
@@ -471,7 +500,9 @@ def holder_labels(policy: RotationPolicy, holder: Holder) -> list[str]:
     if holder.vault:
         return [f"vault {holder.vault.mount}/{holder.vault.path}"]
     assert holder.secret  # noqa: S101 - exactly one is set
-    return [f"secret {n}/{holder.secret.name}" for n in holder.secret.namespaces or [policy.metadata.namespace]]
+    return [
+        f"secret {n}/{holder.secret.name}" for n in holder.secret.namespaces or [policy.metadata.namespace]
+    ]
 
 
 def store_label(policy: RotationPolicy) -> str:

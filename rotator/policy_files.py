@@ -99,7 +99,9 @@ def _read(file: Path) -> tuple[list[Declared], list[str]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else str(file)
-        return [], [f"{where}: not YAML: {getattr(error, 'problem', None) or 'unreadable'}; expected a Rotation"]
+        return [], [
+            f"{where}: not YAML: {getattr(error, 'problem', None) or 'unreadable'}; expected a Rotation"
+        ]
     if not nodes:
         return [], [f"{file}:1: the file is empty; expected at least one document of kind Rotation"]
     declared, problems = [], []
@@ -126,7 +128,8 @@ def _one(document: Document) -> tuple[Declared | None, list[str]]:
         return Declared(RotationPolicy.model_validate(data), document), []
     except ValidationError as error:
         return None, [
-            document.at(_location(e["loc"], document), _sentence(e)) for e in error.errors(include_input=False)
+            document.at(_location(e["loc"], document), _sentence(e))
+            for e in error.errors(include_input=False)
         ]
 
 
@@ -205,7 +208,9 @@ def _kinds(declared: Declared) -> Iterator[str]:
         where: Location = ("spec", "verifiers", position)
         place = verifier.place
         if shared and place.config_map:
-            yield at(where, "a shared secret in a ConfigMap is readable by everybody; expected secret or vault")
+            yield at(
+                where, "a shared secret in a ConfigMap is readable by everybody; expected secret or vault"
+            )
         if shared and verifier.jwks and not shared.algorithm:
             yield at(where, "an opaque secret is no JWK; expected acceptedList")
         if not shared and verifier.accepted_list:
@@ -227,7 +232,9 @@ def _mappings(declared: Declared) -> Iterator[str]:
         for theirs, ours in (given or {}).items():
             if ours.removeprefix(PREVIOUS) not in known:
                 expected = ", ".join(known)
-                yield at((*where, theirs), f"unknown field {ours}; expected one of {expected}, or {PREVIOUS}FIELD")
+                yield at(
+                    (*where, theirs), f"unknown field {ours}; expected one of {expected}, or {PREVIOUS}FIELD"
+                )
             if holder.vault and theirs in STAMP_FIELDS:
                 yield at((*where, theirs), f"reserved; expected a name other than {', '.join(STAMP_FIELDS)}")
         if given and all(o.startswith(PREVIOUS) for o in given.values()):
@@ -246,7 +253,9 @@ def _duplicates(declared: Sequence[Declared]) -> Iterator[str]:
         names[policy.ref] = one
         for location, label in _labels(policy):
             if label in owners:
-                yield one.document.at(location, f"{label} is used already by {owners[label]}; expected one owner")
+                yield one.document.at(
+                    location, f"{label} is used already by {owners[label]}; expected one owner"
+                )
             owners[label] = policy.ref
 
 

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from rotator.core.machine import Sighting
 from rotator.core.ring import Ring
 from rotator.core.sensitive import Material, Sensitive
-from rotator.core.timing import Staleness
 
 
 class Clock(Protocol):
@@ -102,8 +101,8 @@ class Rendered:
     """Fields of the version on its way out; None where there is none."""
 
 
-class Delivers(Protocol):
-    """A verifier or a holder: something to be brought in line with the ring, and looked at."""
+class Party(Protocol):
+    """A verifier or a holder: somebody to be brought in line with the ring, and looked at."""
 
     name: str
 
@@ -118,16 +117,6 @@ class Delivers(Protocol):
     def fences(self) -> Mapping[str, str]:
         """Return the fence of each target as it was last seen, by label: a list shows whether it still is."""
         ...
-
-
-class Verifier(Delivers, Protocol):
-    """Somebody who accepts versions."""
-
-    staleness: Staleness
-
-
-class Holder(Delivers, Protocol):
-    """Somebody who uses the active version."""
 
 
 class Gate(Protocol):

@@ -31,7 +31,9 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "active": active.id if active else None,
         "activeSince": instant(active.activated_at) if active and active.activated_at else None,
         "revision": ring.revision if ring else None,
-        "versions": [{"id": v.id, "number": v.number, "state": str(v.state)} for v in ring.versions] if ring else [],
+        "versions": [{"id": v.id, "number": v.number, "state": str(v.state)} for v in ring.versions]
+        if ring
+        else [],
         "steps": list(outcome.steps),
         "reason": outcome.reason,
         "waitingOn": list(outcome.waiting_on),
@@ -54,7 +56,9 @@ def as_yaml(data: Any) -> str:
 def as_table(outcomes: Sequence[Outcome], now: datetime, *, steps: bool) -> str:
     """Write one line a rotation, and below it what was done or would be."""
     lines = [_cells(o, now) for o in outcomes]
-    widths = [max(len(c), *(len(line[i]) for line in lines)) if lines else len(c) for i, c in enumerate(COLUMNS)]
+    widths = [
+        max(len(c), *(len(line[i]) for line in lines)) if lines else len(c) for i, c in enumerate(COLUMNS)
+    ]
     out = [_line(COLUMNS, widths)]
     for outcome, cells in zip(outcomes, lines, strict=True):
         out.append(_line(cells, widths))

@@ -15,7 +15,7 @@ from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.machine import Policy
-from rotator.core.timing import Staleness, Windows
+from rotator.core.timing import Windows
 from rotator.engine.delivery import Delivery
 from rotator.engine.fleet import Fleet
 from rotator.engine.lease import Leases
@@ -62,6 +62,11 @@ class World:
         self.identity = self.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self.meter = Meter(self.clock)
         self.retry = Retry(self.clock, self.deadline)
+
+    @property
+    def landing(self) -> timedelta:
+        """The longest time between stamping a write and its taking effect."""
+        return timedelta(seconds=self.timeout)
 
     @property
     def kubernetes(self) -> Kubernetes:
@@ -184,12 +189,19 @@ def _store(w: World, policy: RotationPolicy) -> Store:
 
 
 def _verifier(w: World, policy: RotationPolicy, credential: Credential, declared: VerifierPolicy) -> Delivery:
-    place, staleness = declared.place, policy.staleness(declared)
+    place = declared.place
     namespace = place.namespace or policy.metadata.namespace
     target = _place(w, place, namespace)
     render = _render(credential, place)
-    rollout = _rollout(w, policy, "accepts", declared.restart, target, namespace)
-    return _delivery(w, staleness.verifier, target, render, staleness, rollout, None)
+    rollout = _rollout(w, annotation_key(policy.ref, "accepts"), declared.restart, target, namespace)
+    return Delivery(
+        name=policy.staleness(declared).verifier,
+        target=target,
+        render=render,
+        clock=w.clock,
+        landing=w.landing,
+        rollout=rollout,
+    )
 
 
 def _render(credential: Credential, place: JwksPlace | AcceptedListPlace) -> Callable[[Want], Rendered]:
@@ -209,48 +221,33 @@ def _holder(
     w: World, policy: RotationPolicy, credential: Credential, declared: HolderPolicy
 ) -> Iterator[Delivery]:
     fields = policy.spec.credential.fields
-    no_cache = Staleness("", timedelta(), timedelta())
+    given = declared.secret or declared.vault
+    data = given.data if given else None
+    default = current_and_previous(fields) if declared.vault else {f: f for f in fields}
+    for namespace, target in _holder_targets(w, policy, declared):
+        yield Delivery(
+            name=target.label,
+            target=target,
+            render=Mapped(credential, data or default),
+            clock=w.clock,
+            landing=w.landing,
+            pick_up=declared.picks_up_within,
+            rollout=_rollout(w, annotation_key(policy.ref, "holds"), declared.restart, target, namespace),
+        )
+
+
+def _holder_targets(w: World, policy: RotationPolicy, declared: HolderPolicy) -> Iterator[tuple[str, Target]]:
     if vault := declared.vault:
-        render = Mapped(credential, vault.data or current_and_previous(fields))
-        target: Target = VaultPath(w.vault, vault.mount, vault.path)
-        namespace = policy.metadata.namespace
-        rollout = _rollout(w, policy, "holds", declared.restart, target, namespace)
-        yield _delivery(w, target.label, target, render, no_cache, rollout, declared.picks_up_within)
+        yield policy.metadata.namespace, VaultPath(w.vault, vault.mount, vault.path)
     if secret := declared.secret:
-        render = Mapped(credential, secret.data or {f: f for f in fields})
         for namespace in secret.namespaces or [policy.metadata.namespace]:
-            target = KubernetesObject(w.kubernetes, kinds.SECRET, namespace, secret.name)
-            rollout = _rollout(w, policy, "holds", declared.restart, target, namespace)
-            yield _delivery(w, target.label, target, render, no_cache, rollout, declared.picks_up_within)
-
-
-def _delivery(  # noqa: PLR0913 - one place for what all deliveries share
-    w: World,
-    name: str,
-    target: Target,
-    render: Callable[[Want], Rendered],
-    staleness: Staleness,
-    rollout: Rollout | None,
-    pick_up: timedelta | None,
-) -> Delivery:
-    return Delivery(
-        name=name,
-        target=target,
-        render=render,
-        clock=w.clock,
-        staleness=staleness,
-        landing=timedelta(seconds=w.timeout),
-        pick_up=pick_up,
-        rollout=rollout,
-    )
+            yield namespace, KubernetesObject(w.kubernetes, kinds.SECRET, namespace, secret.name)
 
 
 _WORKLOADS = {kind.name: kind for kind in kinds.WORKLOADS}
 
 
-def _rollout(  # noqa: PLR0913 - as above
-    w: World, policy: RotationPolicy, role: str, restart: Restart | None, target: Target, namespace: str
-) -> Rollout | None:
+def _rollout(w: World, key: str, restart: Restart | None, target: Target, namespace: str) -> Rollout | None:
     if restart is None:
         return None
     source, selector = None, ""
@@ -264,7 +261,7 @@ def _rollout(  # noqa: PLR0913 - as above
     return Rollout(
         cluster=w.kubernetes,
         clock=w.clock,
-        key=annotation_key(policy.ref, role),
+        key=key,
         which=Which(namespaces=(namespace,), source=source, selector=selector, named=named),
         soak=restart.soak,
         at_once=restart.at_once,

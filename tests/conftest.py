@@ -49,7 +49,7 @@ def _looks_secret(text: str) -> bool:
 def _dense(text: str) -> bool:
     """Whether a text looks drawn: long, no spaces, no structure, and neither an id nor an instant nor a name."""
     hexadecimal = set(text) <= set("0123456789abcdef")
-    thumbprint = len(text) == 43  # noqa: PLR2004 - base64url of a SHA-256, which ids are
+    thumbprint = len(text) == 43
     structured = any(mark in text for mark in ' {":/')
     return not (structured or hexadecimal or thumbprint or text.startswith(("run-", "vault", "2026-")))
 

@@ -70,7 +70,7 @@ class Scene:
         """Do one run over `policies`, and return the first outcome."""
         return self.fleet(*policies, **how).outcomes[0]
 
-    def fleet(  # noqa: PLR0913 - what a test may want to vary
+    def fleet(
         self,
         *policies: RotationPolicy,
         act: bool = True,
@@ -102,7 +102,9 @@ class Scene:
         until = outcome.until or self.timeline.now + timedelta(minutes=1)
         self.timeline.pass_by(max(until - self.timeline.now, timedelta()) + timedelta(seconds=1))
 
-    def world(self, skew: timedelta = timedelta(), deadline: timedelta = timedelta(minutes=10)) -> wiring.World:
+    def world(
+        self, skew: timedelta = timedelta(), deadline: timedelta = timedelta(minutes=10)
+    ) -> wiring.World:
         """Return the world of one run, on a node whose clock is off by `skew`."""
         clock = self.timeline.run_clock(skew)
         settings = VaultSettings(
@@ -157,7 +159,9 @@ class Scene:
 
     def lease(self, name: str = "key") -> Any:
         """Read the Lease of a rotation."""
-        return self.stage.ask("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-{name}")
+        return self.stage.ask(
+            "GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-{name}"
+        )
 
 
 _KINDS = ("leases", "configmaps", "secrets", "deployments", "statefulsets", "daemonsets", "rollouts", "pods")

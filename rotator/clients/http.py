@@ -31,7 +31,9 @@ class Fetched:
 class Http:
     """GET of JSON documents, TLS verified, nothing cached on our side."""
 
-    def __init__(self, retry: Retry, meter: Meter, *, ca_file: str | None = None, timeout: float = 5.0) -> None:
+    def __init__(
+        self, retry: Retry, meter: Meter, *, ca_file: str | None = None, timeout: float = 5.0
+    ) -> None:
         context = ssl.create_default_context(cafile=ca_file)
         self._pool = urllib3.PoolManager(ssl_context=context, retries=False)
         self._retry = retry
@@ -46,7 +48,11 @@ class Http:
         what = f"GET {url.partition('?')[0]}"
         try:
             answer = self._pool.request(
-                "GET", url, headers={"Accept": "application/json"}, timeout=self._timeout, preload_content=False
+                "GET",
+                url,
+                headers={"Accept": "application/json"},
+                timeout=self._timeout,
+                preload_content=False,
             )
             body = answer.read(LARGEST)
             answer.release_conn()

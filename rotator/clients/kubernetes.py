@@ -58,7 +58,9 @@ def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16
             "(KUBECONFIG, --context)"
         ) from None
     if not settings.verify_ssl:
-        raise SettingsError("the kubeconfig switches TLS verification off; rotator refuses to hand keys to that")
+        raise SettingsError(
+            "the kubeconfig switches TLS verification off; rotator refuses to hand keys to that"
+        )
     settings.retries = False
     settings.connection_pool_maxsize = pool
     settings.timeout = timeout

@@ -5,6 +5,7 @@ API: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 (OpenBao ser
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -56,7 +57,9 @@ class VaultSettings:
         """Read the environment. Raises SettingsError, naming the variable, for what is missing or refused."""
         address = env.get("VAULT_ADDR", "")
         if not address:
-            raise SettingsError("a rotation uses Vault, but VAULT_ADDR is not set; expected e.g. https://vault:8200")
+            raise SettingsError(
+                "a rotation uses Vault, but VAULT_ADDR is not set; expected e.g. https://vault:8200"
+            )
         if env.get("VAULT_SKIP_VERIFY", "").lower() in {"1", "true", "t", "yes"}:
             raise SettingsError("VAULT_SKIP_VERIFY is set: TLS is always verified. Use VAULT_CACERT instead")
         method = env.get("ROTATOR_VAULT_AUTH", "token-file" if "ROTATOR_VAULT_TOKEN_FILE" in env else "token")
@@ -70,7 +73,9 @@ class VaultSettings:
                 "approle, token-file) and ROTATOR_VAULT_ROLE, or VAULT_TOKEN"
             )
         if method in {"kubernetes", "jwt", "approle"} and "ROTATOR_VAULT_ROLE" not in env:
-            raise SettingsError(f"ROTATOR_VAULT_AUTH={method} needs ROTATOR_VAULT_ROLE (for approle: the role id)")
+            raise SettingsError(
+                f"ROTATOR_VAULT_AUTH={method} needs ROTATOR_VAULT_ROLE (for approle: the role id)"
+            )
         cert, key = env.get("VAULT_CLIENT_CERT"), env.get("VAULT_CLIENT_KEY")
         return cls(
             address=address.rstrip("/"),
@@ -173,10 +178,8 @@ class Vault:
     def close(self) -> None:
         """Revoke the token that we logged in for; one that was given to us is left alone."""
         if self._token_is_ours and self._client.token:
-            try:
+            with contextlib.suppress(ClientError):  # it expires by itself; the run's result is as it is
                 self._ask("POST", "auth/token/revoke-self", {})
-            except ClientError:
-                pass  # it expires by itself; the run's result is not changed by it
         self._client.adapter.close()
 
     def _call(self, method: str, path: str, body: Json | None = None, *, read: bool = False) -> Json:
@@ -215,9 +218,7 @@ class Vault:
         what = f"{method} {path}"
         sent = self._retry.clock.now()
         try:
-            answer = self._client.adapter.request(
-                method, f"/v1/{path}", json=body, raise_exception=False
-            )
+            answer = self._client.adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             self._meter.count(SYSTEM, method, 0)
             raise _no_answer(what, error) from None
@@ -226,7 +227,6 @@ class Vault:
         if not answer.ok:
             raise _translate(what, answer)
         return cast("Json", answer.json()) if answer.content else {}
-
 
 
 class _Absent(ClientError):

@@ -65,7 +65,9 @@ def too_old(q: Question) -> Due | None:
     if active is None or active.activated_at is None or q.now < active.activated_at + q.windows.every:
         return None
     age = format_duration(q.now - active.activated_at)
-    return Due(Reason.AGE, f"the active version is {age} old, the period is {format_duration(q.windows.every)}")
+    return Due(
+        Reason.AGE, f"the active version is {age} old, the period is {format_duration(q.windows.every)}"
+    )
 
 
 CHAIN: tuple[Callable[[Question], Due | None], ...] = (no_version, requested, spec_changed, too_old)

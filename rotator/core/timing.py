@@ -1,8 +1,8 @@
 """The sums behind the windows of a rotation. Computed and checked, never guessed.
 
-    lead    >= max over verifiers (cache lifetime + propagation) + clock skew
-    overlap >= longest token or session lifetime + clock skew, counted from the last holder's convergence
-    every   >  lead + overlap
+lead    >= max over verifiers (cache lifetime + propagation) + clock skew
+overlap >= longest token or session lifetime + clock skew, counted from the last holder's convergence
+every   >  lead + overlap
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ def parse_duration(text: str) -> timedelta:
     Raises ValueError, naming the form expected, for anything else.
     """
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration: expected numbers with units d, h, m, s or ms, as 30d or 1h30m")
+        raise ValueError(
+            f"{text!r} is no duration: expected numbers with units d, h, m, s or ms, as 30d or 1h30m"
+        )
     return timedelta(seconds=sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text)))
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from rotator.core.codec import instant
 from rotator.core.machine import Sighting
 from rotator.core.sensitive import Sensitive
-from rotator.core.timing import Staleness, format_duration
+from rotator.core.timing import format_duration
 from rotator.engine.rollout import Rollout
 from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
 from rotator.ports import Clock, Rendered, Seen, Stamp, Target, Want
@@ -29,8 +29,6 @@ class Delivery:
     target: Target
     render: Callable[[Want], Rendered]
     clock: Clock
-    staleness: Staleness
-    """Verifiers: how long what was there before may still be in use."""
     landing: timedelta
     """The longest time between stamping a write and its taking effect: the client's time-out."""
     pick_up: timedelta | None = None
@@ -41,7 +39,7 @@ class Delivery:
     _looked: bool = False
 
     def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
-        """Bring the target in line with `want`; see `rotator.ports.Delivers`."""
+        """Bring the target in line with `want`; see `rotator.ports.Party`."""
         rendered = self.render(want)
         self._looked = self._looked and not fresh
         changes = self._deliver(want, rendered, act=act)
@@ -121,7 +119,11 @@ class Delivery:
     def _describe(self, want: Want) -> str:
         verb = "create" if self._seen is None else "write"
         if want.drift and self.target.label in want.known:
-            verb = "repair (deleted by somebody else)" if self._seen is None else "repair (edited by somebody else)"
+            verb = (
+                "repair (deleted by somebody else)"
+                if self._seen is None
+                else "repair (edited by somebody else)"
+            )
         shown = ", ".join(c.id for c in want.copies)
         return f"{verb} {self.target.label}: {shown}"
 
@@ -163,5 +165,9 @@ def _note(want: Want) -> dict[str, str]:
     for name, copy in zip(("current", "previous"), want.copies, strict=False):
         version = versions[copy.id]
         since = version.activated_at or version.staged_at
-        note |= {f"{name}_version": version.id, f"{name}_state": version.state, f"{name}_since": instant(since)}
+        note |= {
+            f"{name}_version": version.id,
+            f"{name}_state": version.state,
+            f"{name}_since": instant(since),
+        }
     return note

@@ -72,7 +72,9 @@ class Fleet:
         ordered = tuple(outcomes[r.ref] for r in rotations)
         return Report(started=started, ended=self.run.clock.now(), outcomes=ordered)
 
-    def _map(self, work: Callable[[Rotation], Outcome], rotations: Sequence[Rotation]) -> Iterable[tuple[str, Outcome]]:
+    def _map(
+        self, work: Callable[[Rotation], Outcome], rotations: Sequence[Rotation]
+    ) -> Iterable[tuple[str, Outcome]]:
         if len(rotations) <= 1 or self.concurrency <= 1:
             done: Iterable[Outcome] = map(work, rotations)
         else:
@@ -112,7 +114,9 @@ class Fleet:
         try:
             outcome = self._one(rotation, view)
         except LeaseHeld as held:
-            outcome = Outcome(rotation=rotation.ref, result=Result.HELD, reason=f"another run is at work: {held}")
+            outcome = Outcome(
+                rotation=rotation.ref, result=Result.HELD, reason=f"another run is at work: {held}"
+            )
         except RotatorError as error:
             outcome = Outcome(rotation=rotation.ref, result=Result.FROZEN, reason=str(error))
         self.finished(outcome)
@@ -131,7 +135,9 @@ class Fleet:
         try:
             self.leases.give_back(held[0], self._memo(rotation, held[0].memo, outcome))
         except (ClientError, LeaseLost) as error:
-            log.warning("the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)})
+            log.warning(
+                "the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)}
+            )
         return outcome
 
     def _advanced(self, turn: Turn) -> Outcome:
@@ -154,7 +160,7 @@ class Fleet:
         if outcome.result is Result.HELD:
             return before
         same = before.outcome == outcome.result and before.reason == outcome.reason
-        after = replace(
+        return replace(
             before,
             outcome=str(outcome.result),
             reason=outcome.reason,
@@ -164,7 +170,6 @@ class Fleet:
             revision=max(before.revision, outcome.ring.revision if outcome.ring else 0),
             fences={**before.fences, **outcome.fences},
         )
-        return after
 
 
 def _defect(error: Exception) -> str:

@@ -106,7 +106,7 @@ class LeaseView:
     memo: Memo = Memo()
 
 
-class LeaseHeld(Exception):  # noqa: N818 - an outcome, not an error: another run is at work
+class LeaseHeld(Exception):
     """Another run holds the lease."""
 
 
@@ -140,10 +140,17 @@ class Leases:
     def take(self, view: LeaseView) -> LeaseView:
         """Take the lease, or raise LeaseHeld."""
         for _ in range(ATTEMPTS):
-            if view.holder and view.holder != self.identity and view.expires and view.expires > self.clock.now():
+            if (
+                view.holder
+                and view.holder != self.identity
+                and view.expires
+                and view.expires > self.clock.now()
+            ):
                 raise LeaseHeld(view.holder)
             try:
-                return self._write(view, {**self._held(), "leaseTransitions": view.transitions + 1}, view.memo)
+                return self._write(
+                    view, {**self._held(), "leaseTransitions": view.transitions + 1}, view.memo
+                )
             except (Conflict, Ambiguous):
                 view = self._again(view)
         raise LeaseHeld(view.holder)
@@ -155,7 +162,9 @@ class Leases:
             return view
         for _ in range(ATTEMPTS):
             if view.holder != self.identity:
-                raise LeaseLost(f"the lease {view.namespace}/{view.name} was taken by {view.holder or 'nobody'}")
+                raise LeaseLost(
+                    f"the lease {view.namespace}/{view.name} was taken by {view.holder or 'nobody'}"
+                )
             try:
                 return self._write(view, self._held(), view.memo)
             except (Conflict, Ambiguous):

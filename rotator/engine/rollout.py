@@ -116,7 +116,9 @@ class Rollout:
         """Stop where a later run has restarted the workload already."""
         theirs, ours = _revision(workload.annotation(self.key)), _revision(value)
         if theirs > ours:
-            raise Superseded(f"{workload.label} was restarted for revision {theirs}, we act on revision {ours}")
+            raise Superseded(
+                f"{workload.label} was restarted for revision {theirs}, we act on revision {ours}"
+            )
 
     def _restart(self, workload: Workload, value: str) -> Workload:
         """Annotate the template at the resourceVersion that was read; the next look sees who won."""
@@ -141,7 +143,9 @@ class Rollout:
                 soaking.append(ready + self.soak)
         if old:
             shown = ", ".join(old[:3]) + (f" and {len(old) - 3} more" if len(old) > 3 else "")  # noqa: PLR2004
-            return replace(seen, confirmed=False, waiting=f"pods that run the old version: {shown}", soon=True)
+            return replace(
+                seen, confirmed=False, waiting=f"pods that run the old version: {shown}", soon=True
+            )
         if (until := max(soaking)) > self.clock.now():
             waiting = f"all pods are ready, and have to stay so for {format_duration(self.soak)}"
             return replace(seen, confirmed=False, waiting=waiting, until=until, soon=True)

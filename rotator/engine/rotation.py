@@ -29,7 +29,7 @@ from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Material
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, RotatorError, Superseded
-from rotator.ports import Clock, Credential, Delivers, Entry, Gate, Holder, Store, Verifier, Want
+from rotator.ports import Clock, Credential, Entry, Gate, Party, Store, Want
 
 ATTEMPTS = 5
 MOST_TURNS = 1000
@@ -54,8 +54,8 @@ class Rotation:
     clock_skew: timedelta
     credential: Credential
     store: Store
-    verifiers: Sequence[Verifier]
-    holders: Sequence[Holder]
+    verifiers: Sequence[Party]
+    holders: Sequence[Party]
     before_activate: Sequence[Gate] = ()
     before_destroy: Sequence[Gate] = ()
 
@@ -183,9 +183,13 @@ class Turn:
             case Part.HISTORY:
                 clean = self.rotation.store.erase_history(act=self.run.act)
                 waiting = "" if clean else "older copies can still be read"
-                return (Sighting(name=self.rotation.store.label, confirmed=clean or not self.run.act, waiting=waiting),)
+                return (
+                    Sighting(
+                        name=self.rotation.store.label, confirmed=clean or not self.run.act, waiting=waiting
+                    ),
+                )
 
-    def _deliver(self, to: Sequence[Delivers], want: Want, *, fresh: bool) -> Sightings:
+    def _deliver(self, to: Sequence[Party], want: Want, *, fresh: bool) -> Sightings:
         return tuple(who.sync(want, act=self.run.act, fresh=fresh) for who in to)
 
     def _check(self, gates: Sequence[Gate]) -> Sightings:
@@ -198,9 +202,7 @@ class Turn:
 
     def _verifiers_want(self) -> Want:
         ring = self.entry.ring
-        return self._want(
-            ring.accepted, epoch=ring.acceptance_revision, settled=ring.acceptance_confirmed
-        )
+        return self._want(ring.accepted, epoch=ring.acceptance_revision, settled=ring.acceptance_confirmed)
 
     def _holders_want(self) -> Want:
         ring = self.entry.ring
@@ -224,7 +226,9 @@ class Turn:
         self.run.check(self.rotation.clock_skew)
         if self.run.act:
             if self.run.clock.now() >= self.run.deadline:
-                raise DeadlineExceeded("the run's time is used up; the next run carries on from what is recorded")
+                raise DeadlineExceeded(
+                    "the run's time is used up; the next run carries on from what is recorded"
+                )
             self.before_acting()
 
     # --- recording ------------------------------------------------------------------------------------------

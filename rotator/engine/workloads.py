@@ -151,7 +151,9 @@ def _blocked(spec: Json) -> str:
 def _replicated(workload: Workload, status: Json) -> Progress:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            return Progress(failed="its rollout has exceeded its progress deadline (ProgressDeadlineExceeded)")
+            return Progress(
+                failed="its rollout has exceeded its progress deadline (ProgressDeadlineExceeded)"
+            )
     if workload.kind is ROLLOUT and status.get("phase") == "Degraded":
         return Progress(failed="the Rollout is Degraded")
     wanted = workload.document["spec"].get("replicas", 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rotator.core.sensitive import Sensitive
 from rotator.ports import Credential, Rendered, Want
 
 PREVIOUS = "previous."

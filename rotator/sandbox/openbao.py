@@ -89,7 +89,9 @@ class OpenBao:
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask the API as root; RuntimeError for a failure."""
         headers = {"X-Vault-Token": self._token} if self._token else {}
-        answer = self._session.request(method, f"{self.address}/v1/{path}", json=body, headers=headers, timeout=10)
+        answer = self._session.request(
+            method, f"{self.address}/v1/{path}", json=body, headers=headers, timeout=10
+        )
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: HTTP {answer.status_code} {answer.text[:300]}")
         return answer.json() if answer.content else {}
@@ -120,7 +122,9 @@ class OpenBao:
 
     def app_role(self, name: str = "rotator") -> tuple[str, str]:
         """Return role id and secret id of a role that has exactly POLICY."""
-        self.call("PUT", "sys/policies/acl/rotator", {"policy": POLICY.format(store="rotator", consumers="secret")})
+        self.call(
+            "PUT", "sys/policies/acl/rotator", {"policy": POLICY.format(store="rotator", consumers="secret")}
+        )
         if "approle/" not in self.call("GET", "sys/auth")["data"]:
             self.call("POST", "sys/auth/approle", {"type": "approle"})
         self.call("POST", f"auth/approle/role/{name}", {"token_policies": "rotator", "token_ttl": "10m"})

@@ -96,7 +96,9 @@ def _annotations(stamp: Stamp) -> dict[str, str]:
 
 
 def _stamp(annotations: Mapping[str, str]) -> Stamp | None:
-    found = {name: annotations[_annotation(name)] for name in STAMP_FIELDS if _annotation(name) in annotations}
+    found = {
+        name: annotations[_annotation(name)] for name in STAMP_FIELDS if _annotation(name) in annotations
+    }
     return from_texts(found)
 
 

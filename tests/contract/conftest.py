@@ -37,9 +37,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def api(kubernetes: KubernetesServer) -> Api:
+def api(kubernetes: KubernetesServer) -> Iterator[Api]:
     """A plain HTTP client with the administrator's token."""
-    return Api(kubernetes.url, kubernetes.admin_token, kubernetes.ca_file)
+    client = Api(kubernetes.url, kubernetes.admin_token, kubernetes.ca_file)
+    yield client
+    client.close()
 
 
 @pytest.fixture

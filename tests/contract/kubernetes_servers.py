@@ -127,9 +127,18 @@ class Api:
         context = ssl.create_default_context(cafile=self.ca_file)
         return http.client.HTTPSConnection(parts.netloc, timeout=30, context=context)
 
-    def as_user(self, token: str) -> Api:
+    @contextmanager
+    def as_user(self, token: str) -> Iterator[Api]:
         """Give a client with another token."""
-        return Api(self.url, token, self.ca_file)
+        other = Api(self.url, token, self.ca_file)
+        try:
+            yield other
+        finally:
+            other.close()
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._connection.close()
 
     def _headers(self, media: str, accept: str) -> dict[str, str]:
         headers = {"Content-Type": media, "Accept": accept, "User-Agent": "contract/1"}

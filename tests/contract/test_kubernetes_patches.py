@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.contract.kubernetes_servers import APPLY, JSON, MERGE, STRATEGIC, Answer, Api, config_map, reasons, workload
+from tests.contract.kubernetes_servers import (
+    APPLY,
+    JSON,
+    MERGE,
+    STRATEGIC,
+    Answer,
+    Api,
+    config_map,
+    reasons,
+    workload,
+)
 
 
 @pytest.fixture

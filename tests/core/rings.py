@@ -17,7 +17,9 @@ POLICY = Policy(windows=WINDOWS, spec="ES256")
 
 def made(number: int, now: datetime, spec: str = "ES256") -> Version:
     """Return version `number` as it is made."""
-    return Version(id=f"v{number}", number=number, state=State.STAGED, reason="First", spec=spec, staged_at=now)
+    return Version(
+        id=f"v{number}", number=number, state=State.STAGED, reason="First", spec=spec, staged_at=now
+    )
 
 
 def step(ring: Ring, what: Step, now: datetime) -> Ring:
@@ -50,7 +52,7 @@ STABLE = after(*FIRST)
 def good(*parts: Part, **changes: object) -> Observed:
     """Return an observation in which everybody in `parts` is confirmed."""
     sighting = replace(Sighting(name="x", confirmed=True), **changes)  # type: ignore[arg-type]
-    return Observed({part: (sighting,) for part in parts})
+    return Observed(dict.fromkeys(parts, (sighting,)))
 
 
 ALL_GOOD = good(*Part)

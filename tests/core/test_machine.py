@@ -66,7 +66,9 @@ SECOND = timedelta(seconds=1)
         pytest.param(WITHDRAWING, OVERLAP_OVER, Step.DESTROY, id="forgotten by all: destroyed"),
     ],
 )
-def test_the_next_step_is_recorded_once_everything_is_seen_to_be_right(ring: Ring, now: datetime, expected: Step) -> None:
+def test_the_next_step_is_recorded_once_everything_is_seen_to_be_right(
+    ring: Ring, now: datetime, expected: Step
+) -> None:
     """Each row of the life leads to the next one."""
     decision = decide(POLICY, ring, ALL_GOOD, now)
     assert isinstance(decision, Record)
@@ -95,17 +97,25 @@ def test_a_window_is_waited_for_to_its_stored_end(ring: Ring, now: datetime, unt
         pytest.param(PUBLISHED, LEAD_OVER, VERIFIERS, id="I1: activation needs every verifier, again"),
         pytest.param(PUBLISHED, LEAD_OVER, Part.BEFORE_ACTIVATE, id="activation needs its gates"),
         pytest.param(SWITCHING, LEAD_OVER, HOLDERS, id="I2: convergence needs every holder"),
-        pytest.param(SWITCHING, LEAD_OVER, VERIFIERS, id="I1: no holder is touched while a verifier lacks it"),
+        pytest.param(
+            SWITCHING, LEAD_OVER, VERIFIERS, id="I1: no holder is touched while a verifier lacks it"
+        ),
         pytest.param(OVERLAP, OVERLAP_OVER, HOLDERS, id="I2: withdrawal needs every holder, again"),
         pytest.param(OVERLAP, OVERLAP_OVER, Part.BEFORE_DESTROY, id="withdrawal needs its gates"),
-        pytest.param(WITHDRAWING, OVERLAP_OVER, VERIFIERS, id="destruction needs every verifier to have forgotten"),
-        pytest.param(WITHDRAWING, OVERLAP_OVER, HOLDERS, id="destruction needs every holder to have forgotten"),
+        pytest.param(
+            WITHDRAWING, OVERLAP_OVER, VERIFIERS, id="destruction needs every verifier to have forgotten"
+        ),
+        pytest.param(
+            WITHDRAWING, OVERLAP_OVER, HOLDERS, id="destruction needs every holder to have forgotten"
+        ),
         pytest.param(WITHDRAWING, OVERLAP_OVER, Part.HISTORY, id="I8: destruction needs a clean history"),
         pytest.param(STABLE, DUE, VERIFIERS, id="no new version while a verifier is not in line"),
         pytest.param(STABLE, DUE, HOLDERS, id="no new version while a holder is not in line"),
     ],
 )
-def test_a_step_is_not_recorded_while_somebody_is_not_confirmed(ring: Ring, now: datetime, part: Part) -> None:
+def test_a_step_is_not_recorded_while_somebody_is_not_confirmed(
+    ring: Ring, now: datetime, part: Part
+) -> None:
     """Every guard of the table holds its step back, and names who is waited for."""
     waiting = decide(POLICY, ring, bad(part), now)
     assert isinstance(waiting, Wait)
@@ -148,7 +158,9 @@ def test_editing_a_policy_never_shortens_an_open_window() -> None:
 def test_a_list_rewritten_after_publication_starts_the_lead_anew() -> None:
     """I1: whoever fetched while the list lacked the new version may keep it for the whole lead."""
     repaired = LEAD_OVER - HOUR
-    seen = ALL_GOOD.seen(VERIFIERS, good(VERIFIERS, since=repaired, revision=PUBLISHED.revision).parts[VERIFIERS])
+    seen = ALL_GOOD.seen(
+        VERIFIERS, good(VERIFIERS, since=repaired, revision=PUBLISHED.revision).parts[VERIFIERS]
+    )
     decision = decide(POLICY, PUBLISHED, seen, LEAD_OVER)
     assert isinstance(decision, Wait)
     assert decision.until == repaired + WINDOWS.lead

@@ -118,7 +118,9 @@ class World(RuleBasedStateMachine):
         windows = replace(LEAST, lead=lead * HOUR, overlap=overlap * HOUR)
         self.policy = replace(self.policy, windows=windows)
 
-    @precondition(lambda self: self.ring.candidate is not None and self.ring.candidate.state is State.PUBLISHED)
+    @precondition(
+        lambda self: self.ring.candidate is not None and self.ring.candidate.state is State.PUBLISHED
+    )
     @rule(who=st.sampled_from(range(VERIFIERS)))
     def somebody_removes_the_new_key_by_hand(self, who: int) -> None:
         """A verifier's list is edited during the lead: the new version is gone from it."""
@@ -145,7 +147,7 @@ class World(RuleBasedStateMachine):
         active = [v for v in self.ring.versions if v.state is State.ACTIVE]
         self.active_since_first |= bool(active)
         assert len(active) == (1 if self.active_since_first else 0)
-        assert len(self.ring.live) <= 3  # noqa: PLR2004
+        assert len(self.ring.live) <= 3
 
     @invariant()
     def what_is_out_there_is_in_the_ring(self) -> None:

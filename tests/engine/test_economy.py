@@ -85,7 +85,9 @@ def test_a_restart_costs_one_list_a_kind_one_write_a_workload_and_one_list_of_po
     counted = scene.counted()
     again = counted.pop("kubernetes GET deployments/NAME")
     assert again >= 1
-    found = {f"kubernetes GET {kind}": 1 for kind in ("deployments", "statefulsets", "daemonsets", "rollouts")}
+    found = {
+        f"kubernetes GET {kind}": 1 for kind in ("deployments", "statefulsets", "daemonsets", "rollouts")
+    }
     restarted = {"kubernetes PATCH deployments/NAME": 1}
     assert found.items() | restarted.items() <= counted.items()
     assert counted["kubernetes GET pods"] <= again

@@ -39,11 +39,11 @@ def test_a_second_version_takes_over_and_the_first_is_gone_everywhere(scene: Sce
         holders=[{"secret": {"name": "key"}}, {"vault": {"mount": "secret", "path": scene.life}}]
     )
     scene.until_stable(policy)
-    first, = scene.accepted()
+    (first,) = scene.accepted()
     material = scene.vault(f"secret/data/{scene.life}")["data"]["private_key"]
     scene.timeline.pass_by(DAYS_30)
     scene.until_stable(policy)
-    second, = scene.accepted()
+    (second,) = scene.accepted()
     assert first != second
     assert scene.held() == second
     for path in (f"rotator/data/{scene.life}/key", f"secret/data/{scene.life}"):
@@ -143,7 +143,9 @@ def test_a_vault_path_written_by_hand_is_repaired(scene: Scene) -> None:
     policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
     scene.until_stable(policy)
     before = scene.vault(f"secret/data/{scene.life}")["data"]["kid"]
-    scene.bao.server.call("POST", f"secret/data/{scene.life}", {"options": {"cas": 1}, "data": {"kid": "mine"}})
+    scene.bao.server.call(
+        "POST", f"secret/data/{scene.life}", {"options": {"cas": 1}, "data": {"kid": "mine"}}
+    )
     outcome = scene.run(policy)
     assert scene.vault(f"secret/data/{scene.life}")["data"]["kid"] == before
     assert any("repair" in s for s in outcome.steps)
@@ -209,13 +211,17 @@ def test_a_missing_namespace_is_named(scene: Scene) -> None:
 
 _BAD_RINGS = [
     pytest.param({"ring": "garbage", "material": "{}"}, "no JSON of ours", id="garbage"),
-    pytest.param({"ring": json.dumps({"format": 9}), "material": "{}"}, "another version of rotator", id="newer"),
+    pytest.param(
+        {"ring": json.dumps({"format": 9}), "material": "{}"}, "another version of rotator", id="newer"
+    ),
     pytest.param({"material": "{}"}, "'ring' is missing", id="half"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "expected"), _BAD_RINGS)
-def test_an_unreadable_ring_freezes_and_nothing_is_written(scene: Scene, fields: dict[str, str], expected: str) -> None:
+def test_an_unreadable_ring_freezes_and_nothing_is_written(
+    scene: Scene, fields: dict[str, str], expected: str
+) -> None:
     """Garbage and newer formats are never overwritten."""
     policy = scene.policy()
     scene.until_stable(policy)
@@ -333,7 +339,9 @@ def test_another_algorithm_in_the_policy_is_a_reason_to_rotate(scene: Scene) -> 
 def test_one_bad_rotation_never_stops_another(scene: Scene) -> None:
     """Isolation: the report has both, and the exit code says that one is frozen."""
     scene.bao.server.call(
-        "POST", f"rotator/data/{scene.life}/bad", {"options": {}, "data": {"ring": "garbage", "material": "{}"}}
+        "POST",
+        f"rotator/data/{scene.life}/bad",
+        {"options": {}, "data": {"ring": "garbage", "material": "{}"}},
     )
     report = scene.fleet(scene.policy("bad"), scene.policy("good"), concurrency=4)
     assert [o.result for o in report.outcomes] == [Result.FROZEN, Result.WAITING]
@@ -343,7 +351,9 @@ def test_one_bad_rotation_never_stops_another(scene: Scene) -> None:
 
 def test_a_server_that_refuses_for_good_freezes_with_its_name_and_path(scene: Scene) -> None:
     """I9: 403 is not retried for ever; the message says what was asked of whom."""
-    scene.answers["GET", "/configmaps/key-accepted"] = Answer(403, {}, json.dumps({"reason": "Forbidden"}).encode())
+    scene.answers["GET", "/configmaps/key-accepted"] = Answer(
+        403, {}, json.dumps({"reason": "Forbidden"}).encode()
+    )
     outcome = scene.run(scene.policy())
     assert outcome.result is Result.FROZEN
     assert "GET /api/v1/namespaces/payments/configmaps/key-accepted: HTTP 403 Forbidden" in outcome.reason

@@ -79,7 +79,7 @@ def main() -> None:
             figures = _explore(options)
         finally:
             server.stop()
-    print(json.dumps(figures))
+    sys.stdout.write(f"{json.dumps(figures)}\n")
     sys.exit(0 if not figures["violations"] and figures["converged"] == figures["schedules"] else 1)
 
 
@@ -89,7 +89,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=1000, help="pairs of faults per scenario")
     parser.add_argument("--sample", type=int, default=0, help="only so many single faults per scenario")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", action="append", default=[], help="live one schedule by its name; repeatable")
+    parser.add_argument(
+        "--only", action="append", default=[], help="live one schedule by its name; repeatable"
+    )
     return parser.parse_args()
 
 
@@ -97,7 +99,9 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
     started = time.monotonic()
     clean = {s: Life(_bao[0], s, {}, f"clean/{s.kind}-{s.store}").live() for s in SCENARIOS}
     for scenario, verdict in clean.items():
-        _say(f"{scenario.kind} {scenario.store}: a life of {verdict.runs} runs and {len(verdict.calls)} calls")
+        _say(
+            f"{scenario.kind} {scenario.store}: a life of {verdict.runs} runs and {len(verdict.calls)} calls"
+        )
     schedules = [Schedule.named(n) for n in options.only] or _schedules(options, clean)
     points = {(s.scenario, f) for s in schedules for f in s.faults}
     figures = {"points": len(points), "schedules": 0, "converged": 0, "violations": 0, "struck": 0, "runs": 0}
@@ -144,4 +148,5 @@ def _tell(schedule: Schedule, verdict: Verdict) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -91,7 +91,11 @@ class Life:
 
     def _run(self) -> Outcome | None:
         """Do one run as a job would; None where it was killed."""
-        skew = self._skews.pop(0) if self._skews else timedelta(seconds=self._random.uniform(-NODE_SKEW, NODE_SKEW))
+        skew = (
+            self._skews.pop(0)
+            if self._skews
+            else timedelta(seconds=self._random.uniform(-NODE_SKEW, NODE_SKEW))
+        )
         before = self._ring
         late, self._late = (None, self._late) if self._depth else (self._late, None)
         world = self._world(skew)
@@ -137,7 +141,7 @@ class Life:
     def _leap(self, outcome: Outcome | None) -> None:
         """Let time pass until the next run is of use, and look at the traffic on the way."""
         self.stage.step()
-        length = CADENCE if self._random.random() < 0.7 else timedelta(seconds=2)  # noqa: PLR2004
+        length = CADENCE if self._random.random() < 0.7 else timedelta(seconds=2)
         if outcome and outcome.until and outcome.result in {Result.WAITING, Result.IDLE}:
             length = max(outcome.until - self.timeline.now + timedelta(seconds=1), timedelta(seconds=1))
         end = self.timeline.now + length
@@ -218,7 +222,7 @@ class Life:
 
     def _performed(self, call: Call, body: bytes, perform: Perform) -> Answer:
         answer = perform()
-        if answer.status < 300 and call.writes and call.system == "vault":  # noqa: PLR2004
+        if answer.status < 300 and call.writes and call.system == "vault":
             self._sniff(call, body)
         self._observe()
         return answer
@@ -228,7 +232,7 @@ class Life:
     def _sniff(self, call: Call, body: bytes) -> None:
         """Note what was written to Vault: the ring, or what a consumer reads there."""
         if call.path == f"/v1/rotator/data/{self._name}":
-            self._see_ring({k: v for k, v in json.loads(body)["data"].items()})
+            self._see_ring(json.loads(body)["data"])
         if call.path == f"/v1/secret/data/{self._name}/key":
             data = json.loads(body)["data"]
             if int(data["revision"]) < self._vault_revision:
@@ -242,7 +246,7 @@ class Life:
             self._violate("the ring's revision went backwards")
         states = [v["state"] for v in ring["versions"]]
         live = [s for s in states if s != "Destroyed"]
-        if len(live) > 3 or states.count("Active") > 1:  # noqa: PLR2004
+        if len(live) > 3 or states.count("Active") > 1:
             self._violate(f"I3: {states}")
         activated = any(v.get("activated_at") for v in ring["versions"])
         if activated and states.count("Active") != 1:
@@ -316,7 +320,11 @@ class Life:
     def _over(self) -> bool:
         versions = {v["number"]: v for v in (self._ring or {}).get("versions", [])}
         first, current = versions.get(1, {}), versions.get(max(versions, default=0), {})
-        return first.get("state") == "Destroyed" and current.get("state") == "Active" and "converged_at" in current
+        return (
+            first.get("state") == "Destroyed"
+            and current.get("state") == "Active"
+            and "converged_at" in current
+        )
 
     def _afterwards(self) -> None:
         """Prove that the old version is dead, and that nothing was restarted twice."""

@@ -25,10 +25,13 @@ class Timeline:
         for told in self.moved:
             told()
 
+    def _seconds(self) -> float:
+        return (self.now - START).total_seconds()
+
     def run_clock(self, skew: timedelta) -> RunClock:
         """Return the clock of a run on a node that is off by `skew`."""
         return RunClock(
             wall=lambda: self.now + skew,
-            steady=lambda: (self.now - START).total_seconds(),
+            steady=self._seconds,
             sleep=lambda seconds: self.pass_by(timedelta(seconds=seconds)),
         )

@@ -104,7 +104,9 @@ class Traffic:
     def dead(self, key: str) -> bool:
         """Whether a token freshly signed with an old key is refused by what verifiers read now."""
         private = json.loads(key)
-        text = jwt.encode({"sub": "ghost"}, jwt.PyJWK(private).key, private["alg"], headers={"kid": private["kid"]})
+        text = jwt.encode(
+            {"sub": "ghost"}, jwt.PyJWK(private).key, private["alg"], headers={"kid": private["kid"]}
+        )
         return not accepts(_keys(self.accepted.contents[-1][1]), text, private["kid"])
 
 
@@ -117,7 +119,9 @@ def accepts(keys: dict[str, jwt.PyJWK], token: str, kid: str) -> bool:
     if kid not in keys:
         return False
     try:
-        jwt.decode(token, keys[kid].key, algorithms=[str(keys[kid].algorithm_name)], options={"verify_exp": False})
+        jwt.decode(
+            token, keys[kid].key, algorithms=[str(keys[kid].algorithm_name)], options={"verify_exp": False}
+        )
     except jwt.InvalidTokenError:
         return False
     return True

@@ -85,7 +85,10 @@ class ClusterPool:
         except LostReply:
             raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
         return urllib3.HTTPResponse(
-            body=io.BytesIO(answer.body), headers=dict(answer.headers), status=answer.status, preload_content=False
+            body=io.BytesIO(answer.body),
+            headers=dict(answer.headers),
+            status=answer.status,
+            preload_content=False,
         )
 
     def clear(self) -> None:

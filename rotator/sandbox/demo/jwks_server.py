@@ -14,7 +14,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that the base class calls
+    def do_GET(self) -> None:
         document = self.server.fetch() if self.path == JWKS_PATH else None
         body = (document or "{}").encode()
         self.send_response(200 if document else 503)

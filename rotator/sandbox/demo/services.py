@@ -13,7 +13,7 @@ from rotator.sandbox.demo.ledger import Ledger
 from rotator.sandbox.demo.tokens import RefusedError, Token
 from rotator.sandbox.demo.verifiers import UnreachableError, Verifier
 
-LAST_MOMENT = 0.05
+LAST_MOMENT = 0.1
 """Before a token's end, in seconds: a check that begins then is still a check of a valid token."""
 LATE_SHARE = 0.4
 """The share of checks that are made in the last moment."""

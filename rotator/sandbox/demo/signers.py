@@ -12,7 +12,7 @@ from rotator.sandbox.demo.crew import Crew
 from rotator.sandbox.demo.ledger import Ledger
 from rotator.sandbox.demo.tokens import Key, Token
 
-PAUSE = 0.03
+PAUSE = 0.04
 """Between two tokens of one program, in seconds."""
 POLL = 0.12
 """Between two looks at the pods."""

@@ -21,6 +21,7 @@ Caller: TypeAlias = Callable[[str, str, Mapping[str, str], Object | None], tuple
 """Method, path, query, body -> status, answer; a PATCH is a merge patch."""
 
 _AGENT = "sandbox-controller/1"
+_TIMEOUT = 30.0
 
 
 def _headers(method: str, token: str) -> dict[str, str]:
@@ -51,33 +52,43 @@ def cluster_call(cluster: Cluster, token: str) -> Caller:
     return call
 
 
-def http_call(url: str, token: str, ca_file: Path | None = None) -> Caller:
-    """Give the callable that reaches an API server over one kept-alive HTTP connection."""
-    parts = urlsplit(url)
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context(cafile=ca_file)
-        connection = http.client.HTTPSConnection(parts.netloc, context=context, timeout=30)
-    else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+class HttpCaller:
+    """The callable that reaches an API server over one kept-alive HTTP connection."""
 
-    def send(method: str, target: str, raw: bytes | None) -> tuple[int, bytes]:
-        connection.request(method, target, body=raw, headers=_headers(method, token))
-        response = connection.getresponse()
+    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
+        """Speak to a server as the owner of a token; TLS is verified by the CA."""
+        parts = urlsplit(url)
+        self._token = token
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=ca_file)
+            self._connection = http.client.HTTPSConnection(
+                parts.netloc, context=context, timeout=_TIMEOUT
+            )
+        else:
+            self._connection = http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT)
+
+    def _send(self, method: str, target: str, raw: bytes | None) -> tuple[int, bytes]:
+        headers = _headers(method, self._token)
+        self._connection.request(method, target, body=raw, headers=headers)
+        response = self._connection.getresponse()
         return response.status, response.read()
 
-    def call(
-        method: str, path: str, query: Mapping[str, str], body: Object | None
+    def __call__(
+        self, method: str, path: str, query: Mapping[str, str], body: Object | None
     ) -> tuple[int, Object]:
+        """Send one request, again when an idle connection was dropped."""
         raw = None if body is None else encode(body)
         try:
-            status, answer = send(method, _target(path, query), raw)
+            status, answer = self._send(method, _target(path, query), raw)
         except (http.client.HTTPException, ConnectionError):
-            connection.close()
-            status, answer = send(method, _target(path, query), raw)
+            self._connection.close()
+            status, answer = self._send(method, _target(path, query), raw)
         try:
             return status, json.loads(answer)
         except ValueError:
             return status, {"message": answer.decode(errors="replace")}
 
-    return call
+    def close(self) -> None:
+        """Let the connection go."""
+        self._connection.close()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import rollout_status as statuses
-from .calls import Caller, cluster_call, http_call
 from .cluster import utc_now
 from .pods import (
     ORDINAL_LABEL,
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
-    from .cluster import Cluster
+    from .calls import Caller
 
 _NODES = ("node-1", "node-2")
 _TOLERATED = frozenset({403, 404, 409, 429})
@@ -97,20 +95,6 @@ class WorkloadController:
         self._clock = clock
         self._nodes = nodes
         self._lives = PodLives(self._write, Timing(seconds_to_ready, terminating_seconds))
-
-    @classmethod
-    def for_cluster(
-        cls, cluster: Cluster, token: str, *, seconds_to_ready: float = 1.0
-    ) -> WorkloadController:
-        """Drive an emulated cluster in this process."""
-        return cls(cluster_call(cluster, token), seconds_to_ready=seconds_to_ready)
-
-    @classmethod
-    def for_url(
-        cls, url: str, token: str, ca_file: Path | None = None, *, seconds_to_ready: float = 1.0
-    ) -> WorkloadController:
-        """Drive an API server over HTTP."""
-        return cls(http_call(url, token, ca_file), seconds_to_ready=seconds_to_ready)
 
     def run(self, stop: threading.Event, interval: float = 0.2) -> None:
         """Repeat the pass until told to stop."""
