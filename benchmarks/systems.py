@@ -75,11 +75,13 @@ def _environment(folder: Path, kubeconfig: Path, vault: OpenBao) -> dict[str, st
     secret_id_file = folder / "secret-id"
     secret_id_file.touch(mode=0o600)
     secret_id_file.write_text(secret_id)
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("VAULT_", "BAO_", "ROTATOR_"))}
+    ours = ("VAULT_", "BAO_", "ROTATOR_", "PYTHONDONTWRITEBYTECODE")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return {
         **inherited,
         "PATH": f"{_programs(folder)}:{os.environ['PATH']}",
         "HOME": str(folder),
+        "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),  # as pip leaves an installed package: compiled
         "KUBECONFIG": str(kubeconfig),
         "VAULT_ADDR": vault.address,
         "VAULT_CACERT": vault.ca_file,

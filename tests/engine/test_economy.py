@@ -97,8 +97,7 @@ def test_a_restart_costs_one_list_a_kind_one_write_a_workload_and_one_list_of_po
 def test_nothing_due_costs_three_lists_however_many_rotations_there_are(bao: Bao, count: int) -> None:
     """One list of leases shows what is due; one of each target kind that nobody wrote to it. Vault is not asked."""
     scene = Scene(bao)
-    kubernetes = {"store": {"kubernetes": {}}}
-    policies = [scene.policy(f"key-{n}", **kubernetes) for n in range(count)]
+    policies = [scene.policy(f"key-{n}", store={"kubernetes": {}}) for n in range(count)]
     for _ in range(2):
         scene.fleet(*policies)
         scene.timeline.pass_by(timedelta(minutes=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +118,7 @@ class Stage:
         """Read the Deployment."""
         return self.ask("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/api")
 
-    def _caller(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+    def _caller(self, method: str, path: str, query: Mapping[str, str], body: Any) -> tuple[int, Any]:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"authorization": f"Bearer {TOKEN}", "content-type": kind, "accept": "application/json"}
         tail = "&".join(f"{k}={v}" for k, v in query.items())

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -142,5 +142,5 @@ def api_client(cluster: Cluster, token: str, middle: Middle, now: Callable[[], A
     settings.host = "http://emulator"
     settings.api_key = {"BearerToken": f"Bearer {token}"}
     api = client.ApiClient(settings)
-    api.rest_client.pool_manager = ClusterPool(cluster, middle, now)
+    api.rest_client.pool_manager = cast("Any", ClusterPool(cluster, middle, now))
     return api

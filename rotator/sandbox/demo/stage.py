@@ -20,7 +20,7 @@ from rotator.sandbox.demo.crew import Crew
 from rotator.sandbox.demo.jwks_server import JwksServer
 from rotator.sandbox.demo.scene import Scenario, deployment, scenarios
 from rotator.sandbox.demo.vault import version
-from rotator.sandbox.emulator import EmulatorServer, WorkloadController
+from rotator.sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController
 from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
 from rotator.sandbox.openbao import OpenBao
 
@@ -97,9 +97,8 @@ def _start_cluster(
         server, name = EmulatorServer(), "emulator"
     stack.enter_context(server)
     stack.callback(crew.end)
-    controller = WorkloadController.for_url(
-        server.url, server.admin_token, server.ca_file, seconds_to_ready=SECONDS_TO_READY
-    )
+    caller = HttpCaller(server.url, server.admin_token, server.ca_file)
+    controller = WorkloadController(caller, seconds_to_ready=SECONDS_TO_READY)
     crew.start(lambda: controller.run(crew.stop), "controller")
     return str(server.kubeconfig(folder / "kubeconfig")), name
 
