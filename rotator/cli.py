@@ -236,7 +236,7 @@ def status(*, output: str, **options: Any) -> None:
     \b
     Example: rotator status -f policies/ -o json
     """
-    report = _advance(act=False, **options)
+    report = _advance(act=False, tell_last=True, **options)
     _show(report.outcomes, output, steps=False)
     sys.exit(report.exit_code)
 
@@ -345,6 +345,7 @@ def _advance(  # noqa: PLR0913 - the options of the command line
     concurrency: int,
     lease: timedelta | None = None,
     request: str | None = None,
+    tell_last: bool = False,
     progress: bool = False,
     **chosen: Any,
 ) -> Report:
@@ -359,6 +360,7 @@ def _advance(  # noqa: PLR0913 - the options of the command line
             act=act,
             concurrency=concurrency,
             lease=lease or wiring.LEASE,
+            tell_last=tell_last,
             finished=finished if act else _silent,
         )
         return fleet.advance(_wired(world, policies, request))
@@ -390,7 +392,7 @@ def _log(outcome: Outcome) -> None:
             "reason": outcome.reason,
             "until": outcome.until.isoformat() if outcome.until else None,
             "step": list(outcome.steps),
-            "revision": outcome.ring.revision if outcome.ring else None,
+            "revision": outcome.summary.revision,
         },
     )
 

@@ -368,22 +368,31 @@ class JwksProbe(Model):
     )
 
 
+class PrometheusQuery(Model):
+    """An instant query of which every value must be below a bound; no data does not count as zero."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    query: str = Field(
+        min_length=1, description="PromQL; $version stands for the id of the version concerned."
+    )
+    below: float
+    ca_file: str | None = Field(
+        None, description="A PEM bundle to verify the server with; default: the system's."
+    )
+
+
 class Gate(OneOf):
     """A condition that must be seen."""
 
     jwks_probe: JwksProbe | None = None
-
-    @property
-    def probe(self) -> JwksProbe:
-        """The one that is set."""
-        probe: JwksProbe = getattr(self, self.chosen)
-        return probe
+    prometheus: PrometheusQuery | None = None
 
 
 class Gates(Model):
     """Conditions before steps."""
 
     before_activate: list[Gate] = []
+    before_destroy: list[Gate] = []
 
 
 class KubernetesStore(Model):

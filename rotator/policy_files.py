@@ -219,8 +219,13 @@ def _kinds(declared: Declared) -> Iterator[str]:
             yield at(where, "raw bytes fit in no list; expected encoding base64 or hex")
     if shared and shared.encoding == "raw" and any(h.vault for h in policy.spec.holders):
         yield at(("spec", "holders"), "raw bytes do not fit in Vault's text fields; expected base64 or hex")
-    if policy.spec.gates.before_activate and shared:
+    gates = policy.spec.gates
+    if any(g.jwks_probe for g in (*gates.before_activate, *gates.before_destroy)) and shared:
         yield at(("spec", "gates"), "jwksProbe reads public keys; a shared secret has none")
+    if any(g.jwks_probe for g in gates.before_destroy):
+        yield at(
+            ("spec", "gates", "beforeDestroy"), "jwksProbe shows that a key is there; expected prometheus"
+        )
 
 
 def _mappings(declared: Declared) -> Iterator[str]:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rotator.core.codec import instant
-from rotator.core.ring import phase
 from rotator.core.timing import format_duration
 from rotator.engine.outcome import Outcome
 
@@ -22,15 +21,14 @@ def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    ring = outcome.ring
-    active = ring.active if ring else None
+    ring, summary = outcome.ring, outcome.summary
     return {
         "rotation": outcome.rotation,
         "result": str(outcome.result),
-        "phase": str(phase(ring)) if ring else None,
-        "active": active.id if active else None,
-        "activeSince": instant(active.activated_at) if active and active.activated_at else None,
-        "revision": ring.revision if ring else None,
+        "phase": summary.phase or None,
+        "active": summary.active or None,
+        "activeSince": instant(summary.active_since) if summary.active_since else None,
+        "revision": summary.revision,
         "versions": [{"id": v.id, "number": v.number, "state": str(v.state)} for v in ring.versions]
         if ring
         else [],
@@ -71,13 +69,12 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cells(outcome: Outcome, now: datetime) -> tuple[str, ...]:
-    ring = outcome.ring
-    active = ring.active if ring else None
-    age = format_duration(_whole(now - active.activated_at)) if active and active.activated_at else "-"
+    summary = outcome.summary
+    age = format_duration(_whole(now - summary.active_since)) if summary.active_since else "-"
     return (
         outcome.rotation,
-        str(phase(ring)) if ring else "-",
-        active.id[:_SHORT_ID] if active else "-",
+        summary.phase or "-",
+        summary.active[:_SHORT_ID] or "-",
         age,
         str(outcome.result),
         _when(outcome.until, now),

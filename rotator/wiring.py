@@ -25,6 +25,7 @@ from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden, NotFound
 from rotator.holders.mapping import Mapped, current_and_previous
 from rotator.policy import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy
+from rotator.policy import Gate as GatePolicy
 from rotator.policy import Holder as HolderPolicy
 from rotator.policy import Verifier as VerifierPolicy
 from rotator.ports import Credential, Gate, Rendered, Store, Target, Want
@@ -113,12 +114,13 @@ def world(*, context: str | None = None, deadline: timedelta, timeout: float = 1
     )
 
 
-def fleet(
+def fleet(  # noqa: PLR0913 - what the command line may ask
     w: World,
     *,
     act: bool,
     concurrency: int = 8,
     lease: timedelta = LEASE,
+    tell_last: bool = False,
     finished: Callable[..., None] = lambda _: None,
 ) -> Fleet:
     """Return the fleet runner of one run."""
@@ -129,6 +131,7 @@ def fleet(
         leases=leases,
         fences=lambda rotations: shown_fences(w, rotations),
         concurrency=concurrency,
+        tell_last=tell_last,
         finished=finished,
     )
 
@@ -154,7 +157,8 @@ def rotation(w: World, policy: RotationPolicy, *, request: str | None = None) ->
         store=_store(w, policy),
         verifiers=[_verifier(w, policy, credential, v) for v in policy.spec.verifiers],
         holders=[d for h in policy.spec.holders for d in _holder(w, policy, credential, h)],
-        before_activate=list(_gates(w, policy)),
+        before_activate=[_gate(w, policy, g) for g in policy.spec.gates.before_activate],
+        before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
     )
 
 
@@ -268,14 +272,16 @@ def _rollout(w: World, key: str, restart: Restart | None, target: Target, namesp
     )
 
 
-def _gates(w: World, policy: RotationPolicy) -> Iterator[Gate]:
-    for gate in policy.spec.gates.before_activate:
-        from rotator.clients.http import Http  # noqa: PLC0415 - only where a gate is declared
-        from rotator.gates.jwks_probe import JwksProbe  # noqa: PLC0415 - as above
+def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:
+    from rotator.clients.http import Http  # noqa: PLC0415 - only where a gate is declared
+    from rotator.gates.jwks_probe import JwksProbe  # noqa: PLC0415 - as above
+    from rotator.gates.prometheus import PrometheusQuery  # noqa: PLC0415 - as above
 
-        probe = gate.probe
-        http = Http(w.retry, w.meter, ca_file=probe.ca_file)
-        yield JwksProbe(http, probe.url, probe.times, policy.lead)
+    if probe := declared.jwks_probe:
+        return JwksProbe(Http(w.retry, w.meter, ca_file=probe.ca_file), probe.url, probe.times, policy.lead)
+    asked = declared.prometheus
+    assert asked  # noqa: S101 - exactly one is set
+    return PrometheusQuery(Http(w.retry, w.meter, ca_file=asked.ca_file), asked.url, asked.query, asked.below)
 
 
 # --- what lists show ---------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ SYSTEM = "vault"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 RENEW_BEFORE = 0.5
 """The token is renewed once this share of its life is over."""
+_LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 _CAS_MISMATCH = "check-and-set parameter"
 
 Json = dict[str, Any]
@@ -59,6 +60,10 @@ class VaultSettings:
         if not address:
             raise SettingsError(
                 "a rotation uses Vault, but VAULT_ADDR is not set; expected e.g. https://vault:8200"
+            )
+        if not address.startswith("https://") and not address.startswith(_LOOPBACK):
+            raise SettingsError(
+                f"VAULT_ADDR={address}: expected https://; keys do not travel in plain text (only to loopback)"
             )
         if env.get("VAULT_SKIP_VERIFY", "").lower() in {"1", "true", "t", "yes"}:
             raise SettingsError("VAULT_SKIP_VERIFY is set: TLS is always verified. Use VAULT_CACERT instead")

@@ -59,6 +59,8 @@ class Fleet:
     leases: Leases
     fences: Fences
     concurrency: int = 8
+    tell_last: bool = False
+    """Without acting: whether a rotation that the last run left frozen is shown so."""
     finished: Callable[[Outcome], None] = field(default=lambda _: None)
     """Told of each outcome as it comes, for progress."""
 
@@ -104,7 +106,13 @@ class Fleet:
         return memo.due is not None and not due and not asked and memo.spec == rotation.digest
 
     def _report_idle(self, rotation: Rotation, memo: Memo) -> Outcome:
-        outcome = Outcome(rotation=rotation.ref, result=Result.IDLE, reason=memo.reason, until=memo.due)
+        outcome = Outcome(
+            rotation=rotation.ref,
+            result=Result.IDLE,
+            reason=memo.reason,
+            until=memo.due,
+            summary=memo.summary,
+        )
         self.finished(outcome)
         return outcome
 
@@ -124,7 +132,8 @@ class Fleet:
 
     def _one(self, rotation: Rotation, view: LeaseView) -> Outcome:
         if not self.run.act:
-            return self._advanced(self._turn(rotation, view.memo, lambda: None))
+            outcome = self._advanced(self._turn(rotation, view.memo, lambda: None))
+            return _as_left(outcome, view.memo) if self.tell_last else outcome
         self.run.check(rotation.clock_skew)
         held = [self.leases.take(view)]
 
@@ -151,7 +160,7 @@ class Fleet:
             rotation=rotation,
             run=self.run,
             known=frozenset(memo.fences),
-            last_revision=memo.revision,
+            last_revision=memo.summary.revision,
             before_acting=renew,
         )
 
@@ -167,9 +176,19 @@ class Fleet:
             since=before.since if same and before.since else self.run.clock.now(),
             due=outcome.until if outcome.result is Result.WAITING else None,
             spec=rotation.digest,
-            revision=max(before.revision, outcome.ring.revision if outcome.ring else 0),
+            summary=outcome.summary
+            if outcome.summary.revision >= before.summary.revision
+            else before.summary,
             fences={**before.fences, **outcome.fences},
         )
+
+
+def _as_left(outcome: Outcome, memo: Memo) -> Outcome:
+    """Show what the last run found: a look alone does not find what only a write can."""
+    if memo.outcome != Result.FROZEN or outcome.result is Result.FROZEN:
+        return outcome
+    since = f" since {memo.since:%Y-%m-%d %H:%M}Z" if memo.since else ""
+    return replace(outcome, result=Result.FROZEN, reason=f"frozen{since}: {memo.reason}")
 
 
 def _defect(error: Exception) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from rotator.core.codec import instant, parse_instant
+from rotator.engine.outcome import Summary
 from rotator.errors import Ambiguous, Conflict, LeaseLost, NotFound
 from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind
 from rotator.ports import Clock
@@ -48,8 +49,8 @@ class LeaseApi(Protocol):
 class Memo:
     """What the last run left on the lease: enough to see in a list that there is nothing to do."""
 
-    revision: int = 0
-    """The ring's revision. A ring that is gone is no new beginning where this is above 0."""
+    summary: Summary = field(default_factory=Summary)
+    """The ring in short. A ring that is gone is no new beginning where its revision is above 0."""
     spec: str = ""
     """The digest of the declaration that was acted on."""
     due: datetime | None = None
@@ -64,7 +65,10 @@ class Memo:
     def to_json(self) -> str:
         """Write it down."""
         document = {
-            "revision": self.revision,
+            "revision": self.summary.revision,
+            "phase": self.summary.phase,
+            "active": self.summary.active,
+            "activeSince": instant(self.summary.active_since) if self.summary.active_since else None,
             "spec": self.spec,
             "due": instant(self.due) if self.due else None,
             "outcome": self.outcome,
@@ -79,9 +83,14 @@ class Memo:
         """Read it back. A damaged memo is an empty one: it only costs a look."""
         try:
             document = json.loads(text)
-            due, since = document["due"], document["since"]
+            due, since, active_since = document["due"], document["since"], document["activeSince"]
             return cls(
-                revision=int(document["revision"]),
+                summary=Summary(
+                    revision=int(document["revision"]),
+                    phase=str(document["phase"]),
+                    active=str(document["active"]),
+                    active_since=parse_instant(active_since) if active_since else None,
+                ),
                 spec=str(document["spec"]),
                 due=parse_instant(due) if due else None,
                 outcome=str(document["outcome"]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from rotator.core.ring import Ring
+from rotator.core.ring import Ring, phase
 
 
 class Result(StrEnum):
@@ -24,6 +24,27 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A ring in a few words, for people and for the memo on the lease."""
+
+    revision: int = 0
+    phase: str = ""
+    active: str = ""
+    active_since: datetime | None = None
+
+    @classmethod
+    def of(cls, ring: Ring) -> Summary:
+        """Sum up `ring`."""
+        active = ring.active
+        return cls(
+            revision=ring.revision,
+            phase=str(phase(ring)),
+            active=active.id if active else "",
+            active_since=active.activated_at if active else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The result for one rotation, with what was done and what it waits for."""
 
@@ -34,5 +55,8 @@ class Outcome:
     waiting_on: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     """What was recorded and written, in order; in a plan, what would be."""
+    summary: Summary = field(default_factory=Summary)
+    """Empty where the ring could not be read."""
     ring: Ring | None = None
+    """None where it was not looked at."""
     fences: Mapping[str, str] = field(default_factory=dict)

@@ -27,7 +27,7 @@ from rotator.core.machine import (
 )
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Material
-from rotator.engine.outcome import Outcome, Result
+from rotator.engine.outcome import Outcome, Result, Summary
 from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, RotatorError, Superseded
 from rotator.ports import Clock, Credential, Entry, Gate, Party, Store, Want
 
@@ -177,9 +177,9 @@ class Turn:
                     return ()
                 return self._deliver(self.rotation.holders, self._holders_want(), fresh=fresh)
             case Part.BEFORE_ACTIVATE:
-                return self._check(self.rotation.before_activate)
+                return self._check(self.rotation.before_activate, self.entry.ring.in_state(State.PUBLISHED))
             case Part.BEFORE_DESTROY:
-                return self._check(self.rotation.before_destroy)
+                return self._check(self.rotation.before_destroy, self.entry.ring.retiring)
             case Part.HISTORY:
                 clean = self.rotation.store.erase_history(act=self.run.act)
                 waiting = "" if clean else "older copies can still be read"
@@ -192,9 +192,7 @@ class Turn:
     def _deliver(self, to: Sequence[Party], want: Want, *, fresh: bool) -> Sightings:
         return tuple(who.sync(want, act=self.run.act, fresh=fresh) for who in to)
 
-    def _check(self, gates: Sequence[Gate]) -> Sightings:
-        ring = self.entry.ring
-        version = ring.in_state(State.PUBLISHED) or ring.active
+    def _check(self, gates: Sequence[Gate], version: Version | None) -> Sightings:
         assert version  # noqa: S101 - gates stand before steps of a version
         if not self.run.act and version.id == PLANNED:
             return tuple(Sighting(name=g.name, confirmed=True, changes=(f"ask {g.name}",)) for g in gates)
@@ -313,6 +311,7 @@ class Turn:
             until=until,
             waiting_on=on,
             steps=tuple(self.steps),
+            summary=Summary.of(entry.ring) if entry else Summary(),
             ring=entry.ring if entry else None,
             fences={label: fence for shown in fences for label, fence in shown.items()},
         )

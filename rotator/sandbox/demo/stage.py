@@ -96,8 +96,9 @@ def _start_cluster(
     except BinariesNotFoundError:
         server, name = EmulatorServer(), "emulator"
     stack.enter_context(server)
-    stack.callback(crew.end)
     caller = HttpCaller(server.url, server.admin_token, server.ca_file)
+    stack.callback(caller.close)
+    stack.callback(crew.end)
     controller = WorkloadController(caller, seconds_to_ready=SECONDS_TO_READY)
     crew.start(lambda: controller.run(crew.stop), "controller")
     return str(server.kubeconfig(folder / "kubeconfig")), name
