@@ -354,6 +354,7 @@ def _advance(  # noqa: PLR0913 - the options of the command line
 
     world = wiring.world(context=context, deadline=deadline, timeout=timeout.total_seconds())
     finished = _progress(len(policies)) if progress else _log
+    _end_when_asked(world)
     try:
         fleet = wiring.fleet(
             world,
@@ -366,6 +367,19 @@ def _advance(  # noqa: PLR0913 - the options of the command line
         return fleet.advance(_wired(world, policies, request))
     finally:
         world.close()
+
+
+def _end_when_asked(world: World) -> None:
+    """On the first SIGTERM or Ctrl-C stop at the next safe point and give everything back; on the second, at once."""
+    import signal  # noqa: PLC0415 - only for verbs that hold something
+
+    def end(number: int, frame: object) -> None:
+        del frame
+        world.deadline.end(world.clock.now())
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def _wired(world: World, policies: Sequence[RotationPolicy], request: str | None) -> list[Rotation]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from rotator.core.machine import Sighting
@@ -26,6 +26,23 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         ...
+
+
+@dataclass
+class Deadline:
+    """When a run has to end. What it holds is given back within the grace after that."""
+
+    at: datetime
+    grace: timedelta = timedelta()
+
+    def end(self, now: datetime) -> None:
+        """End the run now: the job is asked to stop."""
+        self.at = min(self.at, now)
+
+    @property
+    def last(self) -> datetime:
+        """The last instant at which a request may begin."""
+        return self.at + self.grace
 
 
 # --- credentials -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rotator import kinds
@@ -28,7 +28,7 @@ from rotator.policy import AcceptedListPlace, JwksPlace, Place, Restart, Rotatio
 from rotator.policy import Gate as GatePolicy
 from rotator.policy import Holder as HolderPolicy
 from rotator.policy import Verifier as VerifierPolicy
-from rotator.ports import Credential, Gate, Rendered, Store, Target, Want
+from rotator.ports import Credential, Deadline, Gate, Rendered, Store, Target, Want
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
 from rotator.verifiers.accepted_list import AcceptedList
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(seconds=30)
 """How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
+GRACE = timedelta(seconds=15)
+GRACE_SHARE = 0.1
+"""Of a run's time, this share is kept for giving back leases and tokens, up to GRACE."""
 
 
 @dataclass
@@ -47,7 +50,7 @@ class World:
     """The systems of one run, connected when first needed and closed together."""
 
     clock: RunClock
-    deadline: datetime
+    deadline: Deadline
     connect_kubernetes: Callable[[Retry, Meter], Kubernetes]
     connect_vault: Callable[[Retry, Meter], Vault]
     timeout: float = 10.0
@@ -91,6 +94,12 @@ class World:
             self._kubernetes.close()
 
 
+def ends_after(clock: RunClock, length: timedelta) -> Deadline:
+    """Return the deadline of a run that may take `length`; the last part of it is kept for giving back."""
+    grace = min(GRACE, length * GRACE_SHARE)
+    return Deadline(clock.now() + length - grace, grace)
+
+
 def world(*, context: str | None = None, deadline: timedelta, timeout: float = 10.0) -> World:
     """Return the world as the environment describes it."""
     clock = RunClock()
@@ -107,7 +116,7 @@ def world(*, context: str | None = None, deadline: timedelta, timeout: float = 1
 
     return World(
         clock=clock,
-        deadline=clock.now() + deadline,
+        deadline=ends_after(clock, deadline),
         connect_kubernetes=kubernetes,
         connect_vault=vault,
         timeout=timeout,

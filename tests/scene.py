@@ -119,7 +119,7 @@ class Scene:
         session.mount("https://", VaultAdapter(self.bao.adapter, self._middle, lambda: self.timeline.now))
         return wiring.World(
             clock=clock,
-            deadline=clock.now() + deadline,
+            deadline=wiring.ends_after(clock, deadline),
             connect_kubernetes=lambda retry, meter: Kubernetes(self._api(), retry, meter),
             connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
             identity=f"run-{next(self._runs)}",

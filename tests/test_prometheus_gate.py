@@ -17,6 +17,7 @@ from rotator.clients.http import Http
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.gates.prometheus import PrometheusQuery
+from rotator.ports import Deadline
 
 
 class _Server(ThreadingHTTPServer):
@@ -54,9 +55,11 @@ def server() -> Iterator[_Server]:
 
 def _gate(server: _Server) -> PrometheusQuery:
     clock = RunClock()
-    retry = Retry(clock, clock.now() + timedelta(seconds=20))
+    retry = Retry(clock, Deadline(clock.now() + timedelta(seconds=20)))
     http = Http(retry, Meter(clock))
-    return PrometheusQuery(http, f"http://127.0.0.1:{server.server_port}", 'rate(x{kid="$version"}[5m])', below=1)
+    return PrometheusQuery(
+        http, f"http://127.0.0.1:{server.server_port}", 'rate(x{kid="$version"}[5m])', below=1
+    )
 
 
 def _vector(*values: str) -> Any:
@@ -78,7 +81,9 @@ def _vector(*values: str) -> Any:
         pytest.param([], False, "none of a Prometheus", id="something else"),
     ],
 )
-def test_the_gate_opens_only_for_values_below_the_bound(server: _Server, document: Any, opens: bool, why: str) -> None:  # noqa: FBT001
+def test_the_gate_opens_only_for_values_below_the_bound(
+    server: _Server, document: Any, opens: bool, why: str
+) -> None:  # noqa: FBT001
     """Whatever is not clearly below keeps it closed, and says why."""
     server.answer = json.dumps(document).encode()
     sighting = _gate(server).check("kid-1")

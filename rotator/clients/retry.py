@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 import tenacity
 
 from rotator.errors import Ambiguous, DeadlineExceeded, Unavailable
-from rotator.ports import Clock
+from rotator.ports import Clock, Deadline
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Retry:
     """How the clients of one run retry: within its deadline, on its clock."""
 
     clock: Clock
-    deadline: datetime
+    deadline: Deadline
     attempts: int = ATTEMPTS
 
     def call(self, ask: Callable[[], T], *, read: bool) -> T:
@@ -46,11 +46,11 @@ class Retry:
 
     def check(self) -> None:
         """Raise DeadlineExceeded if no time is left to ask anything."""
-        if self.clock.now() >= self.deadline:
+        if self.clock.now() >= self.deadline.last:
             raise DeadlineExceeded("the run's time is used up; the next run carries on from what is recorded")
 
     def _too_late(self, state: tenacity.RetryCallState) -> bool:
-        return self.clock.now() + timedelta(seconds=_wait(state)) >= self.deadline
+        return self.clock.now() + timedelta(seconds=_wait(state)) >= self.deadline.last
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)

@@ -13,7 +13,7 @@ from datetime import datetime
 from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Run, Turn
-from rotator.errors import ClientError, LeaseLost, RotatorError
+from rotator.errors import ClientError, RotatorError
 
 log = logging.getLogger("rotator")
 
@@ -143,7 +143,7 @@ class Fleet:
         outcome = self._advanced(self._turn(rotation, held[0].memo, renew))
         try:
             self.leases.give_back(held[0], self._memo(rotation, held[0].memo, outcome))
-        except (ClientError, LeaseLost) as error:
+        except RotatorError as error:
             log.warning(
                 "the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)}
             )

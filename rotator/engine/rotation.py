@@ -29,7 +29,7 @@ from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Material
 from rotator.engine.outcome import Outcome, Result, Summary
 from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, RotatorError, Superseded
-from rotator.ports import Clock, Credential, Entry, Gate, Party, Store, Want
+from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Party, Store, Want
 
 ATTEMPTS = 5
 MOST_TURNS = 1000
@@ -71,7 +71,7 @@ class Run:
 
     clock: Clock
     identity: str
-    deadline: datetime
+    deadline: Deadline
     check: Callable[[timedelta], None]
     """Raises ClockSkewed if our clock is off by more than the allowance."""
     act: bool = True
@@ -152,7 +152,7 @@ class Turn:
         raise Frozen(f"no end after {MOST_TURNS} turns: this is a defect of rotator")
 
     def _nap_fits(self, now: datetime) -> bool:
-        return now + timedelta(seconds=self._nap) < self.run.deadline
+        return now + timedelta(seconds=self._nap) < self.run.deadline.at
 
     def _look_again(self) -> None:
         """Look anew at whoever is in the way; what was confirmed in this run stays confirmed."""
@@ -223,7 +223,7 @@ class Turn:
         """Before anything is touched: our clock is right, our time is not over, the lease is ours."""
         self.run.check(self.rotation.clock_skew)
         if self.run.act:
-            if self.run.clock.now() >= self.run.deadline:
+            if self.run.clock.now() >= self.run.deadline.at:
                 raise DeadlineExceeded(
                     "the run's time is used up; the next run carries on from what is recorded"
                 )

@@ -1,4 +1,4 @@
-"""OpenBao on loopback: the real server from its PyPI package, with TLS, storage on disk, and a least-privilege policy."""
+"""OpenBao on loopback: the real server from its PyPI package, with TLS and a least-privilege policy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ CONFIG = """
 ui = false
 api_addr = "https://127.0.0.1:{port}"
 cluster_addr = "https://127.0.0.1:{cluster_port}"
-storage "raft" {{
-  path = "{folder}/data"
-  node_id = "sandbox"
-  performance_multiplier = 1
-}}
+{storage}
 listener "tcp" {{
   address = "127.0.0.1:{port}"
   cluster_address = "127.0.0.1:{cluster_port}"
   tls_cert_file = "{folder}/tls.crt"
   tls_key_file = "{folder}/tls.key"
+}}
+"""
+IN_MEMORY = 'storage "inmem" {}'
+ON_DISK = """
+storage "raft" {{
+  path = "{folder}/data"
+  node_id = "sandbox"
+  performance_multiplier = 1
 }}
 """
 
@@ -52,7 +56,8 @@ def find_bao() -> str | None:
 class OpenBao:
     """A running server, initialised and unsealed, with the mounts `rotator` and `secret`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        """Start it in `folder`; `durable` keeps the data on disk, so that `restart` finds it again."""
         program = find_bao()
         if program is None:
             raise RuntimeError("no bao program: install rotator[demo]")
@@ -66,7 +71,8 @@ class OpenBao:
         self._token = ""
         self._unseal_key = ""
         (folder / "data").mkdir()
-        config = CONFIG.format(port=self._port, cluster_port=free_port(), folder=folder)
+        storage = ON_DISK.format(folder=folder) if durable else IN_MEMORY
+        config = CONFIG.format(port=self._port, cluster_port=free_port(), folder=folder, storage=storage)
         (folder / "bao.hcl").write_text(config)
         self._process = self._start()
         self._initialise()

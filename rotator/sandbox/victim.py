@@ -42,7 +42,9 @@ def main(arguments: list[str]) -> None:
     """Arm, then be the command line."""
     parser = argparse.ArgumentParser(prog="python -m rotator.sandbox.victim")
     parser.add_argument("--kill-at", type=int, required=True, help="the number of the call, from 1")
-    parser.add_argument("--when", choices=(BEFORE, AFTER), required=True, help="before it is sent, or after its answer")
+    parser.add_argument(
+        "--when", choices=(BEFORE, AFTER), required=True, help="before it is sent, or after its answer"
+    )
     parser.add_argument("command", nargs="+", help="what to run, after --")
     chosen = parser.parse_args(arguments)
     arm(chosen.kill_at, chosen.when)

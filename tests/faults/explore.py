@@ -88,6 +88,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bounded", action="store_true", help="a sample that fits into CI")
     parser.add_argument("--pairs", type=int, default=1000, help="pairs of faults per scenario")
     parser.add_argument("--sample", type=int, default=0, help="only so many single faults per scenario")
+    parser.add_argument(
+        "--fault", action="append", default=[], choices=[f.name for f in Fault], help="only these"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--only", action="append", default=[], help="live one schedule by its name; repeatable"
@@ -126,7 +129,9 @@ def _schedules(options: argparse.Namespace, clean: Mapping[Scenario, Verdict]) -
     draw = random.Random(options.seed)  # noqa: S311 - a schedule, not a secret
     chosen = []
     for scenario, verdict in clean.items():
-        one = list(singles(scenario, verdict))
+        one = [
+            s for s in singles(scenario, verdict) if not options.fault or s.faults[0][1].name in options.fault
+        ]
         chosen += draw.sample(one, min(sample, len(one))) if sample else one
         chosen += pairs(scenario, verdict, count, options.seed)
     return list(itertools.chain(chosen))

@@ -132,7 +132,7 @@ class Life:
         api = api_client(self.stage.cluster, TOKEN, self._middle, lambda: self.timeline.now)
         return wiring.World(
             clock=clock,
-            deadline=clock.now() + timedelta(minutes=10),
+            deadline=wiring.ends_after(clock, timedelta(minutes=10)),
             connect_kubernetes=lambda retry, meter: Kubernetes(api, retry, meter),
             connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
             identity=f"run-{self._verdict.runs}-{self._depth}-{self._random.random()}",

@@ -40,7 +40,11 @@ class Api:
 
     def values(self, kind: str, name: str) -> dict[str, str] | None:
         """Return the decoded data of a ConfigMap or a Secret; None where there is none."""
-        read = self._core.read_namespaced_config_map if kind == "ConfigMap" else self._core.read_namespaced_secret
+        read = (
+            self._core.read_namespaced_config_map
+            if kind == "ConfigMap"
+            else self._core.read_namespaced_secret
+        )
         try:
             document = _ask(read, name, self.namespace)
         except _AbsentError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
 import signal
@@ -88,12 +87,20 @@ class Job:
 
     def command(self, names: Sequence[str], point: KillPoint | None) -> list[str]:
         """Return the command of one run."""
-        verb = ["run", "--context", self.context, "--lease", "1s", "--timeout", "1s", "--deadline", "30s", "-o", "json"]
-        chosen = itertools.chain.from_iterable(("-n", name) for name in names)
+        options = {
+            "context": self.context,
+            "lease": "1s",
+            "timeout": "1s",
+            "deadline": "30s",
+            "output": "json",
+        }
+        chosen = [f"--{name}={value}" for name, value in options.items()] + [
+            f"--name={name}" for name in names
+        ]
         module = ["rotator"]
         if point:
             module = ["rotator.sandbox.victim", "--kill-at", str(point.call), "--when", point.when, "--"]
-        return [sys.executable, "-m", *module, *verb, *chosen]
+        return [sys.executable, "-m", *module, "run", *chosen]
 
     def _once(self, names: Sequence[str], point: KillPoint | None) -> bool:
         """Run once; return whether the run was killed."""

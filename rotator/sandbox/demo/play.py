@@ -111,7 +111,9 @@ class Show:
     def _job(self, kind: str) -> Job:
         """Return the CronJob of one credential kind."""
         wanted = partial(self.watch.unfinished, kind)
-        return Job(kind, self.stage.environment, self.stage.context, f"{self.seed} {kind}", wanted, MOST_KILLS)
+        return Job(
+            kind, self.stage.environment, self.stage.context, f"{self.seed} {kind}", wanted, MOST_KILLS
+        )
 
     def _frame(self, note: str) -> None:
         """Show one picture, and notice whatever has died."""
@@ -132,5 +134,3 @@ class Show:
         )
         self.screen.show(moment)
         time.sleep(FRAME)
-
-

@@ -67,7 +67,10 @@ class Proof:
     def _keys(self) -> tuple[list[Key], list[Key]]:
         """Return the keys that the traffic met: those of destroyed versions, and the others."""
         gone = {
-            (name, v.id) for name, ring in self.watch.rings.items() for v in ring.versions if v.state is State.DESTROYED
+            (name, v.id)
+            for name, ring in self.watch.rings.items()
+            for v in ring.versions
+            if v.state is State.DESTROYED
         }
         dead = [key for place, key in self.traffic.ledger.keys.items() if place in gone]
         missed = len(gone) - len(dead)

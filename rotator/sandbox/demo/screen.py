@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -64,7 +65,7 @@ class Screen:
         self._last: dict[str, str] = {}
         self._counted = 0.0
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         """Begin."""
         if self.console.is_terminal:
             self._live.start()
@@ -96,9 +97,12 @@ class Screen:
         out.print()
         out.print(_table(figures))
         for line in _complaints(figures):
-            out.print(Text(f"  {line}", style="red"))
+            out.print(Text(f"  {line}", style="red"), soft_wrap=True)
         out.print()
-        out.print(Text(figures.verdict, style="bold red" if figures.failures else "bold green"))
+        out.print(
+            Text(figures.verdict, style="bold red" if figures.failures else "bold green"),
+            soft_wrap=not out.is_terminal,
+        )
 
     def _picture(self, moment: Moment) -> RenderableType:
         elapsed = (datetime.now(UTC) - moment.started).total_seconds()
@@ -153,12 +157,18 @@ def _counters(moment: Moment) -> Text:
 def _whole(rings: Mapping[str, Ring], started: datetime) -> timedelta:
     """Return how long something happened."""
     instants = [
-        i for r in rings.values() for v in r.versions for i in (v.staged_at, v.activated_at, v.destroyed_at) if i
+        i
+        for r in rings.values()
+        for v in r.versions
+        for i in (v.staged_at, v.activated_at, v.destroyed_at)
+        if i
     ]
     return max(instants, default=started) - started + timedelta(seconds=1)
 
 
-def _timeline(rings: Mapping[str, Ring], started: datetime, length: timedelta, columns: int) -> Iterable[Text]:
+def _timeline(
+    rings: Mapping[str, Ring], started: datetime, length: timedelta, columns: int
+) -> Iterable[Text]:
     span = Span(started, length, max(20, min(_MOST, columns - _LABEL - 1)))
     last = ""
     for bar in bars(rings, span, datetime.now(UTC)):
@@ -190,6 +200,7 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
         ("tokens signed", str(ledger.signed)),
         ("checks passed", str(ledger.verified)),
         ("valid tokens refused", str(ledger.rejected)),
+        ("checks without a result", f"{ledger.unchecked}: the token's time was over first"),
         ("dead credentials tried", f"{figures.dead.tried}, accepted {len(figures.dead.accepted)}"),
         ("rotations completed", str(figures.rotations)),
         ("runs of the job", f"{figures.runs}, killed {len(figures.kills)}"),

@@ -83,9 +83,7 @@ def _start_bao(folder: Path, stack: ExitStack) -> OpenBao:
     return bao
 
 
-def _start_cluster(
-    context: str | None, folder: Path, stack: ExitStack, crew: Crew
-) -> tuple[str | None, str]:
+def _start_cluster(context: str | None, folder: Path, stack: ExitStack, crew: Crew) -> tuple[str | None, str]:
     """Start an API server, or take the user's own; return its kubeconfig and what it is."""
     if context is not None:
         stack.callback(crew.end)
@@ -153,7 +151,7 @@ def _terminations() -> Iterator[None]:
         yield
         return
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

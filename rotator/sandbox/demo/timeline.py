@@ -62,7 +62,9 @@ def _successor(ring: Ring, version: Version) -> Version | None:
 
 
 def _cells(version: Version, successor: Version | None, span: Span, now: datetime) -> str:
-    cells = [_state(version, successor, span.at(i)) if span.at(i) <= now else NOTHING for i in range(span.width)]
+    cells = [
+        _state(version, successor, span.at(i)) if span.at(i) <= now else NOTHING for i in range(span.width)
+    ]
     if version.destroyed_at and version.destroyed_at <= now:
         cells[span.cell(version.destroyed_at)] = DESTROYED
     return "".join(cells)

@@ -42,7 +42,9 @@ class Watch:
 
     def unfinished(self, kind: str = "") -> list[str]:
         """Return the rotations, of one credential kind or all, that have not gone far enough, as NAMESPACE/NAME."""
-        names = [s.name for s in self.scenarios if s.kind.startswith(kind) and self.destroyed(s.name) < WANTED]
+        names = [
+            s.name for s in self.scenarios if s.kind.startswith(kind) and self.destroyed(s.name) < WANTED
+        ]
         return [f"{self.api.namespace}/{name}" for name in names]
 
     def destroyed(self, name: str) -> int:

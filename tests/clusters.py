@@ -1,0 +1,134 @@
+"""Kubernetes APIs for tests: the emulator in this process, the emulator over HTTP, and a real kube-apiserver."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from rotator.clients.clock import RunClock
+from rotator.clients.kubernetes import Kubernetes
+from rotator.clients.meter import Meter
+from rotator.clients.retry import Retry
+from rotator.sandbox.emulator import Cluster, EmulatorServer
+from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from tests.faults.timeline import Timeline
+from tests.faults.transport import api_client
+
+ADMIN = "sandbox-admin"
+RBAC = "rbac.authorization.k8s.io"
+_names = itertools.count()
+
+
+class Served:
+    """A Kubernetes API: the product's client on it, and an administrator beside the product."""
+
+    def __init__(self, connect: Callable[[str], client.ApiClient], admin_token: str) -> None:
+        self._connect = connect
+        self._opened: list[client.ApiClient] = []
+        self.admin_token = admin_token
+        self._admin = self.official(admin_token)
+
+    def official(self, token: str) -> client.ApiClient:
+        """Return the official client with a token; it is closed with the API."""
+        api = self._connect(token)
+        self._opened.append(api)
+        return api
+
+    def client(self, token: str = "", *, meter: Meter | None = None, attempts: int = 1) -> Kubernetes:
+        """Return the product's client, as the administrator or with `token`."""
+        clock = RunClock()
+        retry = Retry(clock, clock.now() + timedelta(minutes=10), attempts)
+        return Kubernetes(self.official(token or self.admin_token), retry, meter or Meter(clock))
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask as the administrator; None for 404, an AssertionError for any other failure."""
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {self.admin_token}", "Content-Type": kind, "Accept": "application/json"}
+        octets = json.dumps(body).encode() if body is not None else None
+        answer = self._admin.rest_client.pool_manager.request(
+            method, self._admin.configuration.host + path, headers=headers, body=octets, preload_content=False
+        )
+        document = json.loads(answer.read())
+        if answer.status == 404:  # noqa: PLR2004
+            return None
+        assert answer.status < 400, f"{method} {path}: {answer.status}"
+        return document
+
+    def namespace(self) -> str:
+        """Create a namespace that nobody else uses."""
+        name = f"place-{next(_names)}"
+        self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        return name
+
+    def account(self, namespace: str, *rules: Mapping[str, Any]) -> str:
+        """Create a service account that may do what `rules` say in its namespace, and return a token of it."""
+        name = f"account-{next(_names)}"
+        core, rbac = f"/api/v1/namespaces/{namespace}", f"/apis/{RBAC}/v1/namespaces/{namespace}"
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+        role = {"apiGroup": RBAC, "kind": "Role", "name": name}
+        self.ask("POST", f"{core}/serviceaccounts", {"metadata": {"name": name}})
+        self.ask("POST", f"{rbac}/roles", {"metadata": {"name": name}, "rules": list(rules)})
+        binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
+        self.ask("POST", f"{rbac}/rolebindings", binding)
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token: str = self.ask("POST", f"{core}/serviceaccounts/{name}/token", request)["status"]["token"]
+        return token
+
+    def close(self) -> None:
+        """Close all connections."""
+        for api in self._opened:
+            api.rest_client.pool_manager.clear()
+
+
+def official(url: str, token: str, ca_file: str | None = None) -> client.ApiClient:
+    """Return the official client on a server."""
+    settings = client.Configuration()
+    settings.host = url
+    settings.ssl_ca_cert = ca_file
+    settings.api_key = {"BearerToken": f"Bearer {token}"}
+    settings.retries = False
+    return client.ApiClient(settings)
+
+
+def over_http(server: EmulatorServer) -> Served:
+    """Return a running emulator as a served API."""
+    ca_file = str(server.ca_file) if server.ca_file else None
+    return Served(lambda token: official(server.url, token, ca_file), server.admin_token)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Served]:
+    """The emulator in this process, without a network."""
+    timeline, cluster = Timeline(), Cluster(admin_token=ADMIN)
+    yield Served(
+        lambda token: api_client(cluster, token, lambda _call, _body, perform: perform(), lambda: timeline.now),
+        ADMIN,
+    )
+
+
+@pytest.fixture(scope="session")
+def emulator_server() -> Iterator[Served]:
+    """The emulator behind a port, with RBAC."""
+    with EmulatorServer(rbac=True) as server:
+        served = over_http(server)
+        yield served
+        served.close()
+
+
+@pytest.fixture(scope="session")
+def kube_apiserver() -> Iterator[Served]:
+    """A real kube-apiserver with RBAC, where the envtest convention finds one."""
+    try:
+        binaries = find_binaries()
+    except BinariesNotFoundError as error:
+        pytest.skip(f"NO KUBE-APISERVER: {error}")
+    with ControlPlane(binaries) as plane:
+        served = Served(lambda token: official(plane.url, token, str(plane.ca_file)), plane.admin_token)
+        yield served
+        served.close()

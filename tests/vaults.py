@@ -1,0 +1,81 @@
+"""The product's Vault client on a real OpenBao, with a record of what it sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from rotator.clients.clock import RunClock
+from rotator.clients.meter import Meter
+from rotator.clients.retry import Retry
+from rotator.clients.vault import Vault, VaultSettings
+from rotator.core.sensitive import Sensitive
+from tests.faults.stage import Bao
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it went out."""
+
+    method: str
+    path: str
+    token: Sensitive
+    namespace: str | None
+
+
+@dataclass
+class Recorder(HTTPAdapter):
+    """The transport of requests, with a record."""
+
+    sent: list[Sent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Open the pool."""
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **given: Any) -> requests.Response:
+        """Keep what is sent, and send it."""
+        headers: Mapping[str, str] = request.headers
+        path = str(urlsplit(request.url or "").path).removeprefix("/v1/")
+        token = Sensitive(headers.get("X-Vault-Token", ""))
+        self.sent.append(Sent(request.method or "", path, token, headers.get("X-Vault-Namespace")))
+        return super().send(request, *args, **given)
+
+    def paths(self) -> list[str]:
+        """Return what was asked for, in order."""
+        return [f"{s.method} {s.path}" for s in self.sent]
+
+    def tokens(self) -> list[str]:
+        """Return the tokens used, each once, in order."""
+        return list(dict.fromkeys(s.token.reveal() for s in self.sent if s.token.reveal()))
+
+
+def connected(env: Mapping[str, str], clock: RunClock, recorder: Recorder | None = None) -> Vault:
+    """Return the product's client as an environment describes it."""
+    session = requests.Session()
+    if recorder is not None:
+        session.mount("https://", recorder)
+    retry = Retry(clock, clock.now() + timedelta(hours=24))
+    return Vault(VaultSettings.from_environment(env), retry, Meter(clock), session)
+
+
+def address(bao: Bao) -> dict[str, str]:
+    """Return the environment of somebody who may reach the server, and cannot log in."""
+    return {"VAULT_ADDR": bao.server.address, "VAULT_CACERT": bao.server.ca_file}
+
+
+def app_role(bao: Bao) -> dict[str, str]:
+    """Return the environment of a role with exactly the shipped policy."""
+    login = {"ROTATOR_VAULT_AUTH": "approle", "ROTATOR_VAULT_ROLE": bao.role, "ROTATOR_VAULT_SECRET_ID": bao.secret}
+    return address(bao) | login
+
+
+def logged_in(bao: Bao) -> Vault:
+    """Return a client that logs in with exactly the shipped policy."""
+    return connected(app_role(bao), RunClock())
