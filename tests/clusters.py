@@ -1,26 +1,21 @@
-"""Kubernetes APIs for tests: the emulator in this process, the emulator over HTTP, and a real kube-apiserver."""
+"""A Kubernetes API as tests meet it, whoever serves it."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from kubernetes import client
 
 from rotator.clients.clock import RunClock
 from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.sandbox.emulator import Cluster, EmulatorServer
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
-from tests.faults.timeline import Timeline
-from tests.faults.transport import api_client
+from rotator.sandbox.emulator import EmulatorServer
 
-ADMIN = "sandbox-admin"
 RBAC = "rbac.authorization.k8s.io"
 _names = itertools.count()
 
@@ -49,7 +44,11 @@ class Served:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask as the administrator; None for 404, an AssertionError for any other failure."""
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        headers = {"Authorization": f"Bearer {self.admin_token}", "Content-Type": kind, "Accept": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.admin_token}",
+            "Content-Type": kind,
+            "Accept": "application/json",
+        }
         octets = json.dumps(body).encode() if body is not None else None
         answer = self._admin.rest_client.pool_manager.request(
             method, self._admin.configuration.host + path, headers=headers, body=octets, preload_content=False
@@ -100,35 +99,3 @@ def over_http(server: EmulatorServer) -> Served:
     """Return a running emulator as a served API."""
     ca_file = str(server.ca_file) if server.ca_file else None
     return Served(lambda token: official(server.url, token, ca_file), server.admin_token)
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Served]:
-    """The emulator in this process, without a network."""
-    timeline, cluster = Timeline(), Cluster(admin_token=ADMIN)
-    yield Served(
-        lambda token: api_client(cluster, token, lambda _call, _body, perform: perform(), lambda: timeline.now),
-        ADMIN,
-    )
-
-
-@pytest.fixture(scope="session")
-def emulator_server() -> Iterator[Served]:
-    """The emulator behind a port, with RBAC."""
-    with EmulatorServer(rbac=True) as server:
-        served = over_http(server)
-        yield served
-        served.close()
-
-
-@pytest.fixture(scope="session")
-def kube_apiserver() -> Iterator[Served]:
-    """A real kube-apiserver with RBAC, where the envtest convention finds one."""
-    try:
-        binaries = find_binaries()
-    except BinariesNotFoundError as error:
-        pytest.skip(f"NO KUBE-APISERVER: {error}")
-    with ControlPlane(binaries) as plane:
-        served = Served(lambda token: official(plane.url, token, str(plane.ca_file)), plane.admin_token)
-        yield served
-        served.close()

@@ -37,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.server.answer)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Say nothing."""
 
 
@@ -83,7 +83,7 @@ def _vector(*values: str) -> Any:
 )
 def test_the_gate_opens_only_for_values_below_the_bound(
     server: _Server, document: Any, opens: bool, why: str
-) -> None:  # noqa: FBT001
+) -> None:
     """Whatever is not clearly below keeps it closed, and says why."""
     server.answer = json.dumps(document).encode()
     sighting = _gate(server).check("kid-1")

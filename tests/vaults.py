@@ -72,7 +72,11 @@ def address(bao: Bao) -> dict[str, str]:
 
 def app_role(bao: Bao) -> dict[str, str]:
     """Return the environment of a role with exactly the shipped policy."""
-    login = {"ROTATOR_VAULT_AUTH": "approle", "ROTATOR_VAULT_ROLE": bao.role, "ROTATOR_VAULT_SECRET_ID": bao.secret}
+    login = {
+        "ROTATOR_VAULT_AUTH": "approle",
+        "ROTATOR_VAULT_ROLE": bao.role,
+        "ROTATOR_VAULT_SECRET_ID": bao.secret,
+    }
     return address(bao) | login
 
 

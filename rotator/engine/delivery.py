@@ -56,6 +56,8 @@ class Delivery:
     def _deliver(self, want: Want, rendered: Rendered, *, act: bool) -> tuple[str, ...]:
         changes: tuple[str, ...] = ()
         fields = {**rendered.current, **rendered.previous}
+        if act and not self._looked and self._never_delivered(want):
+            self._looked = True  # creating it is fenced by its absence; a conflict makes us read it
         for _ in range(ATTEMPTS):
             if not self._looked:
                 self._seen, self._looked = self.target.read(list(fields)), True
@@ -76,6 +78,9 @@ class Delivery:
             f"{self.target.label} changed under us {ATTEMPTS} times: somebody else writes it all the time. "
             "Expected: only rotator writes it. Find the other writer (kubectl get -o yaml shows managedFields)"
         )
+
+    def _never_delivered(self, want: Want) -> bool:
+        return self._seen is None and want.settled == 0 and self.target.label not in want.known
 
     def _check(self, want: Want, fields: Mapping[str, Sensitive | None]) -> None:
         """Refuse to touch what is not ours, and what a later run has written."""

@@ -1,26 +1,39 @@
-"""What a workload's and a pod's document says: pure functions over JSON, one question each."""
+"""What a workload's and a pod's document says: pure functions over JSON, one question each.
+
+API: https://kubernetes.io/docs/concepts/workloads/controllers/, https://argo-rollouts.readthedocs.io/,
+https://docs.stakater.com/reloader/. When a rollout is complete is what `kubectl rollout status` and
+`kubectl argo rollouts status` say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 from rotator.core.codec import parse_instant
-from rotator.kinds import DAEMON_SET, PREFIX, ROLLOUT, SECRET, STATEFUL_SET, Kind
+from rotator.kinds import DAEMON_SET, DEPLOYMENT, PREFIX, ROLLOUT, SECRET, STATEFUL_SET, Kind
 
 Json = dict[str, Any]
 LONGEST_NAME = 63
 """The name part of an annotation key has at most 63 characters (Kubernetes: annotations, syntax)."""
+HASH = 8
+"""Characters of the hash that keeps shortened names apart."""
 RELOADER = "reloader.stakater.com/"
+WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
 
 
 def annotation_key(rotation: str, role: str) -> str:
     """Return the key of the pod-template annotation that carries the version a pod runs."""
     name = rotation.replace("/", ".")
     tail = f".{role}"
-    return f"{PREFIX}/{name[: LONGEST_NAME - len(tail)].rstrip('.-')}{tail}"
+    if len(name) + len(tail) > LONGEST_NAME:
+        tail = f"-{hashlib.sha256(name.encode()).hexdigest()[:HASH]}{tail}"
+        name = name[: LONGEST_NAME - len(tail)].rstrip(".-")
+    return f"{PREFIX}/{name}{tail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +59,106 @@ class Workload:
         return f"{self.kind} {self.namespace}/{self.name}"
 
     @property
-    def paused(self) -> bool:
-        """Whether its owner has paused rollouts."""
-        return bool(self.document["spec"].get("paused"))
+    def spec(self) -> Json:
+        """What its owner wants."""
+        return self.document.get("spec") or {}
 
     @property
-    def reloaded_by_others(self) -> bool:
-        """Whether Stakater Reloader restarts it: then we wait for it instead of fighting it."""
-        keys = self.document["metadata"].get("annotations") or {}
-        return any(k.startswith(RELOADER) or f".{RELOADER}" in f".{k}" for k in keys)
+    def status(self) -> Json:
+        """What its controller has seen."""
+        return self.document.get("status") or {}
+
+    @property
+    def template(self) -> Json:
+        """The pod template; empty for a Rollout that borrows that of another workload (`workloadRef`)."""
+        return self.spec.get("template") or {}
+
+    @property
+    def lender(self) -> tuple[Kind, str] | None:
+        """The Deployment whose template a Rollout borrows."""
+        ref = self.spec.get("workloadRef") or {}
+        borrows = self.kind is ROLLOUT and not self.template and ref.get("kind") == DEPLOYMENT.name
+        return (DEPLOYMENT, str(ref.get("name"))) if borrows else None
+
+    @property
+    def paused(self) -> str:
+        """Why its rollouts stand still by the will of its owner; empty where they do not."""
+        if self.spec.get("paused"):
+            return "its rollout is paused"
+        if self.kind is not ROLLOUT:
+            return ""
+        reasons = [str(c.get("reason")) for c in self.status.get("pauseConditions") or ()]
+        if reasons:
+            return f"its rollout waits to be promoted ({', '.join(reasons)})"
+        return "its rollout is being promoted" if self.status.get("controllerPause") else ""
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is being deleted."""
+        return leaving(self.document)
 
     def annotation(self, key: str) -> str:
         """Return an annotation of the pod template, or an empty text."""
-        metadata = self.document["spec"]["template"].get("metadata") or {}
-        return str((metadata.get("annotations") or {}).get(key, ""))
+        return _annotations(self.template).get(key, "")
 
     def references(self, kind: Kind, name: str) -> bool:
         """Whether its pods read the Secret or ConfigMap `name`."""
-        return references(self.document["spec"]["template"].get("spec") or {}, kind, name)
+        return references(self.template.get("spec") or {}, kind, name)
+
+    def reloaded_by_others(self, kind: Kind, name: str) -> bool:
+        """Whether Stakater Reloader restarts it for this Secret or ConfigMap: then we wait, and do not fight.
+
+        Names may be patterns with `.*`; a richer one counts as none, which costs one restart more.
+        """
+        own, typed = _annotations(self.document), f"{kind}.{RELOADER}"
+        triggers = (f"{RELOADER}auto", f"{typed}auto", f"{typed}reload", f"{RELOADER}search")
+        asked = own if any(t in own for t in triggers) else _annotations(self.template)
+        if name in _names(own.get(f"{kind}s.exclude.{RELOADER}reload")):
+            return False
+        if any(fnmatchcase(name, n.replace(".*", "*")) for n in _names(asked.get(f"{typed}reload"))):
+            return True
+        return any(asked.get(t, "").lower() in {"true", "t", "1"} for t in triggers[:2])
 
     def selects(self, pod: Json) -> bool:
-        """Whether `pod` is one of its pods (equality selectors, which all workload kinds have)."""
-        wanted = self.document["spec"]["selector"].get("matchLabels") or {}
-        labels = pod["metadata"].get("labels") or {}
-        return bool(wanted) and wanted.items() <= labels.items()
+        """Whether `pod` is one of its pods: its labels are selected, and such a controller made it."""
+        if pod["metadata"]["namespace"] != self.namespace or not self._made(pod):
+            return False
+        return _selected(self.spec.get("selector") or {}, pod["metadata"].get("labels") or {})
+
+    def _made(self, pod: Json) -> bool:
+        owner = controller(pod)
+        if self.kind in (DEPLOYMENT, ROLLOUT):
+            return owner.get("kind") == "ReplicaSet"
+        return (owner.get("kind"), owner.get("name")) == (self.kind.name, self.name)
+
+
+def _annotations(document: Json) -> Mapping[str, str]:
+    annotations: Mapping[str, str] = (document.get("metadata") or {}).get("annotations") or {}
+    return annotations
+
+
+def _names(listed: str | None) -> list[str]:
+    return [name.strip() for name in (listed or "").split(",") if name.strip()]
+
+
+def _selected(selector: Json, labels: Mapping[str, str]) -> bool:
+    wanted, rules = selector.get("matchLabels") or {}, selector.get("matchExpressions") or ()
+    if not wanted and not rules:
+        return False
+    return wanted.items() <= labels.items() and all(_fits(rule, labels) for rule in rules)
+
+
+def _fits(rule: Json, labels: Mapping[str, str]) -> bool:
+    value, values = labels.get(rule["key"]), rule.get("values") or ()
+    match rule["operator"]:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case _:
+            return value is None
 
 
 def references(pod_spec: Json, kind: Kind, name: str) -> bool:
@@ -90,6 +179,7 @@ def _secret_names(spec: Json) -> Iterator[str]:
             yield (env.get("secretRef") or {}).get("name", "")
     for volume in spec.get("volumes") or ():
         yield (volume.get("secret") or {}).get("secretName", "")
+        yield ((volume.get("csi") or {}).get("nodePublishSecretRef") or {}).get("name", "")
         for source in (volume.get("projected") or {}).get("sources") or ():
             yield (source.get("secret") or {}).get("name", "")
 
@@ -106,6 +196,9 @@ def _config_map_names(spec: Json) -> Iterator[str]:
             yield (source.get("configMap") or {}).get("name", "")
 
 
+# --- how far a rollout is --------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a rollout is."""
@@ -118,51 +211,93 @@ class Progress:
 
 def progress(workload: Workload) -> Progress:
     """Read a rollout's progress from the status, as `kubectl rollout status` does."""
-    status = workload.document.get("status") or {}
-    generation = workload.document["metadata"].get("generation", 0)
-    if int(status.get("observedGeneration") or 0) < generation:
+    if not _observed(workload):
         return Progress(waiting="its controller has not seen the change yet")
+    missing = _missing(workload)
+    if workload.kind is ROLLOUT:
+        return _rollout(workload, missing)
+    if missing and workload.kind is DEPLOYMENT and _overdue(workload.status):
+        return Progress(failed="its rollout has exceeded its progress deadline (ProgressDeadlineExceeded)")
+    if missing and workload.kind is not DEPLOYMENT:
+        return _by_strategy(workload, missing)
+    return Progress(waiting=_because(workload.paused, missing) if missing else "")
+
+
+def _observed(workload: Workload) -> bool:
+    """Whether the status is about the spec. Argo writes the generation as text; before 0.10 it was a hash."""
+    observed = str(workload.status.get("observedGeneration") or 0)
+    if observed.isdigit() and int(observed) < workload.document["metadata"].get("generation", 0):
+        return False
+    lent = _annotations(workload.document).get(WORKLOAD_GENERATION) if workload.lender else None
+    return lent is None or workload.status.get("workloadObservedGeneration", lent) == lent
+
+
+def _missing(workload: Workload) -> str:
+    """Say which pods are not there, not new or not available yet, or are left over."""
+    status = workload.status
     if workload.kind is DAEMON_SET:
-        return _daemon_set(workload.document["spec"], status)
-    if workload.kind is STATEFUL_SET and (blocked := _blocked(workload.document["spec"])):
-        return Progress(failed=blocked)
-    return _replicated(workload, status)
+        wanted, updated = _count(status, "desiredNumberScheduled"), _count(status, "updatedNumberScheduled")
+        total, available = updated, _count(status, "numberAvailable")
+    else:
+        wanted = _count(workload.spec, "replicas", 1)
+        updated, total = _count(status, "updatedReplicas"), _count(status, "replicas")
+        available = _count(status, "availableReplicas")
+    if workload.kind is STATEFUL_SET:  # before Kubernetes 1.22 it does not count what is available
+        available = min(_count(status, "readyReplicas"), _count(status, "availableReplicas", wanted))
+    if updated >= wanted and total <= updated and available >= wanted:
+        return ""
+    return f"{updated} of {wanted} pods updated, {available} available, {max(0, total - updated)} old"
 
 
-def _daemon_set(spec: Json, status: Json) -> Progress:
-    if (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
-        return Progress(waiting="its update strategy is OnDelete: delete its pods to go on")
-    wanted = status.get("desiredNumberScheduled", 0)
-    updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
-    if updated < wanted or available < wanted:
-        return Progress(waiting=f"{updated} of {wanted} pods updated, {available} available")
-    return Progress()
+def _count(document: Json, name: str, default: int = 0) -> int:
+    value = document.get(name)
+    return default if value is None else int(value)
 
 
-def _blocked(spec: Json) -> str:
-    strategy = spec.get("updateStrategy") or {}
+def _because(reason: str, missing: str) -> str:
+    return f"{reason}: {missing}" if reason else missing
+
+
+def _overdue(status: Json) -> bool:
+    return any(
+        c.get("type") == "Progressing" and c.get("reason") == "ProgressDeadlineExceeded"
+        for c in status.get("conditions") or ()
+    )
+
+
+def _by_strategy(workload: Workload, missing: str) -> Progress:
+    """Explain what a StatefulSet or a DaemonSet lacks: its strategy may leave pods as they are."""
+    strategy = workload.spec.get("updateStrategy") or {}
     if strategy.get("type") == "OnDelete":
-        return "its update strategy is OnDelete: delete its pods, or use RollingUpdate"
-    if (strategy.get("rollingUpdate") or {}).get("partition"):
-        return "its rolling update has a partition: pods below it keep the old version"
-    return ""
+        return Progress(waiting=f"its update strategy is OnDelete, delete its pods to go on: {missing}")
+    partition = _count(strategy.get("rollingUpdate") or {}, "partition")
+    above = max(0, _count(workload.spec, "replicas", 1) - partition)
+    if partition and _count(workload.status, "updatedReplicas") >= above:
+        return Progress(failed=f"its pods below partition {partition} keep the old version: {missing}")
+    return Progress(waiting=missing)
 
 
-def _replicated(workload: Workload, status: Json) -> Progress:
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            return Progress(
-                failed="its rollout has exceeded its progress deadline (ProgressDeadlineExceeded)"
-            )
-    if workload.kind is ROLLOUT and status.get("phase") == "Degraded":
-        return Progress(failed="the Rollout is Degraded")
-    wanted = workload.document["spec"].get("replicas", 1)
-    updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
-    available = status.get("availableReplicas", 0)
-    if updated < wanted or total > updated or available < wanted:
-        old = max(0, total - updated)
-        return Progress(waiting=f"{updated} of {wanted} replicas updated, {available} available, {old} old")
-    return Progress()
+def _rollout(workload: Workload, missing: str) -> Progress:
+    status = workload.status
+    phase = status.get("phase") or ("Degraded" if missing and _overdue(status) else "")
+    if phase == "Degraded":
+        reason = str(status.get("message") or "").partition(":")[0]
+        return Progress(failed=f"the Rollout is Degraded{f' ({reason})' if reason else ''}")
+    if workload.paused:
+        return Progress(waiting=_because(workload.paused, missing))
+    promoted = status.get("stableRS") == status.get("currentPodHash")
+    if not missing and (not promoted or phase not in {"", "Healthy"}):
+        return Progress(waiting="its pods are updated, its steps are not complete")
+    return Progress(waiting=missing)
+
+
+# --- pods ------------------------------------------------------------------------------------------------------
+
+
+def controller(pod: Json) -> Json:
+    """Return the reference to what made a pod; empty for a bare one."""
+    owners: list[Json] = pod["metadata"].get("ownerReferences") or []
+    return next((o for o in owners if o.get("controller")), {})
 
 
 def terminal(pod: Json) -> bool:
@@ -170,9 +305,14 @@ def terminal(pod: Json) -> bool:
     return (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
 
 
-def created(pod: Json) -> datetime:
-    """Return when a pod was created."""
-    return parse_instant(pod["metadata"]["creationTimestamp"])
+def leaving(document: Json) -> bool:
+    """Whether an object is being deleted. A pod signs until it is gone."""
+    return bool(document["metadata"].get("deletionTimestamp"))
+
+
+def created(document: Json) -> datetime:
+    """Return when an object was created, in whole seconds."""
+    return parse_instant(document["metadata"]["creationTimestamp"])
 
 
 def ready_since(pod: Json) -> datetime | None:

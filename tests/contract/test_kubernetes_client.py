@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,15 @@ def test_secrets_live_their_life(connection: Any, namespace: str) -> None:
     assert int(patched.metadata.resource_version) > int(replaced.metadata.resource_version)
     listed = core.list_namespaced_secret(namespace, label_selector="x=y")
     assert [item.metadata.name for item in listed.items] == ["s"]
-    assert core.delete_namespaced_secret("s", namespace).status == "Success"
+    core.delete_namespaced_secret("s", namespace)
+    with pytest.raises(client.ApiException) as gone:
+        core.read_namespaced_secret("s", namespace)
+    assert gone.value.status == 404
 
 
 def test_a_lease_is_held_with_microseconds(connection: Any, namespace: str) -> None:
     """Times of a Lease come back as they were sent."""
     leases = client.CoordinationV1Api(connection)
-    from datetime import UTC, datetime
-
     moment = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
     spec = client.V1LeaseSpec(holder_identity="me", lease_duration_seconds=30, renew_time=moment)
     lease = client.V1Lease(metadata=client.V1ObjectMeta(name="l"), spec=spec)

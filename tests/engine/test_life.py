@@ -351,12 +351,12 @@ def test_one_bad_rotation_never_stops_another(scene: Scene) -> None:
 
 def test_a_server_that_refuses_for_good_freezes_with_its_name_and_path(scene: Scene) -> None:
     """I9: 403 is not retried for ever; the message says what was asked of whom."""
-    scene.answers["GET", "/configmaps/key-accepted"] = Answer(
+    scene.answers["POST", "/configmaps"] = Answer(
         403, {}, json.dumps({"reason": "Forbidden"}).encode()
     )
     outcome = scene.run(scene.policy())
     assert outcome.result is Result.FROZEN
-    assert "GET /api/v1/namespaces/payments/configmaps/key-accepted: HTTP 403 Forbidden" in outcome.reason
+    assert "POST /api/v1/namespaces/payments/configmaps: HTTP 403 Forbidden" in outcome.reason
 
 
 def test_what_a_run_left_is_on_the_lease_for_people_and_for_the_next_run(scene: Scene) -> None:

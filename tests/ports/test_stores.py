@@ -21,7 +21,7 @@ from tests.faults.stage import Bao
 from tests.ports.store_contract import ENTRY, SECRET, Places, StorePlace, StoreTests
 from tests.vaults import logged_in
 
-pytest_plugins = ["tests.clusters"]
+pytest_plugins = ["tests.apis"]
 _names = itertools.count()
 
 

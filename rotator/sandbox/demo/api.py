@@ -19,7 +19,10 @@ _new_client: Callable[..., client.ApiClient] = config.new_client_from_config  # 
 
 
 class ApiUnavailableError(Exception):
-    """The API server did not answer."""
+    """The API server did not answer, or refused."""
+
+    status = 0
+    """The HTTP status, if there was one."""
 
 
 class Api:
@@ -67,7 +70,17 @@ class Api:
 
     def create_namespace(self) -> None:
         """Create the namespace; one that is there already is taken for a left-over, and refused."""
-        _ask(self._core.create_namespace, {"metadata": {"name": self.namespace}})
+        try:
+            _ask(self._core.create_namespace, {"metadata": {"name": self.namespace}})
+        except ApiUnavailableError as error:
+            hint = (
+                "delete it, or choose another seed"
+                if error.status == CONFLICT
+                else "is this user allowed to?"
+            )
+            raise ApiUnavailableError(
+                f"the namespace {self.namespace} cannot be made ({error}): {hint}"
+            ) from None
 
     def delete_namespace(self) -> None:
         """Delete the namespace and all that is in it."""
@@ -93,9 +106,11 @@ def _ask(call: Callable[..., Any], *args: Any) -> Json:
     except client.ApiException as error:
         if error.status == NOT_FOUND:
             raise _AbsentError from None
-        raise ApiUnavailableError(f"HTTP {error.status} {error.reason}") from None
+        refused = ApiUnavailableError(f"HTTP {error.status} {error.reason}")
+        refused.status = int(error.status or 0)
+        raise refused from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ApiUnavailableError(type(error).__name__) from None
+        raise ApiUnavailableError(f"no answer from the Kubernetes API ({type(error).__name__})") from None
 
 
 def _decoded(kind: str, document: Json) -> dict[str, str]:

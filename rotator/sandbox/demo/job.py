@@ -24,6 +24,8 @@ PAUSE = 0.15
 """Between the end of a run and the start of the next, in seconds."""
 LONGEST_PAUSE = 1.0
 """Where a run has said that nothing is due before."""
+REST = 2
+"""So many runs after a killed one are left alone, so that kills are spread over the whole life."""
 USAGE = 2
 
 
@@ -65,22 +67,27 @@ class Job:
     """Every freeze that a run reported, in its words."""
     _last: list[dict[str, Any]] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+    _ended: bool = False
 
     def run(self, stop: threading.Event) -> None:
         """Run until told to stop, or until nothing is left to do."""
         points = kill_points(self.seed)
-        point, tries, rests = next(points), 0, False
+        point, tries, rest = next(points), 0, 0
         while not stop.wait(self._pause()) and (names := self.wanted()):
-            armed = not rests and len(self.kills) < self.most_kills
-            rests = self._once(names, point if armed else None)
+            armed = not rest and len(self.kills) < self.most_kills
+            killed = self._once(names, point if armed else None)
+            rest = REST if killed else max(0, rest - 1)
             tries += armed
-            if rests:
+            if killed:
                 self.kills.append(point)
-            if rests or tries == TRIES:
+            if killed or tries == TRIES:
                 point, tries = next(points), 0
 
     def end(self) -> None:
-        """End the run that is under way."""
+        """End the run that is under way, and let no other begin."""
+        with self._starting:
+            self._ended = True
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -104,24 +111,32 @@ class Job:
 
     def _once(self, names: Sequence[str], point: KillPoint | None) -> bool:
         """Run once; return whether the run was killed."""
+        process = self._start(self.command(names, point))
+        if process is None:
+            return False
+        out, errors = process.communicate()
         self.runs += 1
-        self._process = subprocess.Popen(
-            self.command(names, point),
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        out, errors = self._process.communicate()
-        code = self._process.returncode
         self._last = []
-        if point and code == -signal.SIGKILL:
-            return True
-        if code == USAGE:
+        if point and process.returncode == -signal.SIGKILL:
+            return not self._ended
+        if process.returncode == USAGE:
             raise RotatorError(f"the job refuses to run: {errors.strip()}")
         self._note(out)
         return False
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[str] | None:
+        with self._starting:
+            if self._ended:
+                return None
+            self._process = subprocess.Popen(
+                command,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        return self._process
 
     def _pause(self) -> float:
         """Return how long to wait before the next run: longer where the last one has said that nothing is due."""

@@ -19,7 +19,7 @@ from rotator.sandbox.demo.traffic import Traffic
 from rotator.sandbox.demo.vault import Reader, consumer
 from rotator.sandbox.demo.watch import Watch
 
-MOST_KILLS = 6
+MOST_KILLS = 8
 """Of each job."""
 LONGEST = 150.0
 """Seconds after which rotations that are not done count as not finished."""
@@ -40,7 +40,7 @@ def play(*, seed: int | None = None, as_json: bool = False, context: str | None 
             finally:
                 show.end()
             figures = show.figures(dead, time.monotonic() - began)
-    screen.figures(figures, show.watch.rings, show.started)
+    screen.figures(figures, show.watch.in_order(), show.started)
     if as_json:
         print(json.dumps(figures.document()))
     return 1 if figures.failures else 0
@@ -123,7 +123,7 @@ class Show:
         reports = [report for job in self.jobs for report in job.reports.items()]
         moment = Moment(
             started=self.started,
-            rings=dict(self.watch.rings),
+            rings=self.watch.in_order(),
             reasons={ref.partition("/")[2]: str(report["reason"]) for ref, report in reports},
             signed=ledger.signed,
             verified=ledger.verified,

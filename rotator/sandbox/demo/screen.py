@@ -138,7 +138,7 @@ def _progress(moment: Moment) -> Table:
         reason = "finished" if done >= WANTED else reason
         table.add_row(
             Text(name, style="bold"),
-            Text(str(phase(ring)), style=style),
+            Text("Done" if done >= WANTED else str(phase(ring)), style=style),
             Text(f"{done}/{WANTED}"),
             Text(reason, style="dim", overflow="ellipsis", no_wrap=True),
         )

@@ -24,9 +24,11 @@ from rotator.sandbox.emulator import EmulatorServer, HttpCaller, WorkloadControl
 from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
 from rotator.sandbox.openbao import OpenBao
 
+KUBE_APISERVER = "kube-apiserver"
 SANDBOX = "sandbox"
 """The context in the kubeconfigs of our own servers."""
-SECONDS_TO_READY = 0.5
+SECONDS_TO_READY = 0.4
+TERMINATING_SECONDS = 0.6
 NO_PROXY = "127.0.0.1,localhost"
 
 
@@ -58,8 +60,8 @@ def stage(context: str | None, seed: int) -> Iterator[Stage]:
             api = _connect(kubeconfig, context, f"rotator-demo-{seed}", stack)
         except (RuntimeError, ApiUnavailableError, OSError) as error:
             raise RotatorError(f"the demo cannot start: {_sentence(error)}") from error
-        if context is None and kubeconfig and backend != "emulator":
-            backend = f"{backend} {api.version()}"
+        if backend == KUBE_APISERVER:
+            backend = f"{KUBE_APISERVER} {api.version()}"
         jwks = JwksServer()
         declared = scenarios(api.namespace, jwks.url)
         _declare(api, declared, folder)
@@ -90,14 +92,16 @@ def _start_cluster(context: str | None, folder: Path, stack: ExitStack, crew: Cr
         return None, f"context {context}"
     server: ControlPlane | EmulatorServer
     try:
-        server, name = ControlPlane(find_binaries()), "kube-apiserver"
+        server, name = ControlPlane(find_binaries()), KUBE_APISERVER
     except BinariesNotFoundError:
         server, name = EmulatorServer(), "emulator"
     stack.enter_context(server)
     caller = HttpCaller(server.url, server.admin_token, server.ca_file)
     stack.callback(caller.close)
     stack.callback(crew.end)
-    controller = WorkloadController(caller, seconds_to_ready=SECONDS_TO_READY)
+    controller = WorkloadController(
+        caller, seconds_to_ready=SECONDS_TO_READY, terminating_seconds=TERMINATING_SECONDS
+    )
     crew.start(lambda: controller.run(crew.stop), "controller")
     return str(server.kubeconfig(folder / "kubeconfig")), name
 

@@ -40,6 +40,10 @@ class Watch:
         except ApiUnavailableError:
             return
 
+    def in_order(self) -> dict[str, Ring]:
+        """Return the rings in the order of their declarations."""
+        return {s.name: self.rings[s.name] for s in self.scenarios if s.name in self.rings}
+
     def unfinished(self, kind: str = "") -> list[str]:
         """Return the rotations, of one credential kind or all, that have not gone far enough, as NAMESPACE/NAME."""
         names = [

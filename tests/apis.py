@@ -1,0 +1,49 @@
+"""Fixtures: the Kubernetes APIs that tests run on. A test module asks for them with `pytest_plugins`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rotator.sandbox.emulator import Cluster, EmulatorServer
+from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from tests.clusters import Served, official, over_http
+from tests.faults.timeline import Timeline
+from tests.faults.transport import api_client
+
+ADMIN = "sandbox-admin"
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Served]:
+    """The emulator in this process, without a network."""
+    timeline, cluster = Timeline(), Cluster(admin_token=ADMIN)
+    yield Served(
+        lambda token: api_client(
+            cluster, token, lambda _call, _body, perform: perform(), lambda: timeline.now
+        ),
+        ADMIN,
+    )
+
+
+@pytest.fixture(scope="session")
+def emulator_server() -> Iterator[Served]:
+    """The emulator behind a port, with RBAC."""
+    with EmulatorServer(rbac=True) as server:
+        served = over_http(server)
+        yield served
+        served.close()
+
+
+@pytest.fixture(scope="session")
+def kube_apiserver() -> Iterator[Served]:
+    """A real kube-apiserver with RBAC, where the envtest convention finds one."""
+    try:
+        binaries = find_binaries()
+    except BinariesNotFoundError as error:
+        pytest.skip(f"NO KUBE-APISERVER: {error}")
+    with ControlPlane(binaries) as plane:
+        served = Served(lambda token: official(plane.url, token, str(plane.ca_file)), plane.admin_token)
+        yield served
+        served.close()
