@@ -241,11 +241,12 @@ class Place(OneOf):
     @classmethod
     def extras(cls) -> tuple[str, ...]:
         """Return the optional fields that are no alternatives."""
-        return ("namespace", "propagation")
+        return ("namespace", "max_age", "propagation")
 
-    max_age: Duration = Field(
-        timedelta(hours=24),
-        description="How long a verifier may cache what it read. The default suits verifiers nobody has looked into.",
+    max_age: Duration | None = Field(
+        None,
+        description="How long a verifier may cache what it read. Default: 24h, which suits verifiers nobody has "
+        "looked into; 0s where they are restarted.",
     )
     propagation: Duration | None = Field(
         None,
@@ -463,9 +464,10 @@ class RotationPolicy(Model):
     def staleness(self, verifier: Verifier) -> Staleness:
         """How long `verifier` may work with what was there before."""
         place = verifier.place
-        return Staleness(
-            f"{to_camel(verifier.chosen)} {place_label(self, place)}", place.max_age, place.travel
-        )
+        cache = timedelta(hours=24) if place.max_age is None else place.max_age
+        if verifier.restart and place.max_age is None:
+            cache = timedelta()
+        return Staleness(f"{to_camel(verifier.chosen)} {place_label(self, place)}", cache, place.travel)
 
     @property
     def least_lead(self) -> Sum:

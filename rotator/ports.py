@@ -132,7 +132,7 @@ class Party(Protocol):
         ...
 
     def fences(self) -> Mapping[str, str]:
-        """Return the fence of each target as it was last seen, by label: a list shows whether it still is."""
+        """Return the fence of each target as it was last seen (empty: not seen in this run), by label."""
         ...
 
 

@@ -51,7 +51,7 @@ class Delivery:
 
     def fences(self) -> Mapping[str, str]:
         """Return the fence of the target as it was last seen."""
-        return {self.target.label: self._seen.fence} if self._seen else {}
+        return {self.target.label: self._seen.fence if self._seen else ""}
 
     def _deliver(self, want: Want, rendered: Rendered, *, act: bool) -> tuple[str, ...]:
         changes: tuple[str, ...] = ()
@@ -97,6 +97,11 @@ class Delivery:
             raise Superseded(
                 f"{label} carries revision {stamp.revision}, we act on revision {want.ring.revision}: "
                 "another run is ahead"
+            )
+        if stamp and stamp.version not in {v.id for v in want.ring.versions}:
+            raise Frozen(
+                f"{label} carries the version {stamp.version}, which the ring does not know: the ring was lost, or "
+                "began anew. Nothing was written there. Restore the ring; to begin anew on purpose, delete the target"
             )
         foreign = any(seen.fields.get(n) != v for n, v in fields.items() if n in seen.fields)
         if stamp is None and foreign and label not in want.known:

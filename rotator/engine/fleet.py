@@ -140,7 +140,7 @@ class Fleet:
         def renew() -> None:
             held[0] = self.leases.renew(held[0])
 
-        outcome = self._advanced(self._turn(rotation, held[0].memo, renew))
+        outcome = _abandoned(self._advanced(self._turn(rotation, held[0].memo, renew)), held[0].memo)
         try:
             self.leases.give_back(held[0], self._memo(rotation, held[0].memo, outcome))
         except RotatorError as error:
@@ -179,8 +179,17 @@ class Fleet:
             summary=outcome.summary
             if outcome.summary.revision >= before.summary.revision
             else before.summary,
-            fences={**before.fences, **outcome.fences},
+            fences={label: fence or before.fences.get(label, "") for label, fence in outcome.fences.items()},
         )
+
+
+def _abandoned(outcome: Outcome, memo: Memo) -> Outcome:
+    """Say which targets are declared no more: nobody will bring them a new version."""
+    gone = sorted(memo.fences.keys() - outcome.fences.keys()) if outcome.fences else []
+    said = [
+        f"{label} is declared no more: it keeps the version that it has, and is left alone" for label in gone
+    ]
+    return replace(outcome, steps=(*outcome.steps, *said))
 
 
 def _as_left(outcome: Outcome, memo: Memo) -> Outcome:

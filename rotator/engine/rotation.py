@@ -28,7 +28,15 @@ from rotator.core.machine import (
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Material
 from rotator.engine.outcome import Outcome, Result, Summary
-from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, RotatorError, Superseded
+from rotator.errors import (
+    Ambiguous,
+    Conflict,
+    DeadlineExceeded,
+    Frozen,
+    LeaseLost,
+    RotatorError,
+    Superseded,
+)
 from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Party, Store, Want
 
 ATTEMPTS = 5
@@ -101,10 +109,26 @@ class Turn:
             return self._loop()
         except DeadlineExceeded as error:
             return self._outcome(Result.WAITING, str(error))
-        except Superseded as error:
+        except LeaseLost as error:
             return self._outcome(Result.HELD, str(error))
+        except Superseded as error:
+            return self._superseded(error)
         except RotatorError as error:
             return self._outcome(Result.FROZEN, str(error))
+
+    def _superseded(self, error: Superseded) -> Outcome:
+        """Tell a run that was overtaken from a ring that was lost: only in the first case has the store moved on."""
+        try:
+            entry = self.rotation.store.load()
+        except (RotatorError, Unreadable):
+            return self._outcome(Result.HELD, str(error))
+        if (entry.ring.revision if entry else 0) != self.entry.ring.revision:
+            return self._outcome(Result.HELD, str(error))
+        reason = (
+            f"the ring in {self.rotation.store.label} is behind what was delivered: {error}. It was lost or an old "
+            "copy was restored. Nothing was written. Restore the latest"
+        )
+        return self._outcome(Result.FROZEN, reason)
 
     def _load(self) -> Entry:
         store = self.rotation.store
@@ -146,10 +170,16 @@ class Turn:
                     self._nap = min(LONGEST_NAP, self._nap * 1.5)
                     self._look_again()
                 case Wait(until, reason, on):
-                    return self._outcome(Result.WAITING, reason, until, on)
+                    return self._outcome(Result.WAITING, f"{self._not_begun()}{reason}", until, on)
                 case Freeze(reason, on):
                     return self._outcome(Result.FROZEN, reason, None, on)
         raise Frozen(f"no end after {MOST_TURNS} turns: this is a defect of rotator")
+
+    def _not_begun(self) -> str:
+        request, ring = self.rotation.policy.request, self.entry.ring
+        if request is None or request in ring.requests:
+            return ""
+        return f"the rotation requested ({request}) has not begun, ask again once this one is over; "
 
     def _nap_fits(self, now: datetime) -> bool:
         return now + timedelta(seconds=self._nap) < self.run.deadline.at

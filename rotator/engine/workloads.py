@@ -237,7 +237,7 @@ def _missing(workload: Workload) -> str:
     status = workload.status
     if workload.kind is DAEMON_SET:
         wanted, updated = _count(status, "desiredNumberScheduled"), _count(status, "updatedNumberScheduled")
-        total, available = updated, _count(status, "numberAvailable")
+        total, available = _count(status, "currentNumberScheduled"), _count(status, "numberAvailable")
     else:
         wanted = _count(workload.spec, "replicas", 1)
         updated, total = _count(status, "updatedReplicas"), _count(status, "replicas")
@@ -283,12 +283,11 @@ def _rollout(workload: Workload, missing: str) -> Progress:
     if phase == "Degraded":
         reason = str(status.get("message") or "").partition(":")[0]
         return Progress(failed=f"the Rollout is Degraded{f' ({reason})' if reason else ''}")
-    if workload.paused:
-        return Progress(waiting=_because(workload.paused, missing))
     promoted = status.get("stableRS") == status.get("currentPodHash")
-    if not missing and (not promoted or phase not in {"", "Healthy"}):
-        return Progress(waiting="its pods are updated, its steps are not complete")
-    return Progress(waiting=missing)
+    if not missing and promoted and (phase in {"", "Healthy"} or workload.spec.get("paused")):
+        return Progress()
+    missing = missing or "its pods are updated, its steps are not complete"
+    return Progress(waiting=_because(workload.paused, missing))
 
 
 # --- pods ------------------------------------------------------------------------------------------------------

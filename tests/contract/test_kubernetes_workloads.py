@@ -35,7 +35,7 @@ class Stage:
         """Create a workload and let it settle."""
         body = workload(KINDS[plural], "web", **spec)
         assert self.api.post(self.path(plural, ""), body).status == 201
-        self.pass_seconds(15)
+        self.pass_seconds(7)
 
     def pass_seconds(self, seconds: int) -> None:
         """Take a step a second."""
@@ -76,15 +76,15 @@ def _rollouts(api: Api) -> Iterator[None]:
 
 @pytest.fixture
 def stage(kubernetes: KubernetesServer, api: Api, namespace: str, _rollouts: None) -> Iterator[Stage]:
-    """A controller that takes two seconds to make a pod ready and three to end one."""
+    """A controller that takes one second to make a pod ready and one to end it."""
     clock = [datetime.now(UTC)]
     call = HttpCaller(kubernetes.url, kubernetes.admin_token, kubernetes.ca_file)
-    controller = WorkloadController(call, clock=lambda: clock[0], seconds_to_ready=2, terminating_seconds=3)
+    controller = WorkloadController(call, clock=lambda: clock[0], seconds_to_ready=1, terminating_seconds=1)
     made = Stage(api, namespace, controller, clock)
     yield made
     for plural in KINDS:
         api.delete(made.path(plural))
-    made.pass_seconds(6)
+    made.pass_seconds(3)
     call.close()
 
 
@@ -112,7 +112,7 @@ def test_a_restart_replaces_every_pod(stage: Stage, plural: str) -> None:
     stage.restart(plural, "2")
     assert stage.versions() == ["none", "none"]
     terminating = set()
-    for _ in range(30):
+    for _ in range(14):
         stage.pass_seconds(1)
         terminating |= {pod["metadata"]["name"] for pod in stage.pods() if "deletionTimestamp" in pod["metadata"]}
         ready = stage.status(plural).get("readyReplicas", stage.status(plural).get("numberReady"))
@@ -129,7 +129,7 @@ def test_a_deployment_says_how_it_gets_on(stage: Stage) -> None:
         "Progressing": ("True", "NewReplicaSetAvailable"),
     }
     stage.restart("deployments", "2")
-    stage.pass_seconds(3)
+    stage.pass_seconds(2)
     assert conditions(stage)["Progressing"] == ("True", "ReplicaSetUpdated")
 
 
@@ -147,7 +147,7 @@ def test_a_stateful_set_moves_its_revision_last(stage: Stage) -> None:
     stage.pass_seconds(2)
     during = stage.status("statefulsets")
     assert (during["currentRevision"], during["updateRevision"] != first) == (first, True)
-    stage.pass_seconds(25)
+    stage.pass_seconds(12)
     after = stage.status("statefulsets")
     assert after["currentRevision"] == after["updateRevision"] == during["updateRevision"]
     assert [pod["metadata"]["name"] for pod in stage.pods()] == ["web-0", "web-1"]
@@ -158,27 +158,27 @@ def test_a_paused_deployment_waits(stage: Stage) -> None:
     stage.create("deployments")
     stage.api.patch(stage.path("deployments"), {"spec": {"paused": True}})
     stage.restart("deployments", "2")
-    stage.pass_seconds(10)
+    stage.pass_seconds(4)
     status = stage.status("deployments")
     assert (stage.versions(), status["updatedReplicas"] if "updatedReplicas" in status else 0) == (["none", "none"], 0)
     assert status["observedGeneration"] == stage.api.get(stage.path("deployments")).metadata["generation"]
     stage.api.patch(stage.path("deployments"), {"spec": {"paused": None}})
-    stage.pass_seconds(20)
+    stage.pass_seconds(10)
     assert stage.versions() == ["2", "2"]
 
 
 @pytest.mark.parametrize(("mode", "reason"), [("fail", "ProgressDeadlineExceeded"), ("stall", "ReplicaSetUpdated")])
 def test_a_rollout_fails_when_told_to(stage: Stage, mode: str, reason: str) -> None:
     """The new pods never become ready; the old ones stay; only a failure passes its deadline."""
-    stage.create("deployments", progressDeadlineSeconds=8)
+    stage.create("deployments", progressDeadlineSeconds=4)
     stage.api.patch(stage.path("deployments"), {"metadata": {"annotations": {FAILURE: mode}}})
     stage.restart("deployments", "2")
-    stage.pass_seconds(20)
+    stage.pass_seconds(10)
     assert conditions(stage)["Progressing"][1] == reason
     assert stage.status("deployments")["availableReplicas"] == 2
     assert stage.versions() == ["2", "none", "none"]
     stage.api.patch(stage.path("deployments"), {"metadata": {"annotations": {FAILURE: None}}})
-    stage.pass_seconds(15)
+    stage.pass_seconds(10)
     assert stage.versions() == ["2", "2"]
     assert conditions(stage)["Progressing"] == ("True", "NewReplicaSetAvailable")
 
@@ -188,7 +188,7 @@ def test_deleting_a_workload_deletes_its_pods(stage: Stage, plural: str) -> None
     """Nothing is left of it."""
     stage.create(plural)
     assert stage.api.delete(stage.path(plural)).status == 200
-    stage.pass_seconds(8)
+    stage.pass_seconds(4)
     assert stage.pods() == []
     assert stage.api.get(f"/apis/apps/v1/namespaces/{stage.namespace}/replicasets").body["items"] == []
 
@@ -198,7 +198,7 @@ def test_scaling_makes_and_ends_pods(stage: Stage) -> None:
     stage.create("deployments")
     for replicas in (4, 1):
         stage.api.patch(stage.path("deployments") + "/scale", {"spec": {"replicas": replicas}})
-        stage.pass_seconds(10)
+        stage.pass_seconds(5)
         assert len(stage.pods()) == stage.status("deployments")["readyReplicas"] == replicas
 
 
@@ -207,6 +207,6 @@ def test_a_pod_that_is_deleted_is_replaced(stage: Stage) -> None:
     stage.create("statefulsets")
     uids = {pod["metadata"]["uid"] for pod in stage.pods()}
     stage.api.delete(f"/api/v1/namespaces/{stage.namespace}/pods/web-1")
-    stage.pass_seconds(10)
+    stage.pass_seconds(7)
     assert len({pod["metadata"]["uid"] for pod in stage.pods()} - uids) == 1
     assert stage.status("statefulsets")["readyReplicas"] == 2

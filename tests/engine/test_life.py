@@ -264,6 +264,38 @@ def test_an_old_copy_of_the_ring_is_refused(scene: Scene) -> None:
     assert "an old copy was restored" in outcome.reason
 
 
+def test_a_ring_and_a_lease_that_vanished_are_noticed_by_what_was_delivered(scene: Scene) -> None:
+    """Every document carries its version: a ring that begins anew does not know it, and does not overwrite it."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    before = scene.accepted()
+    scene.bao.server.call("DELETE", f"rotator/metadata/{scene.life}/key")
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
+    scene.stage.ask("DELETE", lease)
+    outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "which the ring does not know" in outcome.reason
+    assert scene.accepted() == before == [scene.held()]
+
+
+def test_a_ring_restored_from_an_old_copy_is_noticed_without_a_lease(scene: Scene) -> None:
+    """Every document carries the revision: an old ring is behind them."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    path = f"rotator/data/{scene.life}/key"
+    backup = scene.vault(path)
+    scene.timeline.pass_by(DAYS_30)
+    scene.until_stable(policy)
+    version = scene.vault(path)["metadata"]["version"]
+    scene.bao.server.call("POST", path, {"options": {"cas": version}, "data": backup["data"]})
+    scene.stage.ask("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key")
+    before = scene.accepted()
+    outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "is behind what was delivered" in outcome.reason
+    assert scene.accepted() == before
+
+
 # --- clocks, leases, deadlines ------------------------------------------------------------------------------------
 
 
@@ -326,6 +358,16 @@ def test_a_request_rotates_now_and_at_most_once_per_reason(scene: Scene) -> None
     scene.until_stable(policy)
     assert not scene.run(policy, request="INC-1").steps
     assert scene.run(policy, request="INC-2").steps
+    assert "INC-3) has not begun" in scene.run(policy, request="INC-3").reason
+
+
+def test_a_target_that_is_declared_no_more_is_left_alone_and_said_so(scene: Scene) -> None:
+    """Whoever still reads it will get no new version: that is said once, and then nothing is due any more."""
+    both = [{"secret": {"name": "key"}}, {"secret": {"name": "old"}}]
+    scene.until_stable(scene.policy(holders=both))
+    policy = scene.policy(holders=both[:1])
+    assert any("secret payments/old is declared no more" in s for s in scene.run(policy).steps)
+    assert scene.run(policy).result is Result.IDLE
 
 
 def test_another_algorithm_in_the_policy_is_a_reason_to_rotate(scene: Scene) -> None:
@@ -351,9 +393,7 @@ def test_one_bad_rotation_never_stops_another(scene: Scene) -> None:
 
 def test_a_server_that_refuses_for_good_freezes_with_its_name_and_path(scene: Scene) -> None:
     """I9: 403 is not retried for ever; the message says what was asked of whom."""
-    scene.answers["POST", "/configmaps"] = Answer(
-        403, {}, json.dumps({"reason": "Forbidden"}).encode()
-    )
+    scene.answers["POST", "/configmaps"] = Answer(403, {}, json.dumps({"reason": "Forbidden"}).encode())
     outcome = scene.run(scene.policy())
     assert outcome.result is Result.FROZEN
     assert "POST /api/v1/namespaces/payments/configmaps: HTTP 403 Forbidden" in outcome.reason

@@ -127,7 +127,8 @@ class StoreTests:
     """The contract of `rotator.ports.Store`."""
 
     @pytest.fixture(scope="class")
-    def places(self) -> Places:
+    @classmethod
+    def places(cls) -> Places:
         """Return what makes a new place each time."""
         raise NotImplementedError
 

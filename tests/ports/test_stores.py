@@ -73,7 +73,8 @@ class TestVaultStore(StoreTests):
     """The store in a real OpenBao, with exactly the shipped policy."""
 
     @pytest.fixture(scope="class")
-    def places(self, bao: Bao) -> Iterator[Places]:
+    @classmethod
+    def places(cls, bao: Bao) -> Iterator[Places]:
         """Return what makes paths."""
         vault = logged_in(bao)
         yield lambda: VaultPlace(bao, vault, f"stores/{next(_names)}")
@@ -192,12 +193,14 @@ class KubernetesStoreTests(StoreTests):
     """The contract, and what is true of any Kubernetes API."""
 
     @pytest.fixture(scope="class")
-    def api(self) -> Served:
+    @classmethod
+    def api(cls) -> Served:
         """Return the API."""
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def places(self, api: Served) -> Places:
+    @classmethod
+    def places(cls, api: Served) -> Places:
         """Return what makes names in one namespace."""
         namespace = api.namespace()
         return lambda: SecretPlace(api, namespace, f"rotation-key-{next(_names)}")
@@ -229,7 +232,8 @@ class TestKubernetesStoreOnTheEmulator(KubernetesStoreTests):
     """The store on the emulator in this process."""
 
     @pytest.fixture(scope="class")
-    def api(self, emulator: Served) -> Served:
+    @classmethod
+    def api(cls, emulator: Served) -> Served:
         """Return the emulator."""
         return emulator
 
@@ -238,6 +242,7 @@ class TestKubernetesStoreOnAKubeApiserver(KubernetesStoreTests):
     """The store on a real kube-apiserver."""
 
     @pytest.fixture(scope="class")
-    def api(self, kube_apiserver: Served) -> Served:
+    @classmethod
+    def api(cls, kube_apiserver: Served) -> Served:
         """Return the real one."""
         return kube_apiserver
