@@ -407,10 +407,39 @@ class Store(OneOf):
     kubernetes: KubernetesStore | None = None
 
 
+class TakeOverSecret(Model):
+    """A data key of an existing Secret in the rotation's namespace."""
+
+    name: Name
+    key: DataKey
+
+
+class TakeOverVault(VaultRef):
+    """A field of an existing Vault document."""
+
+    field: DataKey
+
+
+class TakeOver(OneOf):
+    """The credential that is in use: it becomes the first version, and nobody notices."""
+
+    secret: TakeOverSecret | None = None
+    vault: TakeOverVault | None = None
+    kid: str | None = Field(
+        None, min_length=1, description="What its tokens carry; default: derived as for new ones."
+    )
+
+    @classmethod
+    def extras(cls) -> tuple[str, ...]:
+        """Return the optional fields that are no alternatives."""
+        return ("kid",)
+
+
 class Spec(Model):
     """What is rotated, when, for whom."""
 
     credential: Credential
+    take_over: TakeOver | None = None
     every: Positive = Field(description="The period.")
     overlap: Overlap
     lead: Duration | None = Field(

@@ -50,10 +50,11 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A version just made: its id and its material."""
+    """A version just made: its id, its material, and a fingerprint of its parameters."""
 
     id: str
     material: Material
+    spec: str
 
 
 class Credential(Protocol):
@@ -66,6 +67,10 @@ class Credential(Protocol):
 
     def make(self, rotation: str, number: int) -> Made:
         """Make the material of version `number`. Only the store may hear of it before it is recorded (I4)."""
+        ...
+
+    def adopt(self, value: Sensitive, version_id: str | None, rotation: str) -> Made:
+        """Take over an existing credential. Raises ValueError, without quoting it, where that cannot be."""
         ...
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:

@@ -20,7 +20,7 @@ from rotator.engine.delivery import Delivery
 from rotator.engine.fleet import Fleet
 from rotator.engine.lease import Leases
 from rotator.engine.rollout import Rollout, Which
-from rotator.engine.rotation import Rotation, Run
+from rotator.engine.rotation import Existing, Rotation, Run
 from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden, NotFound
 from rotator.holders.mapping import Mapped, current_and_previous
@@ -166,6 +166,7 @@ def rotation(w: World, policy: RotationPolicy, *, request: str | None = None) ->
         store=_store(w, policy),
         verifiers=[_verifier(w, policy, credential, v) for v in policy.spec.verifiers],
         holders=[d for h in policy.spec.holders for d in _holder(w, policy, credential, h)],
+        existing=_existing(w, policy),
         before_activate=[_gate(w, policy, g) for g in policy.spec.gates.before_activate],
         before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
     )
@@ -279,6 +280,18 @@ def _rollout(w: World, key: str, restart: Restart | None, target: Target, namesp
         soak=restart.soak,
         at_once=restart.at_once,
     )
+
+
+def _existing(w: World, policy: RotationPolicy) -> Existing | None:
+    declared = policy.spec.take_over
+    if declared is None:
+        return None
+    if vault := declared.vault:
+        return Existing(VaultPath(w.vault, vault.mount, vault.path), vault.field, declared.kid)
+    secret = declared.secret
+    assert secret  # noqa: S101 - exactly one is set
+    target = KubernetesObject(w.kubernetes, kinds.SECRET, policy.metadata.namespace, secret.name)
+    return Existing(target, secret.key, declared.kid)
 
 
 def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:

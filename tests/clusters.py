@@ -14,6 +14,7 @@ from rotator.clients.clock import RunClock
 from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
+from rotator.ports import Deadline
 from rotator.sandbox.emulator import EmulatorServer
 
 RBAC = "rbac.authorization.k8s.io"
@@ -38,7 +39,7 @@ class Served:
     def client(self, token: str = "", *, meter: Meter | None = None, attempts: int = 1) -> Kubernetes:
         """Return the product's client, as the administrator or with `token`."""
         clock = RunClock()
-        retry = Retry(clock, clock.now() + timedelta(minutes=10), attempts)
+        retry = Retry(clock, Deadline(clock.now() + timedelta(minutes=10)), attempts)
         return Kubernetes(self.official(token or self.admin_token), retry, meter or Meter(clock))
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

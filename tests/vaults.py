@@ -16,6 +16,7 @@ from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.clients.vault import Vault, VaultSettings
 from rotator.core.sensitive import Sensitive
+from rotator.ports import Deadline
 from tests.faults.stage import Bao
 
 
@@ -61,7 +62,7 @@ def connected(env: Mapping[str, str], clock: RunClock, recorder: Recorder | None
     session = requests.Session()
     if recorder is not None:
         session.mount("https://", recorder)
-    retry = Retry(clock, clock.now() + timedelta(hours=24))
+    retry = Retry(clock, Deadline(clock.now() + timedelta(hours=24)))
     return Vault(VaultSettings.from_environment(env), retry, Meter(clock), session)
 
 

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     """Why a version is made. Stable names: they are stored, logged and shown."""
 
     FIRST = "First"
+    TAKEN_OVER = "TakenOver"
     REQUESTED = "Requested"
     SPEC_CHANGED = "SpecChanged"
     AGE = "Age"

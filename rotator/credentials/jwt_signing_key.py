@@ -50,27 +50,40 @@ class JwtSigningKey:
         """Make a key pair. The id is its RFC 7638 thumbprint, so rotation and number do not matter."""
         del rotation, number
         pem = self._generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        material = {"private_key": Sensitive(pem)}
-        return Made(_key(material).thumbprint(), material)
+        material = {"private_key": Sensitive(pem), "algorithm": Sensitive(self.algorithm)}
+        return Made(_key(material).thumbprint(), material, self.spec)
+
+    def adopt(self, value: Sensitive, version_id: str | None, rotation: str) -> Made:
+        """Take over an existing private key in PEM; its tokens may carry another `kid` than the thumbprint.
+
+        Raises ValueError, without quoting it, for what is no private key of a kind that we make.
+        """
+        del rotation
+        try:
+            private = load_pem_private_key(value.octets(), password=None)
+        except (ValueError, TypeError):
+            raise ValueError("it is no unencrypted private key in PEM") from None
+        algorithm = _fitting(private, self.algorithm)
+        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        material = {"private_key": Sensitive(pem), "algorithm": Sensitive(algorithm)}
+        bits = private.key_size if isinstance(private, rsa.RSAPrivateKey) else self.bits
+        return Made(version_id or _key(material).thumbprint(), material, JwtSigningKey(algorithm, bits).spec)
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `private_key` and `public_key` (PEM, PKCS #8 and SPKI), `jwk` (private), `kid`, `algorithm`."""
         key = _key(material)
-        private = self._described(version_id, key.as_dict(private=True))
+        private = _described(version_id, material, key.as_dict(private=True))
         return {
             "private_key": material["private_key"],
             "public_key": Sensitive(key.as_pem(private=False)),
             "jwk": Sensitive(json.dumps(private, separators=(",", ":"))),
             "kid": Sensitive(version_id),
-            "algorithm": Sensitive(self.algorithm),
+            "algorithm": material["algorithm"],
         }
 
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return the public JWK (RFC 7517) with `kid`, `alg` and `use`."""
-        return self._described(version_id, _key(material).as_dict(private=False))
-
-    def _described(self, version_id: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        return {**document, "kid": version_id, "use": "sig", "alg": self.algorithm}
+        return _described(version_id, material, _key(material).as_dict(private=False))
 
     def _generate(self) -> PrivateKey:
         if curve := _CURVES.get(self.algorithm):
@@ -85,6 +98,23 @@ _JWK_KINDS: tuple[tuple[type[Any], type[jwk.RSAKey | jwk.ECKey | jwk.OKPKey]], .
     (rsa.RSAPrivateKey, jwk.RSAKey),
     (ed25519.Ed25519PrivateKey, jwk.OKPKey),
 )
+
+
+def _described(version_id: str, material: Material, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what a verifier needs. The algorithm is the version's own: a policy may ask for another by now."""
+    return {**document, "kid": version_id, "use": "sig", "alg": material["algorithm"].reveal()}
+
+
+def _fitting(private: object, wanted: str) -> str:
+    """Return the algorithm that an existing key signs with: the one wanted where it fits, else its own."""
+    if isinstance(private, rsa.RSAPrivateKey):
+        return wanted if wanted in RSA_ALGORITHMS else "RS256"
+    if isinstance(private, ed25519.Ed25519PrivateKey):
+        return "EdDSA"
+    for algorithm, curve in _CURVES.items():
+        if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name == curve().name:
+            return algorithm
+    raise ValueError("its kind is none that JWTs are signed with here: RSA, P-256, P-384, P-521, Ed25519")
 
 
 def _key(material: Material) -> jwk.RSAKey | jwk.ECKey | jwk.OKPKey:

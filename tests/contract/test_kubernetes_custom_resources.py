@@ -12,7 +12,11 @@ from rotator.sandbox.emulator import rollout_definition
 from tests.contract.kubernetes_servers import APPLY, STRATEGIC, Api, KubernetesServer, eventually, reasons
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-ENTRY = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "v": {"type": "string"}}}
+ENTRY = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": {"type": "string"}, "v": {"type": "string"}},
+}
 SPEC = {
     "type": "object",
     "required": ["every"],
@@ -79,7 +83,12 @@ def widgets(group: str, namespace: str) -> str:
 def widget(name: str = "w", **spec: object) -> dict[str, Any]:
     """Give a Widget to create."""
     whole = {"every": "30d", **spec}
-    return {"apiVersion": "widgets.example.com/v1", "kind": "Widget", "metadata": {"name": name}, "spec": whole}
+    return {
+        "apiVersion": "widgets.example.com/v1",
+        "kind": "Widget",
+        "metadata": {"name": name},
+        "spec": whole,
+    }
 
 
 def test_unknown_fields_are_pruned_and_defaults_are_set(api: Api, widgets: str) -> None:
@@ -138,7 +147,11 @@ def test_updates_are_never_unconditional(api: Api, widgets: str) -> None:
 def test_the_status_is_written_apart(api: Api, widgets: str) -> None:
     """Through the subresource only, which changes neither spec nor labels."""
     api.post(widgets, widget())
-    change = {"metadata": {"labels": {"a": "b"}}, "spec": {"every": "99d"}, "status": {"phase": "Active", "bogus": 1}}
+    change = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"every": "99d"},
+        "status": {"phase": "Active", "bogus": 1},
+    }
     written = api.patch(f"{widgets}/w/status", change)
     assert (written.body["status"], written.body["spec"]["every"]) == ({"phase": "Active"}, "30d")
     assert "labels" not in written.metadata
@@ -225,8 +238,17 @@ def test_argo_rollouts_are_served_by_their_definition(api: Api, namespace: str) 
     """Anything goes in the spec; scale works on spec.replicas."""
     define(api, rollout_definition())
     path = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts"
-    spec = {"replicas": 2, "strategy": {"canary": {"steps": [{"setWeight": 20}]}}, "template": {"anything": True}}
-    rollout = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "r"}, "spec": spec}
+    spec = {
+        "replicas": 2,
+        "strategy": {"canary": {"steps": [{"setWeight": 20}]}},
+        "template": {"anything": True},
+    }
+    rollout = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "r"},
+        "spec": spec,
+    }
     assert api.post(path, rollout).body["spec"] == spec
     assert api.patch(f"{path}/r/scale", {"spec": {"replicas": 3}}).body["spec"] == {"replicas": 3}
     assert api.delete(f"{DEFINITIONS}/rollouts.argoproj.io").status == 200

@@ -143,14 +143,18 @@ def test_delete_waits_until_it_is_gone(kubectl: Kubectl) -> None:
 
 def test_a_job_is_made_from_a_cron_job(kubectl: Kubectl) -> None:
     """It is owned by the CronJob and has its template."""
-    kubectl("create", "cronjob", "nightly", "--image=registry.example/job:1", "--schedule=0 3 * * *", "--", "run")
+    kubectl(
+        "create", "cronjob", "nightly", "--image=registry.example/job:1", "--schedule=0 3 * * *", "--", "run"
+    )
     kubectl("create", "job", "now", "--from=cronjob/nightly")
     job = json.loads(kubectl("get", "job", "now", "-o", "json"))
     (owner,) = job["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["controller"]) == ("CronJob", "nightly", True)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert (container["image"], container["command"]) == ("registry.example/job:1", ["run"])
-    assert job["spec"]["selector"]["matchLabels"] == {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    assert job["spec"]["selector"]["matchLabels"] == {
+        "batch.kubernetes.io/controller-uid": job["metadata"]["uid"]
+    }
     assert "nightly" in kubectl("get", "cronjobs")
 
 
@@ -164,7 +168,10 @@ def test_a_rollout_is_followed_to_its_end(kubectl: Kubectl) -> None:
     kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=20s")
     pods = json.loads(kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
     current = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    assert ["kubectl.kubernetes.io/restartedAt" in pod["metadata"]["annotations"] for pod in current] == [True, True]
+    assert ["kubectl.kubernetes.io/restartedAt" in pod["metadata"]["annotations"] for pod in current] == [
+        True,
+        True,
+    ]
     assert kubectl("get", "deployment", "web").splitlines()[1].split()[:4] == ["web", "2/2", "2", "2"]
     assert "NewReplicaSetAvailable" in kubectl("describe", "deployment", "web")
 

@@ -19,7 +19,9 @@ def five(api: Api, namespace: str) -> str:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     for number in range(5):
         labels = {"number": str(number), "parity": "odd" if number % 2 else "even"}
-        made = api.post(path, {"metadata": {"name": f"c{number}", "labels": labels}, "data": {"n": str(number)}})
+        made = api.post(
+            path, {"metadata": {"name": f"c{number}", "labels": labels}, "data": {"n": str(number)}}
+        )
         assert made.status == 201
     return path
 
@@ -66,12 +68,15 @@ def test_fields_select(api: Api, five: str, namespace: str) -> None:
     assert api.get(f"{base}/secrets", fieldSelector="type=example.com/two").names == ["two"]
     about = {"kind": "Secret", "name": "one", "namespace": namespace}
     api.post(f"{base}/events", {"metadata": {"name": "e"}, "involvedObject": about})
-    assert api.get(f"{base}/events", fieldSelector="involvedObject.name=one,involvedObject.kind=Secret").names == ["e"]
+    assert api.get(
+        f"{base}/events", fieldSelector="involvedObject.name=one,involvedObject.kind=Secret"
+    ).names == ["e"]
     assert api.get(f"{base}/events", fieldSelector="involvedObject.name=two").names == []
 
 
 @pytest.mark.parametrize(
-    "query", [{"labelSelector": "=x"}, {"fieldSelector": "data.n=1"}, {"limit": "many"}, {"continue": "nonsense"}]
+    "query",
+    [{"labelSelector": "=x"}, {"fieldSelector": "data.n=1"}, {"limit": "many"}, {"continue": "nonsense"}],
 )
 def test_a_bad_query_is_refused(api: Api, five: str, query: dict[str, str]) -> None:
     """400 BadRequest."""
@@ -181,7 +186,11 @@ def test_a_watch_ends_in_time(api: Api, five: str) -> None:
 
 def test_initial_events_end_with_a_bookmark(api: Api, five: str) -> None:
     """sendInitialEvents, which informers use in place of a list."""
-    query = {"sendInitialEvents": "true", "allowWatchBookmarks": "true", "resourceVersionMatch": "NotOlderThan"}
+    query = {
+        "sendInitialEvents": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersionMatch": "NotOlderThan",
+    }
     with api.watching(five, **query) as events:
         first = [next(events) for _ in range(6)]
     assert [each["type"] for each in first] == ["ADDED"] * 5 + ["BOOKMARK"]

@@ -57,7 +57,10 @@ def test_a_json_patch_is_all_or_nothing(api: Api, config: str) -> None:
     assert patched.body["data"] == {"v": "1", "w": "1", "y": "9"}
     assert patched.metadata["annotations"] == {"a/b": "1", "a/c": "2"}
     assert "labels" not in patched.metadata
-    failing = [{"op": "add", "path": "/data/n", "value": "1"}, {"op": "test", "path": "/data/y", "value": "no"}]
+    failing = [
+        {"op": "add", "path": "/data/n", "value": "1"},
+        {"op": "test", "path": "/data/y", "value": "no"},
+    ]
     assert reasons(api.patch(config, failing, JSON)) == (422, "Invalid")
     assert "n" not in api.get(config).body["data"]
 
@@ -213,10 +216,16 @@ def test_apply_adds_to_keyed_lists_and_takes_away(api: Api, namespace: str) -> N
         (config_map("c"), {}, 422),
         (config_map("other"), {"fieldManager": "m"}, 400),
         ({"metadata": {"name": "c"}}, {"fieldManager": "m"}, 400),
-        ({**config_map("c"), "metadata": {"name": "c", "managedFields": [{"manager": "x"}]}}, {"fieldManager": "m"}, 400),
+        (
+            {**config_map("c"), "metadata": {"name": "c", "managedFields": [{"manager": "x"}]}},
+            {"fieldManager": "m"},
+            400,
+        ),
     ],
 )
-def test_a_bad_apply_is_refused(api: Api, config: str, body: object, query: dict[str, str], code: int) -> None:
+def test_a_bad_apply_is_refused(
+    api: Api, config: str, body: object, query: dict[str, str], code: int
+) -> None:
     """Without a manager, of another name, without a kind, with managed fields of its own."""
     assert reasons(api.patch(config, body, APPLY, **query))[0] == code
 

@@ -12,7 +12,12 @@ import pytest
 from rotator.sandbox.emulator import HttpCaller, WorkloadController, rollout_definition
 from tests.contract.kubernetes_servers import Api, KubernetesServer, eventually, workload
 
-KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet", "rollouts": "Rollout"}
+KINDS = {
+    "deployments": "Deployment",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
+    "rollouts": "Rollout",
+}
 FAILURE = "sandbox.rotator.dev/rollout"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -95,12 +100,18 @@ def test_a_workload_comes_up(stage: Stage, plural: str) -> None:
     status = stage.status(plural)
     generation = stage.api.get(stage.path(plural)).metadata["generation"]
     assert status["observedGeneration"] == (str(generation) if plural == "rollouts" else generation)
-    names = {"daemonsets": ("numberReady", "numberAvailable", "updatedNumberScheduled", "desiredNumberScheduled")}
+    names = {
+        "daemonsets": ("numberReady", "numberAvailable", "updatedNumberScheduled", "desiredNumberScheduled")
+    }
     counted = names.get(plural, ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"))
     assert [status[name] for name in counted] == [2, 2, 2, 2]
     for pod in stage.pods():
         ready = next(each for each in pod["status"]["conditions"] if each["type"] == "Ready")
-        assert (pod["status"]["phase"], ready["status"], pod["metadata"]["labels"]["app"]) == ("Running", "True", "web")
+        assert (pod["status"]["phase"], ready["status"], pod["metadata"]["labels"]["app"]) == (
+            "Running",
+            "True",
+            "web",
+        )
         assert pod["status"]["startTime"]
         assert pod["metadata"]["ownerReferences"][0]["controller"] is True
 
@@ -114,7 +125,9 @@ def test_a_restart_replaces_every_pod(stage: Stage, plural: str) -> None:
     terminating = set()
     for _ in range(14):
         stage.pass_seconds(1)
-        terminating |= {pod["metadata"]["name"] for pod in stage.pods() if "deletionTimestamp" in pod["metadata"]}
+        terminating |= {
+            pod["metadata"]["name"] for pod in stage.pods() if "deletionTimestamp" in pod["metadata"]
+        }
         ready = stage.status(plural).get("readyReplicas", stage.status(plural).get("numberReady"))
         assert ready >= (2 if plural in {"deployments", "rollouts"} else 1)
     assert stage.versions() == ["2", "2"]
@@ -160,14 +173,19 @@ def test_a_paused_deployment_waits(stage: Stage) -> None:
     stage.restart("deployments", "2")
     stage.pass_seconds(4)
     status = stage.status("deployments")
-    assert (stage.versions(), status["updatedReplicas"] if "updatedReplicas" in status else 0) == (["none", "none"], 0)
+    assert (stage.versions(), status["updatedReplicas"] if "updatedReplicas" in status else 0) == (
+        ["none", "none"],
+        0,
+    )
     assert status["observedGeneration"] == stage.api.get(stage.path("deployments")).metadata["generation"]
     stage.api.patch(stage.path("deployments"), {"spec": {"paused": None}})
     stage.pass_seconds(10)
     assert stage.versions() == ["2", "2"]
 
 
-@pytest.mark.parametrize(("mode", "reason"), [("fail", "ProgressDeadlineExceeded"), ("stall", "ReplicaSetUpdated")])
+@pytest.mark.parametrize(
+    ("mode", "reason"), [("fail", "ProgressDeadlineExceeded"), ("stall", "ReplicaSetUpdated")]
+)
 def test_a_rollout_fails_when_told_to(stage: Stage, mode: str, reason: str) -> None:
     """The new pods never become ready; the old ones stay; only a failure passes its deadline."""
     stage.create("deployments", progressDeadlineSeconds=4)

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from rotator.engine.outcome import Result
 from tests.faults.stage import NAMESPACE, OTHER, Bao
@@ -109,6 +111,66 @@ def test_an_opaque_secret_has_a_current_value_and_a_list_of_accepted_ones(scene:
     assert {len(v) for v in values} == {40}
 
 
+# --- taking over ------------------------------------------------------------------------------------------------
+
+
+def _existing(scene: Scene, value: bytes) -> None:
+    data = {"key": base64.b64encode(value).decode()}
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    scene.stage.ask("POST", path, {"metadata": {"name": "jwt-signing-key"}, "data": data})
+
+
+def test_a_key_in_use_is_taken_over_and_nobody_notices(scene: Scene) -> None:
+    """It is the first version under the id its tokens carry; nothing restarts until it is rotated for real."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _existing(scene, pem)
+    policy = scene.policy(
+        credential={"jwtSigningKey": {"algorithm": "RS256", "bits": 2048}},
+        takeOver={"secret": {"name": "jwt-signing-key", "key": "key"}, "kid": "2023-key"},
+        holders=[{**CLASSIC, "restart": {"workloads": [{"name": "api"}], "soak": "0s"}}],
+    )
+    scene.until_stable(policy)
+    assert scene.accepted() == ["2023-key"]
+    assert text_of(scene.stage.secret("jwt-signing-key"), "key", secret=True) == pem.decode()
+    assert scene.stage.deployment()["metadata"]["generation"] == 1
+    scene.timeline.pass_by(DAYS_30)
+    scene.until_stable(policy)
+    assert scene.accepted() != ["2023-key"]
+    assert text_of(scene.stage.secret("jwt-signing-key"), "key", secret=True) != pem.decode()
+    assert scene.stage.deployment()["metadata"]["generation"] == 2
+
+
+def test_a_key_of_another_kind_is_taken_over_as_what_it_is_and_then_replaced(scene: Scene) -> None:
+    """An RSA key where the policy asks for ES256: accepted as RS256 until its tokens have expired."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    _existing(scene, private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+    policy = scene.policy(
+        credential={"jwtSigningKey": {}},
+        takeOver={"secret": {"name": "jwt-signing-key", "key": "key"}},
+    )
+    scene.wait(scene.run(policy))
+    scene.run(policy)
+    both = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])["keys"]
+    assert [k["alg"] for k in both] == ["RS256", "ES256"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(b"not a key", "no unencrypted private key"), (None, "nothing to take over")]
+)
+def test_what_cannot_be_taken_over_freezes_and_is_left_untouched(
+    scene: Scene, value: bytes | None, expected: str
+) -> None:
+    """The message names it and never quotes it; nothing is written."""
+    if value:
+        _existing(scene, value)
+    outcome = scene.run(scene.policy(takeOver={"secret": {"name": "jwt-signing-key", "key": "key"}}))
+    assert outcome.result is Result.FROZEN
+    assert expected in outcome.reason
+    assert "not a key" not in outcome.reason
+    assert not scene.accepted()
+
+
 # --- drift ------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +245,7 @@ def test_a_secret_that_rotator_did_not_make_is_left_untouched(scene: Scene) -> N
     policy = scene.policy()
     outcome = scene.run(policy)
     assert outcome.result is Result.FROZEN
+    assert "takeOver" in outcome.reason
     assert "secret payments/key exists and was not made by rotator" in outcome.reason
     assert scene.held() == "theirs"
     scene.stage.ask("DELETE", f"{path}/key")
@@ -373,7 +436,11 @@ def test_a_target_that_is_declared_no_more_is_left_alone_and_said_so(scene: Scen
 def test_another_algorithm_in_the_policy_is_a_reason_to_rotate(scene: Scene) -> None:
     """The old key stays until its tokens have expired, whatever its algorithm."""
     scene.until_stable(scene.policy())
-    scene.until_stable(scene.policy(credential={"jwtSigningKey": {"algorithm": "ES384"}}))
+    policy = scene.policy(credential={"jwtSigningKey": {"algorithm": "ES384"}})
+    scene.run(policy)
+    both = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])["keys"]
+    assert [(k["alg"], k["kty"]) for k in both] == [("EdDSA", "OKP"), ("ES384", "EC")]
+    scene.until_stable(policy)
     document = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])
     assert [k["alg"] for k in document["keys"]] == ["ES384"]
 

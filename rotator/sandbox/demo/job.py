@@ -64,7 +64,7 @@ class Job:
     reports: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The last report on each rotation."""
     frozen: list[str] = field(default_factory=list)
-    """Every freeze that a run reported, in its words."""
+    """Every freeze that a run reported, in its words, and every run that ended without a report."""
     _last: list[dict[str, Any]] = field(default_factory=list)
     _process: subprocess.Popen[str] | None = None
     _starting: threading.Lock = field(default_factory=threading.Lock)
@@ -121,7 +121,7 @@ class Job:
             return not self._ended
         if process.returncode == USAGE:
             raise RotatorError(f"the job refuses to run: {errors.strip()}")
-        self._note(out)
+        self._note(out, process.returncode, errors)
         return False
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[str] | None:
@@ -146,11 +146,14 @@ class Job:
         left = (datetime.fromisoformat(min(due)) - datetime.now(UTC)).total_seconds()
         return min(LONGEST_PAUSE, max(PAUSE, left))
 
-    def _note(self, out: str) -> None:
-        """Keep what a run reported; one that was ended in the middle reports nothing."""
+    def _note(self, out: str, code: int, errors: str) -> None:
+        """Keep what a run reported, and the last words of one that ended without a report."""
         try:
             self._last = json.loads(out)
         except ValueError:
+            if not self._ended:
+                words = errors.strip().splitlines() or ["without a word"]
+                self.frozen.append(f"a run of {self.name} ended with {code}: {words[-1]}")
             return
         for row in self._last:
             self.reports[row["rotation"]] = row

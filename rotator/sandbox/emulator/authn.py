@@ -58,9 +58,7 @@ def service_account(namespace: str, name: str, uid: str, token_id: str = "") -> 
     """Give the user that a service account acts as."""
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
     extra = {"authentication.kubernetes.io/credential-id": [f"JTI={token_id}"]}
-    return User(
-        f"system:serviceaccount:{namespace}:{name}", groups, uid, extra if token_id else {}
-    )
+    return User(f"system:serviceaccount:{namespace}:{name}", groups, uid, extra if token_id else {})
 
 
 def _pack(value: Object) -> str:
@@ -89,9 +87,7 @@ class Tokens:
         """Say whether this is the administrator's token."""
         return hmac.compare_digest(token.encode(), self._admin_token)
 
-    def issue(
-        self, account: Object, audiences: list[str], issued: datetime, seconds: int
-    ) -> str:
+    def issue(self, account: Object, audiences: list[str], issued: datetime, seconds: int) -> str:
         """Issue a token for a ServiceAccount object (the TokenRequest API)."""
         meta, start = account["metadata"], int(issued.timestamp())
         claims = {

@@ -126,9 +126,7 @@ def authorise(call: Call, target: Target | None, *, watch: bool) -> None:
         return
     kind, verb = target.kind, verb_of(method, target, watch=watch)
     place = target.name if kind.plural == "namespaces" else target.namespace
-    wanted = Attributes(
-        verb, kind.group, kind.plural, target.subresource, place, _name_of(call, target)
-    )
+    wanted = Attributes(verb, kind.group, kind.plural, target.subresource, place, _name_of(call, target))
     if not allowed(call.state, user, wanted):
         raise forbidden(kind, target.name, _why(user, wanted, scoped=kind.namespaced))
 

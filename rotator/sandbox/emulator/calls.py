@@ -41,9 +41,7 @@ def _target(path: str, query: Mapping[str, str]) -> str:
 def cluster_call(cluster: Cluster, token: str) -> Caller:
     """Give the callable that reaches an emulated cluster in this process."""
 
-    def call(
-        method: str, path: str, query: Mapping[str, str], body: Object | None
-    ) -> tuple[int, Object]:
+    def call(method: str, path: str, query: Mapping[str, str], body: Object | None) -> tuple[int, Object]:
         raw = b"" if body is None else encode(body)
         response = cluster.handle(method, _target(path, query), _headers(method, token), raw)
         answer = response.body if isinstance(response.body, bytes) else b"".join(response.body)
@@ -62,9 +60,7 @@ class HttpCaller:
         self._connection: http.client.HTTPConnection
         if parts.scheme == "https":
             context = ssl.create_default_context(cafile=ca_file)
-            self._connection = http.client.HTTPSConnection(
-                parts.netloc, context=context, timeout=_TIMEOUT
-            )
+            self._connection = http.client.HTTPSConnection(parts.netloc, context=context, timeout=_TIMEOUT)
         else:
             self._connection = http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT)
 

@@ -116,9 +116,7 @@ def _event(obj: Object, now: datetime) -> list[Value]:
 
 def _service(obj: Object, now: datetime) -> list[Value]:
     spec = _part(obj, "spec")
-    ports = ",".join(
-        f"{port.get('port')}/{port.get('protocol')}" for port in spec.get("ports") or []
-    )
+    ports = ",".join(f"{port.get('port')}/{port.get('protocol')}" for port in spec.get("ports") or [])
     selector = selector_text(_part(spec, "selector"))
     address = spec.get("clusterIP") or "None"
     start = [_name(obj), spec.get("type", ""), address, "<none>", ports or "<none>"]

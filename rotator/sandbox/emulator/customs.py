@@ -29,9 +29,7 @@ def definition_kinds(definition: Object) -> list[Kind]:
     ordered = sorted(versions, key=lambda version: not version.get("storage"))
     storage = ordered[0]["name"] if ordered else ""
     return [
-        _version_kind(definition["spec"], version, storage)
-        for version in ordered
-        if version.get("served")
+        _version_kind(definition["spec"], version, storage) for version in ordered if version.get("served")
     ]
 
 
@@ -103,9 +101,7 @@ def _prune_map(schema: Object, value: Object) -> Object:
 
 def custom_errors(schema: Object, obj: Object) -> list[FieldError]:
     """Check a custom resource against its structural schema."""
-    rest = {
-        name: value for name, value in obj.items() if name not in {"kind", "apiVersion", "metadata"}
-    }
+    rest = {name: value for name, value in obj.items() if name not in {"kind", "apiVersion", "metadata"}}
     return list(_errors(schema, rest, ""))
 
 

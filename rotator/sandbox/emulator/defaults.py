@@ -97,9 +97,7 @@ def _deployment(obj: Object) -> None:
 
 def _stateful_set(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    _fill(
-        spec, {"replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady"}
-    )
+    _fill(spec, {"replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady"})
     strategy = spec.setdefault("updateStrategy", {})
     _fill(strategy, {"type": "RollingUpdate"})
     if strategy["type"] == "RollingUpdate":
@@ -191,9 +189,7 @@ def _pod(obj: Object) -> None:
 def _secret(obj: Object) -> None:
     strings = obj.pop("stringData", None)
     if strings:
-        written = {
-            key: base64.b64encode(str(text).encode()).decode() for key, text in strings.items()
-        }
+        written = {key: base64.b64encode(str(text).encode()).decode() for key, text in strings.items()}
         obj["data"] = {**(obj.get("data") or {}), **written}
     _fill(obj, {"type": "Opaque"})
 
@@ -214,9 +210,7 @@ def _event(obj: Object) -> None:
 
 def _service(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    _fill(
-        spec, {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"}
-    )
+    _fill(spec, {"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster"})
     for port in spec.get("ports") or []:
         _fill(port, {"protocol": "TCP", "targetPort": port.get("port")})
 

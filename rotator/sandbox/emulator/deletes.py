@@ -78,9 +78,7 @@ def _waits(kind: Kind, obj: Object, grace: int) -> bool:
     return bool(obj["metadata"].get("finalizers")) or grace > 0 or kind.name == "Namespace"
 
 
-def remove_object(
-    call: Call, target: Target, stored: Stored, options: DeleteOptions
-) -> tuple[Object, bool]:
+def remove_object(call: Call, target: Target, stored: Stored, options: DeleteOptions) -> tuple[Object, bool]:
     """Delete one object, or mark it; give the object and whether it is still there."""
     kind, obj = target.kind, stored.object
     effects.protect(kind, target.name)

@@ -91,8 +91,7 @@ def _groups(kinds: list[Kind]) -> list[str]:
 
 def _group(kinds: list[Kind], group: str) -> Object:
     entries = [
-        {"groupVersion": f"{group}/{version}", "version": version}
-        for version in _versions(kinds, group)
+        {"groupVersion": f"{group}/{version}", "version": version} for version in _versions(kinds, group)
     ]
     return {"name": group, "versions": entries, "preferredVersion": entries[0]}
 
@@ -214,8 +213,7 @@ def _openapi_index(kinds: list[Kind]) -> Object:
     places = dict.fromkeys(_place(kind.api_version) for kind in kinds)
     return {
         "paths": {
-            place: {"serverRelativeURL": f"/openapi/v3/{place}?hash={abs(hash(place)):X}"}
-            for place in places
+            place: {"serverRelativeURL": f"/openapi/v3/{place}?hash={abs(hash(place)):X}"} for place in places
         }
     }
 
@@ -240,9 +238,7 @@ def _object_path(kind: Kind) -> str:
 
 
 def _operations(kind: Kind) -> Object:
-    parameters = [
-        {"name": name, "in": "query", "schema": {"type": "string"}} for name in _WRITE_QUERY
-    ]
+    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in _WRITE_QUERY]
     operation = {
         "operationId": f"patch{kind.name}",
         "parameters": parameters,

@@ -30,9 +30,7 @@ def _unknown_in(schema: Object, value: Value, path: str) -> Iterator[str]:
 
 
 def _unknown(kind: Kind, obj: Object) -> list[str]:
-    rest = {
-        name: value for name, value in obj.items() if name not in {"kind", "apiVersion", "metadata"}
-    }
+    rest = {name: value for name, value in obj.items() if name not in {"kind", "apiVersion", "metadata"}}
     if kind.custom is not None:
         return list(_unknown_in(kind.custom.schema, rest, ""))
     return [name for name in rest if name not in kind.known_fields]

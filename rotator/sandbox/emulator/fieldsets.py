@@ -127,9 +127,7 @@ def compare(old: Object, new: Object, layout: Layout) -> tuple[FieldSet, FieldSe
 
 def _tracked(paths: Iterable[Path]) -> FieldSet:
     return frozenset(
-        path
-        for path in paths
-        if path not in _UNTRACKED and path[:2] != ("f:metadata", "f:managedFields")
+        path for path in paths if path not in _UNTRACKED and path[:2] != ("f:metadata", "f:managedFields")
     )
 
 

@@ -120,9 +120,7 @@ def reset_fields(kind: Kind, subresource: str) -> tuple[Path, ...]:
 def _without(fields: FieldSet, reset: tuple[Path, ...]) -> FieldSet:
     if not reset:
         return fields
-    return frozenset(
-        path for path in fields if not any(path[: len(each)] == each for each in reset)
-    )
+    return frozenset(path for path in fields if not any(path[: len(each)] == each for each in reset))
 
 
 def _entry(manager: Manager, holding: Holding) -> Object:
@@ -271,12 +269,7 @@ def apply_merge(
     for other, path in found:
         managers.held[other].fields -= {path}
     before = managers.held.get(manager)
-    others = {
-        path
-        for other, holding in managers.held.items()
-        if other != manager
-        for path in holding.fields
-    }
+    others = {path for other, holding in managers.held.items() if other != manager for path in holding.fields}
     if before is not None:
         merged = _abandon(merged, layout, before.fields - fields, others | set(fields))
     managers.held[manager] = Holding(fields, before.time if before else "")

@@ -150,14 +150,10 @@ def check_place(target: Target, obj: Object) -> None:
         return
     namespace, name = metadata.get("namespace") or "", metadata.get("name") or ""
     if namespace and namespace != target.namespace:
-        message = (
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
+        message = "the namespace of the provided object does not match the namespace sent on the request"
         raise bad_request(message)
     if target.name and name and name != target.name:
-        message = (
-            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
-        )
+        message = f"the name of the object ({name}) does not match the name on the URL ({target.name})"
         raise bad_request(message)
 
 

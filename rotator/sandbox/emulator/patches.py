@@ -125,8 +125,7 @@ def json_patch(target: Object, operations: Value) -> Object:
     """Give the object after a list of operations, all or nothing (RFC 6902)."""
     if not isinstance(operations, list):
         message = (
-            "error decoding patch: json: cannot unmarshal object into Go value of type "
-            "[]handlers.jsonPatchOp"
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
         )
         raise bad_request(message)
     document: Object = copy_json(target)

@@ -62,8 +62,7 @@ def patched(media: str, current: Object, patch: Value) -> Object:
         return json_patch(current, patch)
     if not isinstance(patch, dict):
         message = (
-            "error decoding patch: json: cannot unmarshal array into Go value of type "
-            "map[string]interface {}"
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
         )
         raise bad_request(message)
     if media == MERGE_PATCH:
@@ -127,22 +126,15 @@ def _apply(call: Call, target: Target, options: WriteOptions) -> Response:
 def _check_incarnation(target: Target, uid: str | None) -> None:
     """Refuse to create what the client took for an object that exists."""
     if uid:
-        why = (
-            f"uid mismatch: the provided object specified uid {uid}, and no existing object was "
-            "found"
-        )
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
         raise conflict(target.kind, target.name, why)
 
 
-def _apply_new(
-    call: Call, target: Target, applied: Object, manager: Manager, *, dry_run: bool
-) -> Stored:
+def _apply_new(call: Call, target: Target, applied: Object, manager: Manager, *, dry_run: bool) -> Stored:
     applied = {**applied, "metadata": {"name": target.name, **(applied.get("metadata") or {})}}
     empty: Object = {"metadata": {}}
     reset = reset_fields(target.kind, "")
-    _, managers = apply_merge(
-        empty, applied, layout_of(target.kind), manager, force=True, reset=reset
-    )
+    _, managers = apply_merge(empty, applied, layout_of(target.kind), manager, force=True, reset=reset)
     managers.held[manager].time = call.state.now()
     entries = managers.entries()
     return insert(call, target, applied, manager, dry_run=dry_run, managed=entries)
@@ -158,17 +150,13 @@ def _apply_over(
 ) -> Stored:
     kind, before = target.kind, in_version(target.kind, old)
     layout, reset = layout_of(kind), reset_fields(kind, target.subresource)
-    merged, managers = apply_merge(
-        before, applied, layout, manager, force=options.force, reset=reset
-    )
+    merged, managers = apply_merge(before, applied, layout, manager, force=options.force, reset=reset)
     result = normalise(kind, {**merged, "metadata": dict(merged["metadata"])}, nulls=True)
     prepare_update(kind, before, result, target.subresource)
     if not _same(before, result):
         managers.held[manager].time = call.state.now()
     entries = managers.entries()
-    return replace(
-        call, target, old, merged, manager, dry_run=options.dry_run, managed=entries
-    )
+    return replace(call, target, old, merged, manager, dry_run=options.dry_run, managed=entries)
 
 
 def _same(before: Object, after: Object) -> bool:

@@ -120,9 +120,7 @@ BUILTIN = (
         returns_deleted=True,
     ),
     Kind("", "v1", "secrets", "Secret", fields=("data", "stringData", "type", "immutable")),
-    Kind(
-        "", "v1", "configmaps", "ConfigMap", ("cm",), fields=("data", "binaryData", "immutable")
-    ),
+    Kind("", "v1", "configmaps", "ConfigMap", ("cm",), fields=("data", "binaryData", "immutable")),
     Kind(
         "",
         "v1",
@@ -228,9 +226,7 @@ BUILTIN = (
         subresources=_WORKLOAD,
         generation=True,
     ),
-    Kind(
-        "batch", "v1", "jobs", "Job", categories=_ALL, subresources=("status",), generation=True
-    ),
+    Kind("batch", "v1", "jobs", "Job", categories=_ALL, subresources=("status",), generation=True),
     Kind(
         "batch",
         "v1",

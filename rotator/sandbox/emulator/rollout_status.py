@@ -96,9 +96,7 @@ def _overdue(workload: Object, now: datetime) -> bool:
     return bool((now - parse_time(held["lastUpdateTime"])).total_seconds() > limit)
 
 
-def _progressing(
-    workload: Object, counts: Counts, desired: int, set_name: str, now: datetime
-) -> Object:
+def _progressing(workload: Object, counts: Counts, desired: int, set_name: str, now: datetime) -> Object:
     before, moment = as_object(workload.get("status")), timestamp(now)
     held = _condition_of(before, "Progressing")
     about, progressed = f'ReplicaSet "{set_name}"', _progressed(before, counts)
@@ -112,13 +110,9 @@ def _progressing(
         if held.get("status") == "False" or _overdue(workload, now):
             message = f"{about} has timed out progressing."
             reason = "ProgressDeadlineExceeded"
-            return _condition(
-                before, "Progressing", reason, message, moment, met=False, touched=False
-            )
+            return _condition(before, "Progressing", reason, message, moment, met=False, touched=False)
     message, reason = f"{about} is progressing.", "ReplicaSetUpdated"
-    return _condition(
-        before, "Progressing", reason, message, moment, met=True, touched=progressed
-    )
+    return _condition(before, "Progressing", reason, message, moment, met=True, touched=progressed)
 
 
 def _progressed(before: Object, counts: Counts) -> bool:

@@ -78,9 +78,9 @@ def rolling(pods: Sequence[Pod], desired: int, revision: str, strategy: Object) 
     waiting = sum(1 for pod in new if not pod.available)
     room = max(len(live) - (desired - unavailable) - waiting, 0)
     broken = [pod for pod in old if not pod.available]
-    retired = broken[:room] + [pod for pod in _unready_first(old) if pod.available][
-        : max(room - len(broken), 0)
-    ]
+    retired = (
+        broken[:room] + [pod for pod in _unready_first(old) if pod.available][: max(room - len(broken), 0)]
+    )
     return Moves(create, delete=tuple(pod.name for pod in surplus + retired))
 
 
@@ -122,9 +122,7 @@ def ordered(pods: Sequence[Pod], spec: Object, revision: str) -> Moves:
     return Moves(slots=tuple(create), delete=_next_ordinal(by_slot, spec, desired, revision))
 
 
-def _next_ordinal(
-    by_slot: dict[str, Pod], spec: Object, desired: int, revision: str
-) -> tuple[str, ...]:
+def _next_ordinal(by_slot: dict[str, Pod], spec: Object, desired: int, revision: str) -> tuple[str, ...]:
     """Give the one pod that a StatefulSet's rolling update replaces next."""
     strategy = as_object(spec.get("updateStrategy"))
     if strategy.get("type") == "OnDelete":

@@ -110,9 +110,7 @@ class _Listener(socketserver.ThreadingTCPServer):
         """Accept a connection; its TLS handshake happens in its own thread."""
         connection, address = super().get_request()
         if self._tls is not None:
-            connection = self._tls.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False
-            )
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._open.add(connection)
         return connection, address
 
@@ -221,5 +219,3 @@ def write_kubeconfig(path: Path, cluster: dict[str, str], token: str) -> Path:
     path.touch(mode=0o600)
     path.write_bytes(encode(config))
     return path
-
-

@@ -13,17 +13,13 @@ if TYPE_CHECKING:
 
     from .resources import Kind
 
-STALE = (
-    "the object has been modified; please apply your changes to the latest version and try again"
-)
+STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 class ApiError(Exception):
     """A refusal, with everything its Status object says."""
 
-    def __init__(
-        self, code: int, reason: str, message: str, details: Object | None = None
-    ) -> None:
+    def __init__(self, code: int, reason: str, message: str, details: Object | None = None) -> None:
         """Keep the parts of the Status object."""
         super().__init__(message)
         self.code = code
@@ -99,9 +95,7 @@ def unsupported_value(path: str, value: Value, allowed: Sequence[str]) -> FieldE
 
 def too_long(path: str, limit: int) -> FieldError:
     """Say that a field is longer than its limit in bytes."""
-    return FieldError(
-        "FieldValueTooLong", path, f"Too long: may not be more than {limit} bytes"
-    )
+    return FieldError("FieldValueTooLong", path, f"Too long: may not be more than {limit} bytes")
 
 
 def _object_details(kind: Kind, name: str) -> Object:
@@ -114,9 +108,7 @@ def _object_details(kind: Kind, name: str) -> Object:
 
 def not_found(kind: Kind, name: str) -> ApiError:
     """Say that the object does not exist (404 NotFound)."""
-    return ApiError(
-        404, "NotFound", f'{kind.qualified} "{name}" not found', _object_details(kind, name)
-    )
+    return ApiError(404, "NotFound", f'{kind.qualified} "{name}" not found', _object_details(kind, name))
 
 
 def no_such_resource() -> ApiError:
@@ -190,9 +182,8 @@ def method_not_allowed() -> ApiError:
 
 def unsupported_media(accepted: Sequence[str]) -> ApiError:
     """Say that the body's format is not understood (415 UnsupportedMediaType)."""
-    message = (
-        "the body of the request was in an unknown format - accepted media types include: "
-        + ", ".join(accepted)
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(
+        accepted
     )
     return ApiError(415, "UnsupportedMediaType", message)
 

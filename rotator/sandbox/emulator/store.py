@@ -109,9 +109,7 @@ class Store:
             keys = keys[low:high]
         return [(key, objects[key]) for key in keys]
 
-    def select_at(
-        self, storage: Storage, namespace: str, revision: int
-    ) -> list[tuple[Key, Stored]]:
+    def select_at(self, storage: Storage, namespace: str, revision: int) -> list[tuple[Key, Stored]]:
         """Give the objects as they were at a revision that is not compacted."""
         past = dict(self.select(storage, namespace))
         for change in reversed(self.since(revision)):
@@ -125,11 +123,7 @@ class Store:
 
     def namespace_contents(self, namespace: str) -> list[tuple[Storage, Key]]:
         """Give where every object of a namespace is kept."""
-        return [
-            (storage, key)
-            for storage in self._objects
-            for key, _ in self.select(storage, namespace)
-        ]
+        return [(storage, key) for storage in self._objects for key, _ in self.select(storage, namespace)]
 
     def everything(self) -> list[tuple[Storage, Key, Stored]]:
         """Give every object of every kind."""

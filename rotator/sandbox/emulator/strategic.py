@@ -56,9 +56,7 @@ def _key_of(list_name: str, parent: str) -> str | None:
     return ports_key(parent) if list_name == "ports" else MERGE_KEYS.get(list_name)
 
 
-def _merge_list(
-    current: list[Value], change: list[Value], name: str, key: str | None
-) -> list[Value]:
+def _merge_list(current: list[Value], change: list[Value], name: str, key: str | None) -> list[Value]:
     if name in PRIMITIVE_MERGE:
         return current + [item for item in change if item not in current]
     if key is None or not all(isinstance(item, dict) for item in change):
@@ -104,9 +102,7 @@ def _reorder(merged: Object, name: str, order: list[Value], parent: str) -> None
         merged[name] = _interleave(items, wanted, [_identity(item, key) for item in items], key)
 
 
-def _interleave(
-    items: list[Value], wanted: list[Value], live: list[Value], key: str | None
-) -> list[Value]:
+def _interleave(items: list[Value], wanted: list[Value], live: list[Value], key: str | None) -> list[Value]:
     """Order the items a patch names as it does, and fit the others in by their live order."""
     by_identity = {_identity(item, key): item for item in items}
     named = [value for value in dict.fromkeys(wanted) if value in by_identity]

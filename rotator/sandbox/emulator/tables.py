@@ -90,9 +90,7 @@ def _included(obj: Object, include: str) -> Object | None:
 
 def table(kind: Kind, objects: list[Object], meta: Object, include: str, now: datetime) -> Object:
     """Give objects as a Table, with as much of each in its row as the client asks for."""
-    rows = [
-        {"cells": cells_of(kind, obj, now), "object": _included(obj, include)} for obj in objects
-    ]
+    rows = [{"cells": cells_of(kind, obj, now), "object": _included(obj, include)} for obj in objects]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",

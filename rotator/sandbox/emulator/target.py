@@ -54,8 +54,6 @@ def parse_target(registry: Registry, path: str) -> Target | None:
         raise no_such_resource()
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) == _MAX_DEPTH else ""
-    if (subresource and not kind.has(subresource)) or (
-        name and kind.namespaced and not namespace
-    ):
+    if (subresource and not kind.has(subresource)) or (name and kind.namespaced and not namespace):
         raise no_such_resource()
     return Target(kind, namespace, name, subresource)

@@ -78,9 +78,7 @@ def _undecodable(kind: Kind, got: Value, place: str, want: str) -> None:
     raise bad_request(message)
 
 
-def _check_strings(
-    kind: Kind, holder: Object, name: str, place: str, element: str = "string"
-) -> None:
+def _check_strings(kind: Kind, holder: Object, name: str, place: str, element: str = "string") -> None:
     values = holder.get(name)
     if values is None:
         return
@@ -184,9 +182,7 @@ def _lease(obj: Object) -> list[FieldError]:
     spec, errors = as_object(obj.get("spec")), []
     duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
     if isinstance(duration, int) and duration <= 0:
-        errors.append(
-            invalid_value("spec.leaseDurationSeconds", duration, "must be greater than 0")
-        )
+        errors.append(invalid_value("spec.leaseDurationSeconds", duration, "must be greater than 0"))
     if isinstance(transitions, int) and transitions < 0:
         why = "must be greater than or equal to 0"
         errors.append(invalid_value("spec.leaseTransitions", transitions, why))
@@ -241,9 +237,7 @@ def _job_template(spec: Object, path: str) -> list[FieldError]:
             message = 'Required value: valid values: "OnFailure", "Never"'
             errors.append(FieldError("FieldValueRequired", place, message))
         else:
-            errors.append(
-                unsupported_value(place, pod.get("restartPolicy"), ["OnFailure", "Never"])
-            )
+            errors.append(unsupported_value(place, pod.get("restartPolicy"), ["OnFailure", "Never"]))
     return errors
 
 

@@ -155,9 +155,7 @@ class WorkloadController:
         soak = int(workload["spec"].get("minReadySeconds") or 0)
         return [view_pod(pod, now, soak) for pod in pods]
 
-    def _with_sets(
-        self, place: _Place, workload: Object, world: _World, revision: str
-    ) -> list[Object]:
+    def _with_sets(self, place: _Place, workload: Object, world: _World, revision: str) -> list[Object]:
         """Move a Deployment or a Rollout, whose pods belong to replica sets."""
         spec, meta = workload["spec"], workload["metadata"]
         sets = world.sets.get(meta["uid"], [])
@@ -177,9 +175,7 @@ class WorkloadController:
         self._write_sets(sets, world, views_by=self._views)
         return pods
 
-    def _own_set(
-        self, place: _Place, workload: Object, sets: list[Object], revision: str
-    ) -> Object | None:
+    def _own_set(self, place: _Place, workload: Object, sets: list[Object], revision: str) -> Object | None:
         name = f"{workload['metadata']['name']}-{revision}"
         found = next((each for each in sets if each["metadata"]["name"] == name), None)
         if found is not None:
@@ -239,9 +235,7 @@ class WorkloadController:
             }
             self._write_status(_SETS, each, status)
 
-    def _with_slots(
-        self, place: _Place, workload: Object, world: _World, revision: str
-    ) -> list[Object]:
+    def _with_slots(self, place: _Place, workload: Object, world: _World, revision: str) -> list[Object]:
         """Move a StatefulSet or a DaemonSet, which own their pods."""
         spec, meta = workload["spec"], workload["metadata"]
         pods = world.pods.get(meta["uid"], [])
@@ -303,9 +297,7 @@ def _set_moves(spec: Object, views: list[Pod], desired: int, revision: str) -> M
     return rolling(views, desired, revision, as_object(parameters))
 
 
-def _status(
-    place: _Place, workload: Object, views: list[Pod], set_name: str, now: datetime
-) -> Object:
+def _status(place: _Place, workload: Object, views: list[Pod], set_name: str, now: datetime) -> Object:
     numbers = statuses.count(views, set_name.rpartition("-")[2])
     if place.kind == "Rollout":
         return statuses.rollout_status(workload, numbers, set_name, now)
@@ -333,9 +325,7 @@ def _superseded(sets: list[Object], workload: Object) -> list[Object]:
     return ranked[kept:]
 
 
-def _replica_set(
-    place: _Place, workload: Object, name: str, revision: str, number: int
-) -> Object:
+def _replica_set(place: _Place, workload: Object, name: str, revision: str, number: int) -> Object:
     rollout = place.kind == "Rollout"
     label = {("rollouts-" if rollout else "") + "pod-template-hash": revision}
     template = as_object(workload["spec"]["template"])

@@ -59,10 +59,7 @@ def _check_namespace(call: Call, target: Target, name: str) -> None:
     if stored is None:
         raise not_found(call.state.registry.by_storage(_NAMESPACES), target.namespace)
     if stored.object["metadata"].get("deletionTimestamp"):
-        why = (
-            f"unable to create new content in namespace {target.namespace} because it is being "
-            "terminated"
-        )
+        why = f"unable to create new content in namespace {target.namespace} because it is being terminated"
         error = forbidden(target.kind, name, why)
         error.details = {
             **(error.details or {}),
@@ -146,9 +143,7 @@ def insert(
     return commit(call.state, kind, (target.namespace, name), obj, dry_run=dry_run)
 
 
-def commit(
-    state: State, kind: Kind, key: tuple[str, str], obj: Object, *, dry_run: bool
-) -> Stored:
+def commit(state: State, kind: Kind, key: tuple[str, str], obj: Object, *, dry_run: bool) -> Stored:
     """Keep an object, with what follows from it; a dry run only shows it."""
     if kind.custom is not None:
         obj["apiVersion"] = f"{kind.group}/{kind.custom.storage_version}"
@@ -167,8 +162,7 @@ def update(call: Call, target: Target) -> Response:
     metadata = as_object(obj.get("metadata"))
     if not metadata.get("name"):
         message = (
-            f"the name of the object ({target.name} based on URL) was undeterminable: "
-            "name must be provided"
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
         )
         raise bad_request(message)
     if old is None:
@@ -249,5 +243,3 @@ def _finished(kind: Kind, obj: Object) -> bool:
     if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
         return False
     return not metadata.get("deletionGracePeriodSeconds") and kind.name != "Namespace"
-
-

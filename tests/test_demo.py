@@ -1,0 +1,300 @@
+"""The demo: its pure parts, its ways to fail, and once from beginning to end on the emulator."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rotator.core.ring import Ring, State, Version
+from rotator.sandbox.demo.figures import Figures
+from rotator.sandbox.demo.job import FIRST_CALL, LAST_CALL, kill_points
+from rotator.sandbox.demo.ledger import Ledger
+from rotator.sandbox.demo.proof import Dead
+from rotator.sandbox.demo.scene import scenarios
+from rotator.sandbox.demo.services import Service
+from rotator.sandbox.demo.timeline import Span, axis, bars, phases
+from rotator.sandbox.demo.tokens import Key, RefusedError, Token, by_hand, by_joserfc, by_pyjwt, key_of
+from rotator.sandbox.demo.verifiers import Copies, UnreachableError
+from rotator.sandbox.victim import AFTER, BEFORE
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def ring() -> Ring:
+    old = Version(
+        id="a",
+        number=1,
+        state=State.DESTROYED,
+        reason="First",
+        spec="ES256",
+        staged_at=at(0),
+        published_at=at(1),
+        activated_at=at(1),
+        converged_at=at(3),
+        withdrawn_at=at(8),
+        destroyed_at=at(9),
+    )
+    new = Version(
+        id="b",
+        number=2,
+        state=State.ACTIVE,
+        reason="Age",
+        spec="ES256",
+        staged_at=at(2),
+        published_at=at(3),
+        activated_at=at(5),
+        converged_at=at(6),
+    )
+    return Ring(rotation="n/a", versions=(old, new))
+
+
+# --- the picture ---------------------------------------------------------------------------------------------------
+
+
+def test_a_bar_shows_each_state_of_a_version_in_its_time() -> None:
+    old, new = bars({"a": ring()}, Span(START, timedelta(seconds=10), 10), at(10))
+    assert (old.cells, new.cells) == (".████▒▒▒▒x", "  .░░█████")
+
+
+def test_a_bar_shows_nothing_of_the_future() -> None:
+    old, new = bars({"a": ring()}, Span(START, timedelta(seconds=10), 10), at(4))
+    assert (old.cells, new.cells) == (".███      ", "  .░      ")
+
+
+def test_the_axis_has_a_mark_every_ten_seconds() -> None:
+    assert axis(Span(START, timedelta(seconds=25), 25)) == "0s        10s       20s  "
+
+
+def test_phases_are_measured_from_the_instants_of_the_ring() -> None:
+    assert phases({"a": ring()}) == {
+        "publishing": 1.0,
+        "lead": 2.0,
+        "switching": 1.5,
+        "overlap": 2.0,
+        "withdrawing": 1.0,
+    }
+
+
+# --- the kill points -----------------------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_the_same_kill_points_in_the_same_order() -> None:
+    first, again, other = (list(itertools.islice(kill_points(s), 50)) for s in ("7 x", "7 x", "8 x"))
+    assert first == again != other
+    assert {p.when for p in first} == {BEFORE, AFTER}
+    assert all(FIRST_CALL <= p.call <= LAST_CALL for p in first)
+
+
+@pytest.mark.parametrize("when", [BEFORE, AFTER])
+def test_the_victim_dies_at_the_chosen_call(when: str, tmp_path: Path) -> None:
+    script = tmp_path / "calls.py"
+    script.write_text(
+        "import sys, urllib3\n"
+        "from rotator.sandbox.victim import arm\n"
+        "urllib3.connectionpool.HTTPConnectionPool.urlopen = lambda *a: print('sent', flush=True)\n"
+        "arm(2, sys.argv[1])\n"
+        "pool = urllib3.HTTPConnectionPool('localhost')\n"
+        "for _ in range(3):\n"
+        "    pool.urlopen('GET', '/')\n"
+        "    print('seen', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, script, when], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout.split() == (["sent", "seen"] if when == BEFORE else ["sent", "seen", "sent"])
+
+
+# --- the traffic can fail ------------------------------------------------------------------------------------------
+
+HMAC = Key("orders-hs256", "k1", "s" * 43, "s" * 43, "HS256")
+JWKS = json.dumps(
+    {
+        "keys": [
+            {
+                "kty": "oct",
+                "kid": "k1",
+                "alg": "HS256",
+                "use": "sig",
+                "k": "c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M",
+            }
+        ]
+    }
+)
+
+
+@pytest.mark.parametrize("read", [by_pyjwt, by_joserfc])
+def test_a_list_accepts_its_own_keys_and_no_other(read: object) -> None:
+    assert callable(read)
+    check = read(JWKS)
+    check(HMAC.sign("test").text, 0.0)
+    for stranger in (
+        Key("orders-hs256", "k2", "s" * 43, "s" * 43, "HS256"),
+        Key("o", "k1", "", "t" * 43, "HS256"),
+    ):
+        with pytest.raises(RefusedError):
+            check(stranger.sign("test").text, 0.0)
+
+
+def test_a_cookie_is_accepted_by_any_value_of_the_list_and_by_no_other() -> None:
+    key = key_of("shop-cookie", {"key": "new", "kid": "2"})
+    assert key
+    assert key.algorithm == "cookie"
+    text = key.sign("test").text
+    by_hand(json.dumps([{"id": "1", "value": "old"}, {"id": "2", "value": "new"}]))(text, 0.0)
+    with pytest.raises(RefusedError):
+        by_hand(json.dumps([{"id": "1", "value": "old"}]))(text, 0.0)
+
+
+class Refuses:
+    name, slow = "one who refuses", 0.0
+
+    def check(self, text: str) -> None:
+        raise RefusedError("unknown kid")
+
+
+def test_a_refusal_counts_while_the_token_is_valid_and_not_after() -> None:
+    import random  # noqa: PLC0415 - only here
+
+    ledger, now = Ledger(), time.time()
+    service = Service(Refuses(), ledger, random.Random(1))  # noqa: S311 - when to check
+    service.check(Token("t", "k1", now, now + 60, "signer"))
+    service.check(Token("t", "k1", now - 2, now - 1, "signer"))
+    assert (ledger.rejected, ledger.unchecked) == (1, 1)
+    assert ledger.refusals[0].document()["verifier"] == "one who refuses"
+
+
+def test_the_adversary_works_with_the_stalest_copy_that_the_policy_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("rotator.sandbox.demo.verifiers.time.monotonic", lambda: clock[0])
+    documents = iter("abc")
+    copies = Copies(lambda: next(documents), lambda text: lambda *_: seen.append(text))
+    seen: list[str] = []
+    for instant in (100.0, 101.0, 102.0):
+        clock[0] = instant
+        copies.look()
+    copies.oldest()("", 0.0)
+    copies.newest()("", 0.0)
+    assert seen == ["b", "c"]
+    clock[0] = 200.0
+    with pytest.raises(UnreachableError):
+        copies.oldest()
+
+
+def figures(**changes: object) -> Figures:
+    good: dict[str, object] = {
+        "seed": 1,
+        "backends": {},
+        "duration": 1.0,
+        "ledger": Ledger(signed=1, verified=1),
+        "dead": Dead(tried=1),
+        "rotations": 6,
+        "unfinished": (),
+        "kills": (),
+        "runs": 1,
+        "restarts_expected": 9,
+        "restarts_done": 9,
+        "phases": {},
+    }
+    return Figures(**{**good, **changes})  # type: ignore[arg-type]  # names and values are those of the class
+
+
+def test_the_promise_is_kept_where_nothing_went_wrong() -> None:
+    assert figures().failures == ()
+    assert figures().verdict.startswith("The promise was kept")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ledger": Ledger(signed=1, verified=1, rejected=1)},
+        {"ledger": Ledger()},
+        {"dead": Dead(tried=1, accepted=["x"])},
+        {"dead": Dead(tried=1, unproven=["x"])},
+        {"dead": Dead()},
+        {"unfinished": ("n/a",)},
+        {"restarts_done": 10},
+    ],
+)
+def test_the_promise_is_broken_by(changes: dict[str, object]) -> None:
+    assert figures(**changes).verdict.startswith("The promise was broken")
+
+
+def test_what_the_demo_declares_is_a_good_policy(tmp_path: Path) -> None:
+    for scenario in scenarios("rotator-demo-1", "http://127.0.0.1:1/jwks.json"):
+        (tmp_path / f"{scenario.name}.yaml").write_text(scenario.policy)
+    done = rotator("validate", "-f", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+
+
+# --- the whole -----------------------------------------------------------------------------------------------------
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "KUBEBUILDER_ASSETS": str(folder / "none"), "TMPDIR": str(folder)}
+
+
+def rotator(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rotator", *arguments]
+    env = environment(folder) if folder else None
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=200)
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    done = rotator("demo", "--context", "no-such-context", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("rotator: the demo cannot start: no cluster")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rotator", "demo", "--seed", "5"]
+    demo = subprocess.Popen(
+        command, env=environment(tmp_path), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    assert demo.stderr
+    for line in demo.stderr:
+        if "Switching" in line:
+            break
+    demo.send_signal(signal.SIGTERM)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+    assert not [p for p in Path("/proc").glob("[0-9]*") if str(tmp_path) in command_line(p)]
+
+
+def command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_the_demo_keeps_the_promise_on_the_emulator(tmp_path: Path) -> None:
+    done = rotator("demo", "--seed", "4", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = json.loads(done.stdout.splitlines()[-1])
+    assert shown["tokens"]["rejected"] == 0
+    assert shown["tokens"]["signed"] > 1000
+    assert shown["dead"]["tried"] > 50
+    assert shown["dead"]["accepted"] == 0
+    assert shown["kills"] > 0
+    assert shown["rotations"] == 6
+    assert shown["restarts"]["done"] == shown["restarts"]["expected"]
+    assert shown["backends"]["kubernetes"] == "emulator"
+    assert "The promise was kept" in done.stderr
+    assert list(tmp_path.iterdir()) == []
