@@ -1,0 +1,139 @@
+"""The job as a process: what a CronJob starts, what a node drain stops, what a person sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rotator.sandbox.emulator import Cluster, EmulatorServer
+from tests.faults.stage import TOKEN
+
+DECLARATION = """
+apiVersion: rotator.dev/v1alpha1
+kind: Rotation
+metadata: {name: key, namespace: default, labels: {team: payments}}
+spec:
+  credential: {jwtSigningKey: {algorithm: ES256}}
+  every: 30d
+  overlap: {tokenTTL: 15m}
+  store: {kubernetes: {}}
+  verifiers: [{jwks: {configMap: accepted, maxAge: 5m}}]
+  holders:
+    - secret: {name: key}
+      restart: {workloads: [{name: api}], timeout: 1h, soak: 0s}
+"""
+WORKLOAD = {
+    "metadata": {"name": "api"},
+    "spec": {
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": "api"}},
+        "template": {
+            "metadata": {"labels": {"app": "api"}},
+            "spec": {"containers": [{"name": "api", "image": "api"}]},
+        },
+    },
+}
+
+
+class Job:
+    """The command line on an emulated cluster whose one Deployment never gets ready, for nobody drives it."""
+
+    def __init__(self, cluster: Cluster, env: dict[str, str]) -> None:
+        self._cluster = cluster
+        self._env = env
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the cluster as its admin."""
+        headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+        answer = self._cluster.handle(method, path, headers, json.dumps(body).encode() if body else b"")
+        assert isinstance(answer.body, bytes)
+        return json.loads(answer.body)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command line."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "rotator", *arguments],
+            env=self._env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def lease(self) -> Any:
+        """Read the Lease of the rotation."""
+        return self.ask("GET", "/apis/coordination.k8s.io/v1/namespaces/default/leases/rotation-key")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    """A job's surroundings: a policy folder, a kubeconfig, and nothing else of this machine's environment."""
+    cluster = Cluster(admin_token=TOKEN)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "key.yaml").write_text(DECLARATION)
+    with EmulatorServer(cluster, admin_token=TOKEN) as server:
+        server.kubeconfig(tmp_path / "kubeconfig")
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "KUBECONFIG": str(tmp_path / "kubeconfig"),
+            "ROTATOR_POLICIES": str(tmp_path / "policies"),
+        }
+        made = Job(cluster, env)
+        made.ask("POST", "/apis/apps/v1/namespaces/default/deployments", WORKLOAD)
+        yield made
+
+
+def test_a_run_that_is_asked_to_stop_gives_its_lease_back(job: Job) -> None:
+    """SIGTERM, as from a node drain: the next run need not wait for the lease to expire."""
+    process = job.start("run", "-o", "json")
+    give_up = time.monotonic() + 30
+    while (job.lease().get("spec") or {}).get("holderIdentity") is None:
+        assert time.monotonic() < give_up, "the run never took its lease"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert json.loads(out)[0]["result"] == "Waiting"
+    assert job.lease()["spec"].get("holderIdentity") is None
+
+
+def test_output_for_programs_is_json_and_logs_are_json_with_stable_keys(job: Job) -> None:
+    """What a program reads comes alone on standard output; each log line is one object."""
+    done = job.run("run", "-o", "json", "--deadline", "3s")
+    row = json.loads(done.stdout)[0]
+    assert (row["rotation"], row["phase"], row["result"]) == ("default/key", "Switching", "Waiting")
+    record = json.loads(done.stderr.splitlines()[-1])
+    assert record.keys() >= {"time", "level", "message", "rotation", "result", "reason", "revision"}
+
+
+def test_status_and_plan_read_only_and_name_who_is_waited_for(job: Job) -> None:
+    """People see the workload that has not switched; nothing is written, not even a lease."""
+    job.run("run", "--deadline", "3s")
+    before = job.lease()["metadata"]["resourceVersion"]
+    for verb in ("status", "plan"):
+        done = job.run(verb, "-o", "json")
+        assert done.returncode == 0
+        assert "deployment default/api" in json.loads(done.stdout)[0]["reason"]
+    assert job.lease()["metadata"]["resourceVersion"] == before
+
+
+def test_selection_by_label_kind_name_and_shard(job: Job) -> None:
+    """What is not chosen is not touched."""
+    for options in (["-l", "team=orders"], ["--type", "sharedSecret"]):
+        assert json.loads(job.run("plan", "-o", "json", *options).stdout) == []
+    for options in (["-l", "team=payments"], ["--type", "jwtSigningKey"], ["-n", "default/key"]):
+        assert len(json.loads(job.run("plan", "-o", "json", *options).stdout)) == 1
+    shards = [json.loads(job.run("plan", "-o", "json", "--shard", f"{i}/2").stdout) for i in range(2)]
+    assert sorted(map(len, shards)) == [0, 1]
