@@ -6,8 +6,8 @@ due200_vs_raw    the writes a second of that run, as a share of a bare client's 
 idle_seconds     `rotator run` over 200 rotations of which none is due, and
 idle_peak_mb     its peak memory
 
-All is measured in one run on one machine, each side in turn, and medians are taken. So the ratios mean
-something; the seconds in `details` are those of that machine.
+All is measured in one run on one machine, each side in turn; a ratio is the median of those of all rounds. The
+seconds in `details` are those of that machine.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Effort:
     """How often and how much is measured."""
 
     pairs: int = 11
-    rounds: int = 5
+    rounds: int = 7
     due: int = 200
     scripted: int = 10
     idle: int = 5

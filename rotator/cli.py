@@ -151,7 +151,7 @@ def output_option(command: F) -> F:
 @click.version_option(__version__, prog_name="rotator")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def cli(*, verbose: bool) -> None:
-    r"""Rotate credentials so that nobody notices: verifiers accept first, holders switch, verifiers forget.
+    """Rotate credentials so that nobody notices: verifiers accept first, holders switch, verifiers forget.
 
     \b
     Exit codes: 0 done, nothing due, or waiting as planned
@@ -175,7 +175,7 @@ def cli(*, verbose: bool) -> None:
     help="A killed run is waited for so long.",
 )
 def run(*, lease: timedelta, output: str, **options: Any) -> None:
-    r"""Advance every rotation that is due. This is what the CronJobs call.
+    """Advance every rotation that is due. This is what the CronJobs call.
 
     \b
     Example: rotator run -f policies/ -l team=payments
@@ -200,7 +200,7 @@ def run(*, lease: timedelta, output: str, **options: Any) -> None:
 def rotate(
     *, name: str, reason: str, names: Sequence[str], lease: timedelta, output: str, **options: Any
 ) -> None:
-    r"""Start the rotation NAME (NAMESPACE/NAME) now, on the same safe path; at most once per reason.
+    """Start the rotation NAME (NAMESPACE/NAME) now, on the same safe path; at most once per reason.
 
     \b
     Example: rotator rotate payments/payments-jwt --reason INC-4711
@@ -217,7 +217,7 @@ def rotate(
 @policy_options
 @cluster_options
 def plan(*, output: str, **options: Any) -> None:
-    r"""Say what `run` would do now, and why. Changes nothing: it is the same code, with reads only.
+    """Say what `run` would do now, and why. Changes nothing: it is the same code, with reads only.
 
     \b
     Example: rotator plan -f policies/ -o yaml
@@ -231,7 +231,7 @@ def plan(*, output: str, **options: Any) -> None:
 @policy_options
 @cluster_options
 def status(*, output: str, **options: Any) -> None:
-    r"""One line a rotation: phase, active version, age, what comes next and when, and who is waited for.
+    """One line a rotation: phase, active version, age, what comes next and when, and who is waited for.
 
     \b
     Example: rotator status -f policies/ -o json
@@ -245,7 +245,7 @@ def status(*, output: str, **options: Any) -> None:
 @policy_options
 @output_option
 def validate(*, output: str, **options: Any) -> None:
-    r"""Check policy files, their windows and what they share. Reads no system.
+    """Check policy files, their windows and what they share. Reads no system.
 
     \b
     Example: rotator validate -f policies/
@@ -274,7 +274,7 @@ def validate(*, output: str, **options: Any) -> None:
 
 @cli.command()
 def schema() -> None:
-    r"""Print the JSON schema of policy files.
+    """Print the JSON schema of policy files.
 
     \b
     Example: rotator schema > rotation.schema.json
@@ -289,11 +289,11 @@ def schema() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The figures as one JSON object, on the last line.")
 @click.option("--context", default=None, help="Use this cluster of your kubeconfig; default: one of our own.")
 def demo(*, seed: int | None, as_json: bool, context: str | None) -> None:
-    r"""See it work on this machine: real servers, real traffic, a job that is killed, and the proof.
+    """See it work on this machine: real servers, real traffic, a job that is killed, and the proof.
 
     \b
     Example: rotator demo --seed 7
-    """
+    """ - click looks for the control character itself
     from rotator.sandbox.demo import play  # noqa: PLC0415 - needs the extra `demo`, which no other verb does
 
     sys.exit(play(seed=seed, as_json=as_json, context=context))

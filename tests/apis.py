@@ -16,10 +16,10 @@ ADMIN = "sandbox-admin"
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[Served]:
+def emulator() -> Served:
     """The emulator in this process, without a network."""
     timeline, cluster = Timeline(), Cluster(admin_token=ADMIN)
-    yield Served(
+    return Served(
         lambda token: api_client(
             cluster, token, lambda _call, _body, perform: perform(), lambda: timeline.now
         ),

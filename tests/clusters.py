@@ -55,7 +55,7 @@ class Served:
             method, self._admin.configuration.host + path, headers=headers, body=octets, preload_content=False
         )
         document = json.loads(answer.read())
-        if answer.status == 404:  # noqa: PLR2004
+        if answer.status == 404:
             return None
         assert answer.status < 400, f"{method} {path}: {answer.status}"
         return document
@@ -67,7 +67,7 @@ class Served:
         return name
 
     def account(self, namespace: str, *rules: Mapping[str, Any]) -> str:
-        """Create a service account that may do what `rules` say in its namespace, and return a token of it."""
+        """Create a service account that may do what `rules` say in its namespace, and return its name."""
         name = f"account-{next(_names)}"
         core, rbac = f"/api/v1/namespaces/{namespace}", f"/apis/{RBAC}/v1/namespaces/{namespace}"
         subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
@@ -76,8 +76,13 @@ class Served:
         self.ask("POST", f"{rbac}/roles", {"metadata": {"name": name}, "rules": list(rules)})
         binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
         self.ask("POST", f"{rbac}/rolebindings", binding)
+        return name
+
+    def token(self, namespace: str, account: str) -> str:
+        """Return a new token of a service account."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token: str = self.ask("POST", f"{core}/serviceaccounts/{name}/token", request)["status"]["token"]
+        token: str = self.ask("POST", path, request)["status"]["token"]
         return token
 
     def close(self) -> None:

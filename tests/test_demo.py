@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -29,23 +31,23 @@ from rotator.sandbox.victim import AFTER, BEFORE
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def at(seconds: float) -> datetime:
+def _at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def ring() -> Ring:
+def _ring() -> Ring:
     old = Version(
         id="a",
         number=1,
         state=State.DESTROYED,
         reason="First",
         spec="ES256",
-        staged_at=at(0),
-        published_at=at(1),
-        activated_at=at(1),
-        converged_at=at(3),
-        withdrawn_at=at(8),
-        destroyed_at=at(9),
+        staged_at=_at(0),
+        published_at=_at(1),
+        activated_at=_at(1),
+        converged_at=_at(3),
+        withdrawn_at=_at(8),
+        destroyed_at=_at(9),
     )
     new = Version(
         id="b",
@@ -53,10 +55,10 @@ def ring() -> Ring:
         state=State.ACTIVE,
         reason="Age",
         spec="ES256",
-        staged_at=at(2),
-        published_at=at(3),
-        activated_at=at(5),
-        converged_at=at(6),
+        staged_at=_at(2),
+        published_at=_at(3),
+        activated_at=_at(5),
+        converged_at=_at(6),
     )
     return Ring(rotation="n/a", versions=(old, new))
 
@@ -65,21 +67,25 @@ def ring() -> Ring:
 
 
 def test_a_bar_shows_each_state_of_a_version_in_its_time() -> None:
-    old, new = bars({"a": ring()}, Span(START, timedelta(seconds=10), 10), at(10))
+    """Staged, active, retiring, destroyed for the first; published and active for the second."""
+    old, new = bars({"a": _ring()}, Span(START, timedelta(seconds=10), 10), _at(10))
     assert (old.cells, new.cells) == (".████▒▒▒▒x", "  .░░█████")
 
 
 def test_a_bar_shows_nothing_of_the_future() -> None:
-    old, new = bars({"a": ring()}, Span(START, timedelta(seconds=10), 10), at(4))
+    """Cells after now are empty, though the span goes on."""
+    old, new = bars({"a": _ring()}, Span(START, timedelta(seconds=10), 10), _at(4))
     assert (old.cells, new.cells) == (".███      ", "  .░      ")
 
 
 def test_the_axis_has_a_mark_every_ten_seconds() -> None:
+    """A mark begins at its second."""
     assert axis(Span(START, timedelta(seconds=25), 25)) == "0s        10s       20s  "
 
 
 def test_phases_are_measured_from_the_instants_of_the_ring() -> None:
-    assert phases({"a": ring()}) == {
+    """Means over the versions that went through a phase; the first version has no lead."""
+    assert phases({"a": _ring()}) == {
         "publishing": 1.0,
         "lead": 2.0,
         "switching": 1.5,
@@ -92,6 +98,7 @@ def test_phases_are_measured_from_the_instants_of_the_ring() -> None:
 
 
 def test_a_seed_gives_the_same_kill_points_in_the_same_order() -> None:
+    """Another seed gives others; both ways to die occur."""
     first, again, other = (list(itertools.islice(kill_points(s), 50)) for s in ("7 x", "7 x", "8 x"))
     assert first == again != other
     assert {p.when for p in first} == {BEFORE, AFTER}
@@ -100,6 +107,7 @@ def test_a_seed_gives_the_same_kill_points_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("when", [BEFORE, AFTER])
 def test_the_victim_dies_at_the_chosen_call(when: str, tmp_path: Path) -> None:
+    """Before: the second call is never sent. After: it is sent, and its answer never seen."""
     script = tmp_path / "calls.py"
     script.write_text(
         "import sys, urllib3\n"
@@ -119,23 +127,13 @@ def test_the_victim_dies_at_the_chosen_call(when: str, tmp_path: Path) -> None:
 # --- the traffic can fail ------------------------------------------------------------------------------------------
 
 HMAC = Key("orders-hs256", "k1", "s" * 43, "s" * 43, "HS256")
-JWKS = json.dumps(
-    {
-        "keys": [
-            {
-                "kty": "oct",
-                "kid": "k1",
-                "alg": "HS256",
-                "use": "sig",
-                "k": "c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M",
-            }
-        ]
-    }
-)
+_OCTETS = base64.urlsafe_b64encode(b"s" * 43).rstrip(b"=").decode()
+JWKS = json.dumps({"keys": [{"kty": "oct", "kid": "k1", "alg": "HS256", "use": "sig", "k": _OCTETS}]})
 
 
 @pytest.mark.parametrize("read", [by_pyjwt, by_joserfc])
 def test_a_list_accepts_its_own_keys_and_no_other(read: object) -> None:
+    """Neither an unknown kid nor a known kid with another key is accepted."""
     assert callable(read)
     check = read(JWKS)
     check(HMAC.sign("test").text, 0.0)
@@ -148,6 +146,7 @@ def test_a_list_accepts_its_own_keys_and_no_other(read: object) -> None:
 
 
 def test_a_cookie_is_accepted_by_any_value_of_the_list_and_by_no_other() -> None:
+    """A list of two values accepts the newer; a list of the older alone does not."""
     key = key_of("shop-cookie", {"key": "new", "kid": "2"})
     assert key
     assert key.algorithm == "cookie"
@@ -157,31 +156,28 @@ def test_a_cookie_is_accepted_by_any_value_of_the_list_and_by_no_other() -> None
         by_hand(json.dumps([{"id": "1", "value": "old"}]))(text, 0.0)
 
 
-class Refuses:
+class _Refuses:
     name, slow = "one who refuses", 0.0
 
     def check(self, text: str) -> None:
-        raise RefusedError("unknown kid")
+        raise RefusedError(f"unknown kid in {text}")
 
 
 def test_a_refusal_counts_while_the_token_is_valid_and_not_after() -> None:
-    import random  # noqa: PLC0415 - only here
-
+    """Refusing a token whose time is over is right, and counted as no result."""
     ledger, now = Ledger(), time.time()
-    service = Service(Refuses(), ledger, random.Random(1))  # noqa: S311 - when to check
+    service = Service(_Refuses(), ledger, random.Random(1))  # noqa: S311 - when to check
     service.check(Token("t", "k1", now, now + 60, "signer"))
     service.check(Token("t", "k1", now - 2, now - 1, "signer"))
     assert (ledger.rejected, ledger.unchecked) == (1, 1)
     assert ledger.refusals[0].document()["verifier"] == "one who refuses"
 
 
-def test_the_adversary_works_with_the_stalest_copy_that_the_policy_allows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_adversary_works_with_the_stalest_copy_that_the_policy_allows() -> None:
+    """Copies of 0, 1 and 2 seconds of age: with 1.5 s allowed, the stalest is that of 1 s."""
     clock = [100.0]
-    monkeypatch.setattr("rotator.sandbox.demo.verifiers.time.monotonic", lambda: clock[0])
     documents = iter("abc")
-    copies = Copies(lambda: next(documents), lambda text: lambda *_: seen.append(text))
+    copies = Copies(lambda: next(documents), lambda text: lambda *_: seen.append(text), lambda: clock[0])
     seen: list[str] = []
     for instant in (100.0, 101.0, 102.0):
         clock[0] = instant
@@ -194,7 +190,7 @@ def test_the_adversary_works_with_the_stalest_copy_that_the_policy_allows(
         copies.oldest()
 
 
-def figures(**changes: object) -> Figures:
+def _figures(**changes: object) -> Figures:
     good: dict[str, object] = {
         "seed": 1,
         "backends": {},
@@ -213,8 +209,9 @@ def figures(**changes: object) -> Figures:
 
 
 def test_the_promise_is_kept_where_nothing_went_wrong() -> None:
-    assert figures().failures == ()
-    assert figures().verdict.startswith("The promise was kept")
+    """No failure, and the verdict says so."""
+    assert _figures().failures == ()
+    assert _figures().verdict.startswith("The promise was kept")
 
 
 @pytest.mark.parametrize(
@@ -230,31 +227,34 @@ def test_the_promise_is_kept_where_nothing_went_wrong() -> None:
     ],
 )
 def test_the_promise_is_broken_by(changes: dict[str, object]) -> None:
-    assert figures(**changes).verdict.startswith("The promise was broken")
+    """Each of these alone breaks it."""
+    assert _figures(**changes).verdict.startswith("The promise was broken")
 
 
 def test_what_the_demo_declares_is_a_good_policy(tmp_path: Path) -> None:
+    """The compressed windows hold the same sums as any others."""
     for scenario in scenarios("rotator-demo-1", "http://127.0.0.1:1/jwks.json"):
         (tmp_path / f"{scenario.name}.yaml").write_text(scenario.policy)
-    done = rotator("validate", "-f", str(tmp_path))
+    done = _rotator("validate", "-f", str(tmp_path))
     assert done.returncode == 0, done.stderr
 
 
 # --- the whole -----------------------------------------------------------------------------------------------------
 
 
-def environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "KUBEBUILDER_ASSETS": str(folder / "none"), "TMPDIR": str(folder)}
 
 
-def rotator(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _rotator(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rotator", *arguments]
-    env = environment(folder) if folder else None
+    env = _environment(folder) if folder else None
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=200)
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    done = rotator("demo", "--context", "no-such-context", folder=tmp_path)
+    """No traceback, exit code 1, and nothing is left behind."""
+    done = _rotator("demo", "--context", "no-such-context", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("rotator: the demo cannot start: no cluster")
     assert "Traceback" not in done.stderr
@@ -262,9 +262,10 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No process, no file."""
     command = [sys.executable, "-m", "rotator", "demo", "--seed", "5"]
     demo = subprocess.Popen(
-        command, env=environment(tmp_path), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command, env=_environment(tmp_path), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     assert demo.stderr
     for line in demo.stderr:
@@ -274,10 +275,10 @@ def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     demo.communicate(timeout=60)
     assert demo.returncode == 130
     assert list(tmp_path.iterdir()) == []
-    assert not [p for p in Path("/proc").glob("[0-9]*") if str(tmp_path) in command_line(p)]
+    assert not [p for p in Path("/proc").glob("[0-9]*") if str(tmp_path) in _command_line(p)]
 
 
-def command_line(process: Path) -> str:
+def _command_line(process: Path) -> str:
     try:
         return (process / "cmdline").read_text(errors="replace")
     except OSError:
@@ -285,7 +286,8 @@ def command_line(process: Path) -> str:
 
 
 def test_the_demo_keeps_the_promise_on_the_emulator(tmp_path: Path) -> None:
-    done = rotator("demo", "--seed", "4", "--json", folder=tmp_path)
+    """The whole of it: traffic, kills, rotations, restarts, the proof of death."""
+    done = _rotator("demo", "--seed", "4", "--json", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     shown = json.loads(done.stdout.splitlines()[-1])
     assert shown["tokens"]["rejected"] == 0

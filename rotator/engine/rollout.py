@@ -102,28 +102,24 @@ class Rollout:
         shown = list(zip(workloads, (step.progress for step in steps), strict=True))
         if failed := [f"{w.label}: {p.failed}" for w, p in shown if p.failed]:
             return replace(seen, confirmed=False, failed="; ".join(failed))
-        if waiting := [f"{w.label}: {p.waiting}" for w, p in shown if p.waiting]:
-            return self._waiting(seen, delivered, "; ".join(waiting)) if act else seen
-        return self._pods(seen, workloads, delivered)
+        waiting = "; ".join(f"{w.label}: {p.waiting}" for w, p in shown if p.waiting)
+        if waiting and not act:
+            return seen
+        if waiting and not self._late(delivered):
+            return replace(seen, confirmed=False, waiting=waiting, soon=True)
+        return self._pods(seen, workloads, delivered, waiting)
 
-    def _waiting(self, seen: Sighting, delivered: _Delivered, what: str) -> Sighting:
-        if self.timeout and self.clock.now() > delivered.since + self.timeout:
-            failed = f"not all has switched within {format_duration(self.timeout)}: {what}"
-            return replace(seen, confirmed=False, failed=failed)
-        return replace(seen, confirmed=False, waiting=what, soon=True)
+    def _late(self, delivered: _Delivered) -> bool:
+        return self.timeout is not None and self.clock.now() > delivered.since + self.timeout
 
     def _one(self, workload: Workload, delivered: _Delivered) -> _Step:
         if not workload.template and not workload.lender:
             return _Step(
                 Progress(failed="it has no pod template of its own to restart it by: name what it refers to")
             )
-        started_by_us = workload.annotation(self.key) == delivered.value
-        if (
-            started_by_us
-            or workload.lender
-            or self._reloaded(workload)
-            or delivered.precedes(workload.document)
-        ):
+        if delivered.precedes(workload.document):
+            return _Step(Progress())  # it has never known anything else, and need not work yet
+        if workload.annotation(self.key) == delivered.value or workload.lender or self._reloaded(workload):
             return _Step(progress(workload))
         if workload.leaving:
             return _Step(Progress(waiting="it is being deleted"))
@@ -170,8 +166,13 @@ class Rollout:
         else:
             self._found[position] = Workload(workload.kind, document)
 
-    def _pods(self, seen: Sighting, workloads: Sequence[Workload], delivered: _Delivered) -> Sighting:
-        """Look at the pods: all new, ready, and for the soak."""
+    def _pods(
+        self, seen: Sighting, workloads: Sequence[Workload], delivered: _Delivered, waiting: str
+    ) -> Sighting:
+        """Look at the pods: all new, ready, and for the soak.
+
+        Only an old pod is a failure after the time-out: the next rollout of somebody else's is none.
+        """
         old, unready, soaking = [], [], [self.clock.now()]
         for pod, owner in self._running(workloads):
             name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
@@ -180,14 +181,19 @@ class Rollout:
                 self._looked = self._looked and (
                     owner is not None or controller(pod).get("kind") not in _RESTARTABLE
                 )
-            elif owner and not leaving(pod):
+            elif owner and not leaving(pod) and not delivered.precedes(owner.document):
                 ready = ready_since(pod)
                 soaking += [ready + self.soak] if ready else []
                 unready += [] if ready else [name]
         if old:
-            return self._waiting(seen, delivered, f"pods that run the old version: {_some(old)}")
-        if unready:
-            return self._waiting(seen, delivered, f"pods that are not ready: {_some(unready)}")
+            waiting = waiting or f"pods that run the old version: {_some(old)}"
+        elif unready:
+            waiting = waiting or f"pods that are not ready: {_some(unready)}"
+        if old and self.timeout and self._late(delivered):
+            failed = f"not all has switched within {format_duration(self.timeout)}: {waiting}"
+            return replace(seen, confirmed=False, failed=failed)
+        if waiting:
+            return replace(seen, confirmed=False, waiting=waiting, soon=True)
         if (until := max(soaking)) > self.clock.now():
             waiting = f"all pods are ready, and have to stay so for {format_duration(self.soak)}"
             return replace(seen, confirmed=False, waiting=waiting, until=until, soon=True)

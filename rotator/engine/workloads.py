@@ -26,14 +26,21 @@ RELOADER = "reloader.stakater.com/"
 WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
 
 
-def annotation_key(rotation: str, role: str) -> str:
-    """Return the key of the pod-template annotation that carries the version a pod runs."""
+def annotation_key(rotation: str, role: str, target: str = "") -> str:
+    """Return the key of the pod-template annotation that carries the version a pod runs.
+
+    With `target` it is that target's own: a restart for one Secret is none for another that is written later.
+    """
     name = rotation.replace("/", ".")
-    tail = f".{role}"
+    tail = f".{role}-{_hash(target)}" if target else f".{role}"
     if len(name) + len(tail) > LONGEST_NAME:
-        tail = f"-{hashlib.sha256(name.encode()).hexdigest()[:HASH]}{tail}"
+        tail = f"-{_hash(name)}{tail}"
         name = name[: LONGEST_NAME - len(tail)].rstrip(".-")
     return f"{PREFIX}/{name}{tail}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH]
 
 
 @dataclass(frozen=True, slots=True)

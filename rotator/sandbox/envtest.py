@@ -9,8 +9,9 @@ import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rotator.sandbox.certificates import issue
 from rotator.sandbox.emulator.server import write_kubeconfig
@@ -50,7 +51,7 @@ def _answers(url: str, ca_file: Path | None = None, token: str = "") -> bool:
     context = ssl.create_default_context(cafile=ca_file) if ca_file else None
     try:
         with urllib.request.urlopen(request, timeout=2, context=context) as response:
-            return bool(response.status == 200)
+            return bool(response.status == HTTPStatus.OK)
     except (OSError, urllib.error.URLError):
         return False
 
@@ -83,7 +84,7 @@ class ControlPlane:
     def _etcd_url(self) -> str:
         return f"http://127.0.0.1:{self._ports[1]}"
 
-    def start(self) -> ControlPlane:
+    def start(self) -> Self:
         """Start etcd, then the API server, and wait until both answer."""
         try:
             self._start_etcd()
@@ -143,7 +144,7 @@ class ControlPlane:
             self._running.pop().stop()
         self._folder.cleanup()
 
-    def __enter__(self) -> ControlPlane:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(

@@ -26,7 +26,12 @@ class ServerProcess:
         self._log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                arguments, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env
+                arguments,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=env,
+                start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
             )
 
     def wait_until(self, ready: Callable[[], bool]) -> None:

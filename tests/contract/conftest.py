@@ -27,7 +27,7 @@ def kubernetes(request: pytest.FixtureRequest) -> Iterator[KubernetesServer]:
         pytest.skip(f"{request.param} is not held to the contract here: {why}")
     with SERVERS[request.param]() as server:
         used[request.param] = "used"
-        yield server  # type: ignore[misc]
+        yield server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

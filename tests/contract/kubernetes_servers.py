@@ -28,13 +28,22 @@ class KubernetesServer(Protocol):
     """What the suite needs of a server."""
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Where it listens."""
+
     @property
-    def admin_token(self) -> str: ...
+    def admin_token(self) -> str:
+        """The administrator's token."""
+
     @property
-    def ca_file(self) -> Path | None: ...
-    def kubeconfig(self, path: Path, token: str = "") -> Path: ...
-    def compact(self) -> None: ...
+    def ca_file(self) -> Path | None:
+        """What its certificate is verified by."""
+
+    def kubeconfig(self, path: Path, token: str = "") -> Path:
+        """Write a kubeconfig."""
+
+    def compact(self) -> None:
+        """Forget the history."""
 
 
 class Emulator(EmulatorServer):
@@ -57,8 +66,8 @@ class RealServer(ControlPlane):
         self._etcd("/v3/kv/compaction", {"revision": revision, "physical": True})
 
     def _etcd(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        request = urllib.request.Request(self._etcd_url + path, json.dumps(body).encode())  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+        request = urllib.request.Request(self._etcd_url + path, json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=10) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
 
@@ -154,7 +163,7 @@ class Api:
         *,
         media: str = "application/json",
         accept: str = "application/json",
-        **query: object,
+        **query: Any,
     ) -> Answer:
         """Send one request."""
         target = f"{path}?{urlencode(query)}" if query else path
@@ -167,28 +176,28 @@ class Api:
             self._connection.close()
             raise
 
-    def get(self, path: str, *, accept: str = "application/json", **query: object) -> Answer:
+    def get(self, path: str, *, accept: str = "application/json", **query: Any) -> Answer:
         """GET."""
         return self.call("GET", path, accept=accept, **query)
 
-    def post(self, path: str, body: object, **query: object) -> Answer:
+    def post(self, path: str, body: object, **query: Any) -> Answer:
         """POST."""
         return self.call("POST", path, body, **query)
 
-    def put(self, path: str, body: object, **query: object) -> Answer:
+    def put(self, path: str, body: object, **query: Any) -> Answer:
         """PUT."""
         return self.call("PUT", path, body, **query)
 
-    def patch(self, path: str, body: object, media: str = MERGE, **query: object) -> Answer:
+    def patch(self, path: str, body: object, media: str = MERGE, **query: Any) -> Answer:
         """PATCH."""
         return self.call("PATCH", path, body, media=media, **query)
 
-    def delete(self, path: str, body: object = None, **query: object) -> Answer:
+    def delete(self, path: str, body: object = None, **query: Any) -> Answer:
         """DELETE."""
         return self.call("DELETE", path, body, **query)
 
     @contextmanager
-    def watching(self, path: str, **query: object) -> Iterator[Iterator[dict[str, Any]]]:
+    def watching(self, path: str, **query: Any) -> Iterator[Iterator[dict[str, Any]]]:
         """Watch, on a connection of its own, and give the events as they come."""
         connection = self._connect()
         target = f"{path}?{urlencode({'watch': 'true', 'timeoutSeconds': 20, **query})}"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rotator.sandbox.certificates import issue
+from rotator.sandbox.emulator import Cluster, EmulatorServer, HttpCaller
 from tests.contract.kubernetes_servers import Api, config_map, eventually, reasons
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -16,6 +20,7 @@ REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 
 
 def accounts(namespace: str) -> str:
+    """Give the path of service accounts."""
     return f"/api/v1/namespaces/{namespace}/serviceaccounts"
 
 
@@ -55,6 +60,18 @@ def rule(*verbs: str, resource: str = "configmaps", names: tuple[str, ...] = ())
     """Give a PolicyRule about a core resource."""
     whole: dict[str, Any] = {"apiGroups": [""], "resources": [resource], "verbs": list(verbs)}
     return {**whole, "resourceNames": list(names)} if names else whole
+
+
+def test_the_emulator_can_speak_tls(tmp_path: Path) -> None:
+    """Clients verify it by its CA; without the CA they refuse it."""
+    with EmulatorServer(Cluster(admin_token="secret"), tls=issue(tmp_path)) as server:
+        trusting = HttpCaller(server.url, server.admin_token, server.ca_file)
+        assert trusting("GET", "/api/v1/namespaces/default", {}, None)[0] == 200
+        trusting.close()
+        stranger = HttpCaller(server.url, server.admin_token)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            stranger("GET", "/version", {}, None)
+        stranger.close()
 
 
 def test_a_token_says_whose_it_is_and_until_when(api: Api, namespace: str) -> None:
@@ -164,7 +181,7 @@ def test_an_account_may_do_what_its_role_says_and_no_more(api: Api, namespace: s
 
 
 def test_a_role_can_be_for_named_objects(api: Api, namespace: str) -> None:
-    """resourceNames are honoured, for lists too when they select by that name."""
+    """The resourceNames are honoured, for lists too when they select by that name."""
     allow(api, namespace, "app", rule("get", "patch", "list", "watch", resource="secrets", names=("mine",)))
     path = f"/api/v1/namespaces/{namespace}/secrets"
     for name in ("mine", "other"):

@@ -13,14 +13,17 @@ SECRET = {"metadata": {"name": "s", "labels": {"a": "b"}}, "stringData": {"passw
 
 
 def secrets(namespace: str) -> str:
+    """Give the path of Secrets."""
     return f"/api/v1/namespaces/{namespace}/secrets"
 
 
 def config_maps(namespace: str) -> str:
+    """Give the path of ConfigMaps."""
     return f"/api/v1/namespaces/{namespace}/configmaps"
 
 
 def leases(namespace: str) -> str:
+    """Give the path of Leases."""
     return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
 

@@ -15,7 +15,8 @@ from tests.contract.kubernetes_servers import KubernetesServer
 @pytest.fixture
 def connection(kubernetes: KubernetesServer, tmp_path: Path) -> Any:
     """A client set up from the kubeconfig."""
-    made = config.new_client_from_config(str(kubernetes.kubeconfig(tmp_path / "config")))
+    setup: Any = config
+    made = setup.new_client_from_config(str(kubernetes.kubeconfig(tmp_path / "config")))
     yield made
     made.close()
     made.rest_client.pool_manager.clear()
@@ -23,7 +24,7 @@ def connection(kubernetes: KubernetesServer, tmp_path: Path) -> Any:
 
 def test_secrets_live_their_life(connection: Any, namespace: str) -> None:
     """Create, read, replace with a fence, patch, list and delete, as typed objects."""
-    core = client.CoreV1Api(connection)
+    core: Any = client.CoreV1Api(connection)
     body = client.V1Secret(metadata=client.V1ObjectMeta(name="s"), string_data={"a": "1"})
     made = core.create_namespaced_secret(namespace, body, field_manager="contract")
     assert (made.data, made.type) == ({"a": "MQ=="}, "Opaque")
@@ -45,7 +46,7 @@ def test_secrets_live_their_life(connection: Any, namespace: str) -> None:
 
 def test_a_lease_is_held_with_microseconds(connection: Any, namespace: str) -> None:
     """Times of a Lease come back as they were sent."""
-    leases = client.CoordinationV1Api(connection)
+    leases: Any = client.CoordinationV1Api(connection)
     moment = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
     spec = client.V1LeaseSpec(holder_identity="me", lease_duration_seconds=30, renew_time=moment)
     lease = client.V1Lease(metadata=client.V1ObjectMeta(name="l"), spec=spec)
@@ -54,7 +55,7 @@ def test_a_lease_is_held_with_microseconds(connection: Any, namespace: str) -> N
 
 def test_a_workload_is_restarted_by_an_annotation(connection: Any, namespace: str) -> None:
     """The client's patch is a strategic merge patch for dictionaries."""
-    apps = client.AppsV1Api(connection)
+    apps: Any = client.AppsV1Api(connection)
     labels = {"app": "web"}
     pod = client.V1PodSpec(containers=[client.V1Container(name="c", image="i")])
     template = client.V1PodTemplateSpec(metadata=client.V1ObjectMeta(labels=labels), spec=pod)
@@ -68,9 +69,10 @@ def test_a_workload_is_restarted_by_an_annotation(connection: Any, namespace: st
 
 def test_a_watch_yields_typed_objects(connection: Any, namespace: str) -> None:
     """Until it is stopped."""
-    core = client.CoreV1Api(connection)
+    core: Any = client.CoreV1Api(connection)
     core.create_namespaced_config_map(namespace, client.V1ConfigMap(metadata={"name": "c"}, data={"a": "1"}))
-    watcher, seen = watch.Watch(), []
+    setup: Any = watch
+    watcher, seen = setup.Watch(), []
     for event in watcher.stream(core.list_namespaced_config_map, namespace, timeout_seconds=20):
         seen.append((event["type"], event["object"].metadata.name))
         if event["type"] == "ADDED":
@@ -82,7 +84,7 @@ def test_a_watch_yields_typed_objects(connection: Any, namespace: str) -> None:
 
 def test_pages_are_walked_by_their_token(connection: Any, namespace: str) -> None:
     """_continue."""
-    core = client.CoreV1Api(connection)
+    core: Any = client.CoreV1Api(connection)
     for number in range(3):
         core.create_namespaced_config_map(namespace, client.V1ConfigMap(metadata={"name": f"c{number}"}))
     names, token = [], None
@@ -95,14 +97,13 @@ def test_pages_are_walked_by_their_token(connection: Any, namespace: str) -> Non
 
 def test_a_token_is_requested_and_reviewed(connection: Any, namespace: str) -> None:
     """TokenRequest and TokenReview, typed."""
-    core = client.CoreV1Api(connection)
+    core: Any = client.CoreV1Api(connection)
     core.create_namespaced_service_account(namespace, client.V1ServiceAccount(metadata={"name": "app"}))
     request = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=["vault"]))
     token = core.create_namespaced_service_account_token("app", namespace, request).status.token
     spec = client.V1TokenReviewSpec(token=token, audiences=["vault"])
-    status = (
-        client.AuthenticationV1Api(connection).create_token_review(client.V1TokenReview(spec=spec)).status
-    )
+    reviews: Any = client.AuthenticationV1Api(connection)
+    status = reviews.create_token_review(client.V1TokenReview(spec=spec)).status
     assert (status.authenticated, status.user.username) == (True, f"system:serviceaccount:{namespace}:app")
 
 
@@ -117,7 +118,7 @@ def test_custom_objects_are_dictionaries(connection: Any, namespace: str) -> Non
 
 def test_an_event_is_recorded(connection: Any, namespace: str) -> None:
     """On an object, and found by it."""
-    core = client.CoreV1Api(connection)
+    core: Any = client.CoreV1Api(connection)
     about = client.V1ObjectReference(kind="Secret", namespace=namespace, name="s")
     event = client.CoreV1Event(
         metadata=client.V1ObjectMeta(generate_name="e-"),

@@ -80,7 +80,7 @@ def widgets(group: str, namespace: str) -> str:
     return f"/apis/{group}/v1/namespaces/{namespace}/widgets"
 
 
-def widget(name: str = "w", **spec: object) -> dict[str, Any]:
+def widget(name: str = "w", **spec: Any) -> dict[str, Any]:
     """Give a Widget to create."""
     whole = {"every": "30d", **spec}
     return {
@@ -93,7 +93,8 @@ def widget(name: str = "w", **spec: object) -> dict[str, Any]:
 
 def test_unknown_fields_are_pruned_and_defaults_are_set(api: Api, widgets: str) -> None:
     """Structural schemas: free-form parts keep everything; a status on create is dropped."""
-    free, more = {"x": {"y": [1, None]}}, {"bogus": 1, "labels": {"a": "b"}, "surge": "5%"}
+    free = {"x": {"y": [1, None]}}
+    more: dict[str, Any] = {"bogus": 1, "labels": {"a": "b"}, "surge": "5%"}
     made = api.post(widgets, {**widget(free=free, **more), "status": {"phase": "no"}, "top": 1})
     assert made.body["spec"] == {"every": "30d", "keep": 3, "free": free, "labels": {"a": "b"}, "surge": "5%"}
     assert not {"status", "top"} & made.body.keys()

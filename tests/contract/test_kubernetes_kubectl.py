@@ -21,10 +21,10 @@ def deployment(**spec: object) -> str:
 
 
 @pytest.fixture
-def rolling(kubernetes: KubernetesServer) -> Iterator[None]:
+def rolling(kubernetes: KubernetesServer, namespace: str) -> Iterator[None]:
     """Workloads progress while the test runs."""
     call = HttpCaller(kubernetes.url, kubernetes.admin_token, kubernetes.ca_file)
-    controller = WorkloadController(call, seconds_to_ready=0.1, terminating_seconds=0.1)
+    controller = WorkloadController(call, seconds_to_ready=0.1, terminating_seconds=0.1, namespace=namespace)
     stop = threading.Event()
     thread = threading.Thread(target=controller.run, args=(stop, 0.05))
     thread.start()
@@ -98,7 +98,7 @@ def test_a_dry_run_on_the_server_creates_nothing(kubectl: Kubectl) -> None:
 
 
 def test_an_unknown_field_is_reported(kubectl: Kubectl) -> None:
-    """kubectl asks for strict field validation."""
+    """Since kubectl asks for strict field validation."""
     odd = yaml.safe_dump({**config_map("c"), "bogus": 1})
     assert 'unknown field "bogus"' in kubectl("apply", "-f", "-", stdin=odd, fails=True)
 
@@ -160,7 +160,7 @@ def test_a_job_is_made_from_a_cron_job(kubectl: Kubectl) -> None:
 
 @pytest.mark.usefixtures("rolling")
 def test_a_rollout_is_followed_to_its_end(kubectl: Kubectl) -> None:
-    """rollout restart and rollout status, and what is left to see."""
+    """By rollout restart and rollout status, and what is left to see."""
     kubectl("apply", "-f", "-", stdin=deployment())
     assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout=20s")
     kubectl("rollout", "restart", "deployment/web")

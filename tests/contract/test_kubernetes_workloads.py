@@ -84,7 +84,9 @@ def stage(kubernetes: KubernetesServer, api: Api, namespace: str, _rollouts: Non
     """A controller that takes one second to make a pod ready and one to end it."""
     clock = [datetime.now(UTC)]
     call = HttpCaller(kubernetes.url, kubernetes.admin_token, kubernetes.ca_file)
-    controller = WorkloadController(call, clock=lambda: clock[0], seconds_to_ready=1, terminating_seconds=1)
+    controller = WorkloadController(
+        call, clock=lambda: clock[0], seconds_to_ready=1, terminating_seconds=1, namespace=namespace
+    )
     made = Stage(api, namespace, controller, clock)
     yield made
     for plural in KINDS:
@@ -128,7 +130,8 @@ def test_a_restart_replaces_every_pod(stage: Stage, plural: str) -> None:
         terminating |= {
             pod["metadata"]["name"] for pod in stage.pods() if "deletionTimestamp" in pod["metadata"]
         }
-        ready = stage.status(plural).get("readyReplicas", stage.status(plural).get("numberReady"))
+        status = stage.status(plural)
+        ready = status["numberReady"] if plural == "daemonsets" else status["readyReplicas"]
         assert ready >= (2 if plural in {"deployments", "rollouts"} else 1)
     assert stage.versions() == ["2", "2"]
     assert len(terminating) == len(stage.pods()) == 2
@@ -153,7 +156,7 @@ def conditions(stage: Stage) -> dict[str, tuple[str, str]]:
 
 
 def test_a_stateful_set_moves_its_revision_last(stage: Stage) -> None:
-    """updateRevision changes at once, currentRevision when all pods have."""
+    """The updateRevision changes at once, currentRevision when all pods have."""
     stage.create("statefulsets")
     first = stage.status("statefulsets")["currentRevision"]
     stage.restart("statefulsets", "2")
@@ -173,7 +176,7 @@ def test_a_paused_deployment_waits(stage: Stage) -> None:
     stage.restart("deployments", "2")
     stage.pass_seconds(4)
     status = stage.status("deployments")
-    assert (stage.versions(), status["updatedReplicas"] if "updatedReplicas" in status else 0) == (
+    assert (stage.versions(), status.get("updatedReplicas", 0)) == (
         ["none", "none"],
         0,
     )

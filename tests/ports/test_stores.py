@@ -6,12 +6,14 @@ import base64
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
+from rotator.clients.clock import RunClock
 from rotator.clients.vault import Vault
 from rotator.core.codec import Unreadable
-from rotator.errors import Frozen
+from rotator.errors import Frozen, Rejected
 from rotator.ports import Store
 from rotator.stores.kubernetes import SECRET_TYPE, KubernetesStore
 from rotator.stores.vault import VaultStore
@@ -19,7 +21,7 @@ from tests.clusters import Served
 from tests.core.rings import STABLE
 from tests.faults.stage import Bao
 from tests.ports.store_contract import ENTRY, SECRET, Places, StorePlace, StoreTests
-from tests.vaults import logged_in
+from tests.vaults import address, connected, logged_in
 
 pytest_plugins = ["tests.apis"]
 _names = itertools.count()
@@ -150,6 +152,18 @@ class TestVaultStore(StoreTests):
         with pytest.raises(Unreadable):
             path.store().load()
 
+    def test_a_mount_without_versions_is_refused(self, bao: Bao) -> None:
+        """KV version 1 takes every write and has no check-and-set: it is said to be the wrong mount."""
+        if "first/" not in bao.server.call("GET", "sys/mounts")["data"]:
+            bao.server.call("POST", "sys/mounts/first", {"type": "kv", "options": {"version": "1"}})
+        vault = connected(address(bao) | {"VAULT_TOKEN": bao.server.root_token}, RunClock())
+        store = VaultStore(vault, "first", f"stores/{next(_names)}")
+        with pytest.raises(Rejected, match="KV version 2"):
+            store.save(ENTRY)
+        with pytest.raises(Rejected, match="KV version 2"):
+            store.load()
+        vault.close()
+
     def test_the_label_is_mount_and_path(self, path: VaultPlace) -> None:
         """As people type it after `bao kv get`."""
         assert path.store().label == f"vault rotator/{path.path}"
@@ -180,9 +194,9 @@ class SecretPlace:
         """Delete the Secret."""
         self.api.ask("DELETE", self._path())
 
-    def document(self) -> dict[str, dict[str, str]]:
+    def document(self) -> dict[str, Any]:
         """Read the whole object."""
-        document: dict[str, dict[str, str]] = self.api.ask("GET", self._path())
+        document: dict[str, Any] = self.api.ask("GET", self._path())
         return document
 
     def _path(self) -> str:

@@ -135,6 +135,7 @@ class Job:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for the demo, which ends its runs itself
             )
         return self._process
 

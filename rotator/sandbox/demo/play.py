@@ -84,6 +84,7 @@ class Show:
 
     def end(self) -> None:
         """End the job and all programs."""
+        self.screen.say("ending all that was started")
         self.stage.crew.stop.set()
         for job in self.jobs:
             job.end()

@@ -19,6 +19,8 @@ STALEST = MAX_AGE + PROPAGATION
 
 JWKS_MAP, JWKS_KEY = "payments-jwks", "jwks.json"
 SIGNING_SECRET = "payments-signing-key"  # noqa: S105 - the name of an object
+ORDERS_LIST, ORDERS_SECRET = "orders-accepted", "orders-token-secret"
+COOKIE_LIST, COOKIE_KEY, COOKIE_SECRET = "cookie-accepted", "accepted", "cookie-secret"
 JWKS_PATH = "/.well-known/jwks.json"
 
 
@@ -40,6 +42,10 @@ class Scenario:
     """The Deployments that are restarted, and their replicas."""
 
 
+_CACHE = f"maxAge: {MAX_AGE:g}s, propagation: {PROPAGATION * 1000:g}ms"
+_RESTART = "restart: {workloads: auto, timeout: 40s, soak: 0s}"
+
+
 def _policy(name: str, namespace: str, credential: str, parts: str) -> str:
     return f"""\
 apiVersion: rotator.dev/v1alpha1
@@ -53,67 +59,76 @@ spec:
 {parts}"""
 
 
-def scenarios(namespace: str, jwks_url: str) -> tuple[Scenario, ...]:
-    """Return the three rotations."""
-    cache = f"maxAge: {MAX_AGE:g}s, propagation: {PROPAGATION * 1000:g}ms"
-    restart = "restart: {workloads: auto, timeout: 40s, soak: 0s}"
-    jwt = f"""\
+def _payments(namespace: str, jwks_url: str) -> Scenario:
+    """A JWT signing key: pods that are restarted, a program that reads Vault again, verifiers over HTTP."""
+    parts = f"""\
   store:
     vault: {{mount: rotator, path: payments/jwt}}
   verifiers:
-    - jwks: {{configMap: {JWKS_MAP}, key: {JWKS_KEY}, {cache}}}
+    - jwks: {{configMap: {JWKS_MAP}, key: {JWKS_KEY}, {_CACHE}}}
   holders:
     - secret: {{name: {SIGNING_SECRET}, data: {{key: private_key, kid: kid}}}}
-      {restart}
+      {_RESTART}
     - vault: {{mount: secret, path: payments/jwt}}
       pickUp: {PICK_UP:g}s
   gates:
     beforeActivate: [{{jwksProbe: {{url: "{jwks_url}", times: 2}}}}]
 """
-    hmac = f"""\
+    return Scenario(
+        "payments-jwt",
+        "jwtSigningKey",
+        _policy("payments-jwt", namespace, "jwtSigningKey: {algorithm: ES256}", parts),
+        ring="payments/jwt",
+        consumers="payments/jwt",
+        holder=SIGNING_SECRET,
+        workloads=(("payments-api", 2), ("payments-batch", 1)),
+    )
+
+
+def _orders(namespace: str) -> Scenario:
+    """A shared HMAC key, kept in Kubernetes alone."""
+    parts = f"""\
   store:
     kubernetes: {{}}
   verifiers:
-    - jwks: {{secret: orders-accepted, key: {JWKS_KEY}, {cache}}}
+    - jwks: {{secret: {ORDERS_LIST}, key: {JWKS_KEY}, {_CACHE}}}
   holders:
-    - secret: {{name: orders-token-secret, data: {{key: value, kid: kid}}}}
-      {restart}
+    - secret: {{name: {ORDERS_SECRET}, data: {{key: value, kid: kid}}}}
+      {_RESTART}
 """
-    cookie = f"""\
+    return Scenario(
+        "orders-hs256",
+        "sharedSecret",
+        _policy("orders-hs256", namespace, "sharedSecret: {algorithm: HS256}", parts),
+        ring="",
+        holder=ORDERS_SECRET,
+        workloads=(("orders-api", 2),),
+    )
+
+
+def _shop(namespace: str) -> Scenario:
+    """A cookie secret, which its program reads again by itself."""
+    parts = f"""\
   store:
     vault: {{mount: rotator, path: shop/cookie}}
   verifiers:
-    - acceptedList: {{secret: cookie-accepted, {cache}}}
+    - acceptedList: {{secret: {COOKIE_LIST}, key: {COOKIE_KEY}, {_CACHE}}}
   holders:
-    - secret: {{name: cookie-secret, data: {{key: value, kid: kid}}}}
+    - secret: {{name: {COOKIE_SECRET}, data: {{key: value, kid: kid}}}}
       pickUp: {PICK_UP:g}s
 """
-    return (
-        Scenario(
-            "payments-jwt",
-            "jwtSigningKey",
-            _policy("payments-jwt", namespace, "jwtSigningKey: {algorithm: ES256}", jwt),
-            ring="payments/jwt",
-            consumers="payments/jwt",
-            holder=SIGNING_SECRET,
-            workloads=(("payments-api", 2), ("payments-batch", 1)),
-        ),
-        Scenario(
-            "orders-hs256",
-            "sharedSecret",
-            _policy("orders-hs256", namespace, "sharedSecret: {algorithm: HS256}", hmac),
-            ring="",
-            holder="orders-token-secret",
-            workloads=(("orders-api", 2),),
-        ),
-        Scenario(
-            "shop-cookie",
-            "sharedSecret",
-            _policy("shop-cookie", namespace, "sharedSecret: {length: 40}", cookie),
-            ring="shop/cookie",
-            holder="cookie-secret",
-        ),
+    return Scenario(
+        "shop-cookie",
+        "sharedSecret",
+        _policy("shop-cookie", namespace, "sharedSecret: {length: 40}", parts),
+        ring="shop/cookie",
+        holder=COOKIE_SECRET,
     )
+
+
+def scenarios(namespace: str, jwks_url: str) -> tuple[Scenario, ...]:
+    """Return the three rotations."""
+    return _payments(namespace, jwks_url), _orders(namespace), _shop(namespace)
 
 
 def deployment(name: str, replicas: int, secret: str) -> dict[str, Any]:

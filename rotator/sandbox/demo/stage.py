@@ -7,8 +7,10 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
 
@@ -29,6 +31,8 @@ SANDBOX = "sandbox"
 """The context in the kubeconfigs of our own servers."""
 SECONDS_TO_READY = 0.4
 TERMINATING_SECONDS = 0.6
+STEP = 0.2
+"""Between two passes of the controller that moves the workloads, in seconds."""
 NO_PROXY = "127.0.0.1,localhost"
 
 
@@ -55,8 +59,10 @@ def stage(context: str | None, seed: int) -> Iterator[Stage]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rotator-demo-")))
         crew = Crew()
         try:
-            bao = _start_bao(folder, stack)
-            kubeconfig, backend = _start_cluster(context, folder, stack, crew)
+            with ThreadPoolExecutor(1) as beside:
+                starting = beside.submit(_start_bao, folder, stack)
+                kubeconfig, backend = _start_cluster(context, folder, stack, crew)
+            bao = starting.result()
             api = _connect(kubeconfig, context, f"rotator-demo-{seed}", stack)
         except (RuntimeError, ApiUnavailableError, OSError) as error:
             raise RotatorError(f"the demo cannot start: {_sentence(error)}") from error
@@ -102,8 +108,13 @@ def _start_cluster(context: str | None, folder: Path, stack: ExitStack, crew: Cr
     controller = WorkloadController(
         caller, seconds_to_ready=SECONDS_TO_READY, terminating_seconds=TERMINATING_SECONDS
     )
-    crew.start(lambda: controller.run(crew.stop), "controller")
+    crew.repeat(lambda: _step(controller), STEP, "controller")
     return str(server.kubeconfig(folder / "kubeconfig")), name
+
+
+def _step(controller: WorkloadController) -> None:
+    with suppress(OSError, HTTPException):  # a busy machine: the next pass finds the same
+        controller.step()
 
 
 def _connect(kubeconfig: str | None, context: str | None, namespace: str, stack: ExitStack) -> Api:
@@ -150,7 +161,7 @@ def _environment(bao: OpenBao, folder: Path, kubeconfig: str | None) -> dict[str
 
 @contextmanager
 def _terminations() -> Iterator[None]:
-    """End in order when asked to end, as on Ctrl-C."""
+    """End in order when asked to end, or when the terminal is closed, as on Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -158,11 +169,12 @@ def _terminations() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _sentence(error: BaseException) -> str:

@@ -13,7 +13,17 @@ from rotator.sandbox.demo.api import Api, ApiUnavailableError
 from rotator.sandbox.demo.crew import Crew
 from rotator.sandbox.demo.jwks_server import JwksServer
 from rotator.sandbox.demo.ledger import Ledger
-from rotator.sandbox.demo.scene import JWKS_KEY, JWKS_MAP, PICK_UP, SIGNING_SECRET
+from rotator.sandbox.demo.scene import (
+    COOKIE_KEY,
+    COOKIE_LIST,
+    COOKIE_SECRET,
+    JWKS_KEY,
+    JWKS_MAP,
+    ORDERS_LIST,
+    ORDERS_SECRET,
+    PICK_UP,
+    SIGNING_SECRET,
+)
 from rotator.sandbox.demo.services import Service
 from rotator.sandbox.demo.signers import POLL, Pods, Read, Release, Rereader
 from rotator.sandbox.demo.tokens import Check, Key, Token, by_hand, by_joserfc, by_pyjwt, key_of
@@ -83,8 +93,8 @@ class Traffic:
 
     def _verifiers(self) -> dict[str, list[Verifier]]:
         keys = _http(self.jwks.url)
-        orders = self._list("Secret", "orders-accepted", JWKS_KEY)
-        cookies = self._list("Secret", "cookie-accepted", "accepted")
+        orders = self._list("Secret", ORDERS_LIST, JWKS_KEY)
+        cookies = self._list("Secret", COOKIE_LIST, COOKIE_KEY)
         payments: list[Verifier] = [PyJwkClient(self.jwks.url), Cached(keys, by_joserfc, "joserfc key set")]
         services: list[Verifier] = [
             Cached(orders, by_joserfc, "joserfc key set"),
@@ -132,7 +142,7 @@ class Traffic:
         self._signing.repeat(pods.look, POLL, "pods")
         jwt, cookie = self._release("payments-jwt"), self._release("shop-cookie")
         yield Rereader("vault reader", self._vault_key, PICK_UP, self.ledger, jwt)
-        yield Rereader("shop", self._secret("shop-cookie", "cookie-secret"), PICK_UP, self.ledger, cookie)
+        yield Rereader("shop", self._secret("shop-cookie", COOKIE_SECRET), PICK_UP, self.ledger, cookie)
 
     def _release(self, rotation: str) -> Release:
         def release(token: Token) -> None:
@@ -158,7 +168,7 @@ class Traffic:
         crew.start(lambda: program.run(crew.stop), type(program).__name__)
 
 
-_RESTARTED = {SIGNING_SECRET: "payments-jwt", "orders-token-secret": "orders-hs256"}
+_RESTARTED = {SIGNING_SECRET: "payments-jwt", ORDERS_SECRET: "orders-hs256"}
 """The Secrets that pods read at their start, and the rotations that they belong to."""
 
 

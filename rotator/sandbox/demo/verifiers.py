@@ -84,13 +84,14 @@ class Copies:
 
     fetch: Fetch
     read: Callable[[str], Check]
+    clock: Callable[[], float] = time.monotonic
     _documents: tuple[str, Check] | None = None
     _copies: list[tuple[float, Check]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> None:
         """Take one copy, and forget those that nobody may use any more."""
-        asked = time.monotonic()
+        asked = self.clock()
         document = self.fetch()
         if document is None:
             return
@@ -104,7 +105,7 @@ class Copies:
     def oldest(self) -> Check:
         """Return the stalest copy that the policy allows: asked for no more than STALEST seconds ago."""
         with self._lock:
-            first = bisect.bisect_left(self._copies, time.monotonic() - STALEST, key=lambda c: c[0])
+            first = bisect.bisect_left(self._copies, self.clock() - STALEST, key=lambda c: c[0])
             return self._at(first)
 
     def newest(self) -> Check:

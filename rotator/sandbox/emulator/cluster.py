@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from . import deletes, discovery, patching, protobuf, reads, reviews, scale, watching, writes
-from .authn import ANONYMOUS, AUTHENTICATED, Tokens, User, bearer
+from .authn import ANONYMOUS, AUTHENTICATED, ISSUER, Tokens, User, bearer
 from .authz import BOOTSTRAP, authorise
 from .managed import Manager
 from .state import Call, State
@@ -38,6 +38,7 @@ class Cluster:
         rbac: bool = False,
     ) -> None:
         """Start with the namespaces and roles that every cluster starts with."""
+        self.admin_token = admin_token
         self._state = State(clock, Tokens(admin_token), rbac)
         self._date: tuple[int, str] = (0, "")
         first = [{"kind": "Namespace", "metadata": {"name": name}} for name in _FIRST_NAMESPACES]
@@ -59,7 +60,8 @@ class Cluster:
             raise LookupError(message)
         call = Call(state, Request("POST", "", {}, {}, b""), ANONYMOUS)
         manager = Manager("kube-apiserver", "Update", kind.api_version)
-        writes.insert(call, Target(kind, "", "", ""), copy_json(obj), manager, dry_run=False)
+        draft = writes.Draft(copy_json(obj), manager, dry_run=False)
+        writes.insert(call, Target(kind, "", "", ""), draft)
 
     def handle(
         self, method: str, path_and_query: str, headers: Mapping[str, str], body: bytes = b""
@@ -97,7 +99,7 @@ class Cluster:
         token = bearer(request.headers)
         if not token:
             return ANONYMOUS
-        found = reviews.authenticate(self._state, token, [reviews.ISSUER])
+        found = reviews.authenticate(self._state, token, [ISSUER])
         if found is None:
             raise unauthorized()
         return found[0]
@@ -108,9 +110,9 @@ class Cluster:
             request.body = encode(protobuf.decode(request.body))
         call = Call(self._state, request, self._user(request))
         watch = is_true(request.query.get("watch"))
-        if AUTHENTICATED not in call.user.groups and not self._state.rbac:
-            if not discovery.is_public(request.path):
-                raise unauthorized()
+        stranger = AUTHENTICATED not in call.user.groups
+        if stranger and not self._state.rbac and not discovery.is_public(request.path):
+            raise unauthorized()
         target = parse_target(self._state.registry, request.path)
         authorise(call, target, watch=watch)
         if target is None:

@@ -1,11 +1,10 @@
-"""Custom resources: what a definition serves, prunes and validates."""
+"""Custom resources: what a structural schema prunes, fills and refuses."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from .resources import Column, Custom, Kind
 from .status import FieldError, invalid_value, quoted, required
 from .wire import Object, Value, as_object
 
@@ -21,44 +20,6 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
-
-
-def definition_kinds(definition: Object) -> list[Kind]:
-    """Give the kinds that a CustomResourceDefinition serves, storage version first."""
-    versions = definition["spec"].get("versions") or []
-    ordered = sorted(versions, key=lambda version: not version.get("storage"))
-    storage = ordered[0]["name"] if ordered else ""
-    return [
-        _version_kind(definition["spec"], version, storage) for version in ordered if version.get("served")
-    ]
-
-
-def _version_kind(spec: Object, version: Object, storage: str) -> Kind:
-    names, subresources = spec["names"], as_object(version.get("subresources"))
-    schema = as_object(as_object(version.get("schema")).get("openAPIV3Schema"))
-    columns = [
-        Column(
-            each.get("name", ""),
-            each.get("type", "string"),
-            each.get("jsonPath", ""),
-            each.get("priority", 0),
-            each.get("description", ""),
-        )
-        for each in version.get("additionalPrinterColumns") or []
-    ]
-    return Kind(
-        spec["group"],
-        version["name"],
-        names["plural"],
-        names["kind"],
-        tuple(names.get("shortNames") or ()),
-        namespaced=spec.get("scope") == "Namespaced",
-        categories=tuple(names.get("categories") or ()),
-        subresources=tuple(name for name in ("status", "scale") if name in subresources),
-        generation=True,
-        unconditional_update=False,
-        custom=Custom(schema, tuple(columns), storage, subresources.get("scale")),
-    )
 
 
 def prune(schema: Object, obj: Object) -> Object:
@@ -88,7 +49,8 @@ def _prune_map(schema: Object, value: Object) -> Object:
     pruned = {}
     for name, item in value.items():
         if name in properties:
-            pruned[name] = _prune(properties[name], item)
+            if item is not None or properties[name].get("nullable"):
+                pruned[name] = _prune(properties[name], item)
         elif isinstance(extra, dict):
             pruned[name] = _prune(extra, item)
         elif preserve or extra is True:
@@ -108,7 +70,7 @@ def custom_errors(schema: Object, obj: Object) -> list[FieldError]:
 def _matches_type(schema: Object, value: Value) -> bool:
     if schema.get("x-kubernetes-int-or-string"):
         return isinstance(value, (int, str)) and not isinstance(value, bool)
-    wanted = schema.get("type")
+    wanted: str | None = schema.get("type")
     if wanted is None:
         return True
     if isinstance(value, bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from .wire import Object, Value, as_object
+from .wire import Object, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,12 +256,3 @@ def set_defaults(kind: str, obj: Object) -> None:
     fill = _DEFAULTS.get(kind)
     if fill is not None:
         fill(obj)
-
-
-def without_nulls(value: Value) -> Value:
-    """Drop null fields, as decoding into the Go types does."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value

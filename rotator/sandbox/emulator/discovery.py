@@ -49,16 +49,20 @@ def discover(call: Call) -> Response:
 def _document(call: Call, path: str) -> Object | None:
     kinds = call.state.registry.every()
     parts = path.strip("/").split("/")
-    aggregated = _wants_aggregated(call.request.headers.get("accept", ""))
     match parts:
         case [""]:
             return {"paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v3", "/version"]}
         case ["version"]:
             return _VERSION
-        case ["api"] if aggregated:
-            return _aggregate([kind for kind in kinds if not kind.group])
-        case ["apis"] if aggregated:
-            return _aggregate([kind for kind in kinds if kind.group])
+        case ["api" | "apis"] if _wants_aggregated(call.request.headers.get("accept", "")):
+            return _aggregate([kind for kind in kinds if bool(kind.group) == (parts == ["apis"])])
+        case ["openapi", "v3", *rest]:
+            return _openapi(kinds, "/".join(rest[1:])) if rest else _openapi_index(kinds)
+    return _plain_document(kinds, parts)
+
+
+def _plain_document(kinds: list[Kind], parts: list[str]) -> Object | None:
+    match parts:
         case ["api"]:
             return {"kind": "APIVersions", "versions": ["v1"]}
         case ["apis"]:
@@ -69,16 +73,11 @@ def _document(call: Call, path: str) -> Object | None:
             return _resource_list(kinds, "", version)
         case ["apis", group, version]:
             return _resource_list(kinds, group, version)
-        case ["openapi", "v3"]:
-            return _openapi_index(kinds)
-        case ["openapi", "v3", "api" | "apis", *rest]:
-            return _openapi(kinds, "/".join(rest))
     return None
 
 
 def _wants_aggregated(accept: str) -> bool:
-    first = accept.split(",")[0]
-    return "as=APIGroupDiscoveryList" in accept and ("v=v2" in accept or "v=v2" in first)
+    return "as=APIGroupDiscoveryList" in accept and "v=v2;" in f"{accept.replace(',', ';')};"
 
 
 def _versions(kinds: list[Kind], group: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .customs import definition_kinds
+from .definitions import definition_kinds
 from .status import forbidden
 from .store import Stored
 from .wire import Object, encode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from .layouts import STRUCTS, Layout
@@ -83,46 +84,52 @@ def applied_fields(obj: Object, layout: Layout) -> FieldSet:
     return frozenset(fields_of(obj, layout, (), written=False)) - _UNTRACKED
 
 
-def _compare(
-    old: Value, new: Value, layout: Layout, path: Path, gained: list[Path], lost: list[Path]
-) -> None:
-    if not (
-        (is_granular(old, layout) and is_granular(new, layout))
-        or (is_keyed(old, layout) and is_keyed(new, layout))
-    ):
+@dataclass(slots=True)
+class _Difference:
+    """What was added or changed between two objects, and what was removed."""
+
+    gained: list[Path] = field(default_factory=list)
+    lost: list[Path] = field(default_factory=list)
+
+    def find(self, old: Value, new: Value, layout: Layout, path: Path) -> None:
+        """Compare two values that differ."""
+        granular = is_granular(old, layout) and is_granular(new, layout)
+        if granular or (is_keyed(old, layout) and is_keyed(new, layout)):
+            self._find_inside(old, new, layout, path)
+            return
         before = set(fields_of(old, layout, path, written=True))
         after = set(fields_of(new, layout, path, written=True))
-        gained.extend(after)
-        lost.extend(before - after)
-        return
-    before_parts = {key: item for key, item, _ in children(old, layout)}
-    after_parts = {key: (item, inner) for key, item, inner in children(new, layout)}
-    for key, (item, inner) in after_parts.items():
-        if key not in before_parts:
-            gained.extend(fields_of(item, inner, (*path, key), written=True))
-        elif before_parts[key] != item:
-            _compare(before_parts[key], item, inner, (*path, key), gained, lost)
-    for key, item, inner in children(old, layout):
-        if key not in after_parts:
-            lost.extend(fields_of(item, inner, (*path, key), written=True))
+        self.gained.extend(after)
+        self.lost.extend(before - after)
+
+    def _find_inside(self, old: Value, new: Value, layout: Layout, path: Path) -> None:
+        before = {key: (item, inner) for key, item, inner in children(old, layout)}
+        after = {key: (item, inner) for key, item, inner in children(new, layout)}
+        for key, (item, inner) in after.items():
+            if key not in before:
+                self.gained.extend(fields_of(item, inner, (*path, key), written=True))
+            elif before[key][0] != item:
+                self.find(before[key][0], item, inner, (*path, key))
+        for key, (item, inner) in before.items():
+            if key not in after:
+                self.lost.extend(fields_of(item, inner, (*path, key), written=True))
 
 
 def compare(old: Object, new: Object, layout: Layout) -> tuple[FieldSet, FieldSet]:
     """Give the fields that were added or changed, and the ones that were removed."""
-    gained: list[Path] = []
-    lost: list[Path] = []
+    found = _Difference()
     for name in new.keys() | old.keys():
         before, after = old.get(name), new.get(name)
         if before == after or name in {"apiVersion", "kind"}:
             continue
         path, inner = (f"f:{name}",), layout.child(name)
         if name not in new:
-            lost.extend(fields_of(before, inner, path, written=True))
+            found.lost.extend(fields_of(before, inner, path, written=True))
         elif name not in old:
-            gained.extend(fields_of(after, inner, path, written=True))
+            found.gained.extend(fields_of(after, inner, path, written=True))
         else:
-            _compare(before, after, inner, path, gained, lost)
-    return _tracked(gained), _tracked(lost)
+            found.find(before, after, inner, path)
+    return _tracked(found.gained), _tracked(found.lost)
 
 
 def _tracked(paths: Iterable[Path]) -> FieldSet:

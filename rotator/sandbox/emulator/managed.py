@@ -44,6 +44,15 @@ class Manager:
         return f'conflict with "{self.name}"{part}{using}'
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes now, when, and which fields the write leaves alone."""
+
+    manager: Manager
+    time: str
+    reset: tuple[Path, ...] = ()
+
+
 @dataclass(slots=True)
 class Holding:
     """What one manager owns, and since when."""
@@ -81,8 +90,9 @@ class Managers:
         )
         return [_entry(manager, holding) for manager, holding in ordered if holding.fields]
 
-    def updated(self, manager: Manager, gained: FieldSet, lost: FieldSet, time: str) -> None:
+    def updated(self, author: Author, gained: FieldSet, lost: FieldSet) -> None:
         """Give changed fields to the one who updates, and take them from the others."""
+        manager = author.manager
         for other, holding in self.held.items():
             if other == manager:
                 holding.fields -= lost
@@ -92,7 +102,7 @@ class Managers:
             return
         mine = self.held.get(manager)
         before = mine.fields if mine else frozenset()
-        self.held[manager] = Holding(before | gained, time)
+        self.held[manager] = Holding(before | gained, author.time)
 
     def conflicts(self, manager: Manager, changed: FieldSet) -> list[tuple[Manager, Path]]:
         """Give the changed fields that others own."""
@@ -139,23 +149,16 @@ def _entry(manager: Manager, holding: Holding) -> Object:
     return entry
 
 
-def record_update(
-    old: Object,
-    new: Object,
-    layout: Layout,
-    manager: Manager,
-    time: str,
-    reset: tuple[Path, ...],
-) -> None:
+def record_update(old: Object, new: Object, layout: Layout, author: Author) -> None:
     """Put the managedFields that follow from an update into the new object."""
     gained, lost = compare(old, new, layout)
-    gained = _without(gained, reset)
+    gained = _without(gained, author.reset)
     previous = old["metadata"].get("managedFields") if "metadata" in old else None
     if not gained and not lost:
         entries = previous
     else:
         managers = Managers.read(old) if previous else Managers()
-        managers.updated(manager, gained, lost, time)
+        managers.updated(author, gained, lost)
         entries = managers.entries()
     if entries:
         new["metadata"]["managedFields"] = entries
@@ -246,21 +249,15 @@ def _conflict(found: list[tuple[Manager, Path]]) -> ApiError:
 
 
 def apply_merge(
-    live: Object,
-    applied: Object,
-    layout: Layout,
-    manager: Manager,
-    *,
-    force: bool,
-    reset: tuple[Path, ...],
+    live: Object, applied: Object, layout: Layout, author: Author, *, force: bool
 ) -> tuple[Object, Managers]:
     """Merge an applied configuration into the live object (server-side apply).
 
     Fields that the manager stated before and states no longer are removed, unless others own
     them; a changed field that another manager owns is a conflict, unless forced.
     """
-    managers = Managers.read(live)
-    fields = _without(applied_fields(applied, layout), reset)
+    managers, manager = Managers.read(live), author.manager
+    fields = _without(applied_fields(applied, layout), author.reset)
     merged: Object = _merge(live, applied, layout)
     changed, _ = compare(live, merged, layout)
     found = managers.conflicts(manager, changed)

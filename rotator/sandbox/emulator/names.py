@@ -122,16 +122,15 @@ def owner_errors(owners: list[Object]) -> list[FieldError]:
     for owner in owners:
         if not owner.get("apiVersion"):
             errors.append(invalid_value(f"{path}.apiVersion", "", "version must not be empty"))
-        for name in ("kind", "name", "uid"):
-            if not owner.get(name):
-                errors.append(invalid_value(f"{path}.{name}", "", "must not be empty"))
+        missing = [name for name in ("kind", "name", "uid") if not owner.get(name)]
+        errors += [invalid_value(f"{path}.{name}", "", "must not be empty") for name in missing]
     return errors
 
 
 def data_key_errors(path: str, data: Object) -> list[FieldError]:
     """Check the keys of a Secret's or ConfigMap's data."""
-    errors = []
-    for key in data:
-        if not _IS_DATA_KEY.fullmatch(key) or key in {".", ".."}:
-            errors.append(invalid_value(f"{path}[{key}]", key, _BAD_KEY))
-    return errors
+    return [
+        invalid_value(f"{path}[{key}]", key, _BAD_KEY)
+        for key in data
+        if not _IS_DATA_KEY.fullmatch(key) or key in {".", ".."}
+    ]

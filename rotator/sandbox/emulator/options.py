@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import protobuf
+from .conform import conform
 from .managed import Manager
+from .resources import Kind
 from .status import (
     ApiError,
     FieldError,
@@ -21,12 +23,12 @@ from .status import (
 from .wire import Object, as_object, is_true
 
 if TYPE_CHECKING:
-    from .resources import Kind
     from .state import Call
     from .target import Target
 
 _BODY_LIMIT = 3 * 1024 * 1024
 _POLICIES = ("Foreground", "Background", "Orphan")
+_DELETE_OPTIONS = Kind("", "v1", "deleteoptions", "DeleteOptions")
 _JSON_MEDIA = ("application/json", "application/yaml")
 _MEDIA = (*_JSON_MEDIA, protobuf.MEDIA)
 
@@ -111,7 +113,9 @@ def _unrecognised(kind: str) -> str:
 
 def check_kind(kind: Kind, obj: Object) -> None:
     """Refuse a body of another kind or version than its path (400 BadRequest)."""
-    name, version = obj.get("kind", ""), obj.get("apiVersion", "")
+    name, version = obj.get("kind") or "", obj.get("apiVersion") or ""
+    if not isinstance(name, str) or not isinstance(version, str):
+        raise bad_request(f"{_unrecognised(kind.name)}kind and apiVersion must be strings")
     if kind.custom is not None and not (name and version):
         missing = "Kind" if not name else "apiVersion"
         message = (
@@ -149,11 +153,22 @@ def check_place(target: Target, obj: Object) -> None:
     if not isinstance(metadata, dict):
         return
     namespace, name = metadata.get("namespace") or "", metadata.get("name") or ""
+    if not isinstance(namespace, str) or not isinstance(name, str):
+        return
     if namespace and namespace != target.namespace:
         message = "the namespace of the provided object does not match the namespace sent on the request"
         raise bad_request(message)
     if target.name and name and name != target.name:
         message = f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+        raise bad_request(message)
+
+
+def check_named(target: Target, obj: Object) -> None:
+    """Refuse an update whose object has no name (400 BadRequest)."""
+    if not as_object(obj.get("metadata")).get("name"):
+        message = (
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
         raise bad_request(message)
 
 
@@ -171,6 +186,7 @@ class DeleteOptions:
 def delete_options(call: Call) -> DeleteOptions:
     """Read DeleteOptions from the body and the query."""
     body = decode_body(call.request.body) if call.request.body else {}
+    body = conform(_DELETE_OPTIONS, body)
     preconditions = body.get("preconditions") or {}
     dry_runs = body.get("dryRun") or [call.query.get("dryRun")]
     policy = body.get("propagationPolicy") or call.query.get("propagationPolicy") or ""

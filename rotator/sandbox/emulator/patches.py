@@ -38,29 +38,29 @@ def _pointer(text: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
 
 
-def _index(parent: list[Value], token: str, *, insert: bool = False) -> int:
-    if token == "-" and insert:
+def _index(parent: list[Value], step: str, *, insert: bool = False) -> int:
+    if step == "-" and insert:
         return len(parent)
-    if not token.lstrip("-").isdigit():
-        _refuse(f"{token} is not an index")
-    position = int(token)
+    if not step.lstrip("-").isdigit():
+        _refuse(f"{step} is not an index")
+    position = int(step)
     limit = len(parent) + (1 if insert else 0)
     if not 0 <= position < limit:
-        _refuse(f"index {token} is out of range")
+        _refuse(f"index {step} is out of range")
     return position
 
 
-def _child(parent: Value, token: str) -> Value:
-    if isinstance(parent, dict) and token in parent:
-        return parent[token]
+def _child(parent: Value, step: str) -> Value:
+    if isinstance(parent, dict) and step in parent:
+        return parent[step]
     if isinstance(parent, list):
-        return parent[_index(parent, token)]
-    return _refuse(f"nothing at {token}")
+        return parent[_index(parent, step)]
+    return _refuse(f"nothing at {step}")
 
 
 def _parent(document: Value, path: list[str]) -> Value:
-    for token in path[:-1]:
-        document = _child(document, token)
+    for step in path[:-1]:
+        document = _child(document, step)
     return document
 
 
@@ -130,5 +130,7 @@ def json_patch(target: Object, operations: Value) -> Object:
         raise bad_request(message)
     document: Object = copy_json(target)
     for operation in operations:
+        if not isinstance(operation, dict):
+            _refuse("an operation is an object")
         _operate(document, operation)
     return document

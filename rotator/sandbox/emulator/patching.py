@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from .fields import check_fields
+from .decoding import decode
 from .layouts import layout_of
-from .managed import Manager, Managers, apply_merge, reset_fields
+from .managed import Author, Manager, apply_merge, reset_fields
 from .options import (
     WriteOptions,
     check_kind,
+    check_named,
     check_place,
     decode_body,
     option_error,
@@ -26,12 +27,21 @@ from .patches import (
     merge_patch,
 )
 from .reads import find
-from .status import bad_request, conflict, forbidden_field, required, unsupported_patch
+from .status import (
+    ApiError,
+    bad_request,
+    conflict,
+    forbidden_field,
+    internal_error,
+    invalid_value,
+    required,
+    unsupported_patch,
+)
 from .strategic import strategic_merge
 from .strategy import normalise, prepare_update
 from .views import in_version, stored_response
 from .wire import Object, Response, Value, as_object
-from .writes import insert, replace
+from .writes import Draft, insert, replace
 
 if TYPE_CHECKING:
     from .resources import Kind
@@ -84,12 +94,12 @@ def patch(call: Call, target: Target) -> Response:
     decoded = _decode(call.request.body)
     current = in_version(target.kind, old)
     obj = patched(media, current, decoded)
+    obj = _decoded(target.kind, obj, strict=options.strict)
     check_kind(target.kind, obj)
-    check_fields(target.kind, obj, strict=options.strict)
     check_place(target, obj)
-    nulls = b"null" in call.request.body
+    check_named(target, obj)
     manager = update_manager(options, target.kind, target.subresource)
-    stored = replace(call, target, old, obj, manager, dry_run=options.dry_run, nulls=nulls)
+    stored = replace(call, target, old, Draft(obj, manager, options.dry_run))
     return stored_response(call, target.kind, stored)
 
 
@@ -108,19 +118,40 @@ def _apply(call: Call, target: Target, options: WriteOptions) -> Response:
     if not applied.get("kind") or not applied.get("apiVersion"):
         raise bad_request(f"invalid object type: /, Kind={applied.get('kind', '')}")
     check_kind(target.kind, applied)
-    check_fields(target.kind, applied, strict=options.strict)
     check_place(target, applied)
+    applied = _typed(target.kind, applied)
     if (applied.get("metadata") or {}).get("managedFields"):
         message = "metadata.managedFields must be nil"
         raise bad_request(message)
-    manager = Manager(options.manager, "Apply", target.kind.api_version, target.subresource)
     old = call.state.store.get(target.kind.storage, target.key)
     if old is None:
         _check_incarnation(target, as_object(applied.get("metadata")).get("uid"))
+        manager = apply_manager(options, target)
         stored = _apply_new(call, target, applied, manager, dry_run=options.dry_run)
         return stored_response(call, target.kind, stored, 201)
-    stored = _apply_over(call, target, old, applied, manager, options)
+    stored = _apply_over(call, target, old, applied, options)
     return stored_response(call, target.kind, stored)
+
+
+def _typed(kind: Kind, applied: Object) -> Object:
+    """Decode an applied configuration; fields that the type has not are an internal error (500)."""
+    try:
+        return decode(kind, applied, strict=True, stated=True)
+    except ApiError as error:
+        message = f"failed to create typed patch object (/; {kind.api_version}, Kind={kind.name})"
+        raise internal_error(f"{message}: {error.message}: field not declared in schema") from None
+
+
+def _decoded(kind: Kind, obj: Object, *, strict: bool) -> Object:
+    """Decode what a patch made; what does not decode is an invalid patch (422)."""
+    try:
+        return decode(kind, obj, strict=strict)
+    except ApiError as error:
+        if strict:
+            raise
+        cause = invalid_value("patch", "...", error.message)
+        message = f' "" is invalid: {cause}'
+        raise ApiError(422, "Invalid", message, {"causes": [cause.cause()]}) from None
 
 
 def _check_incarnation(target: Target, uid: str | None) -> None:
@@ -133,30 +164,30 @@ def _check_incarnation(target: Target, uid: str | None) -> None:
 def _apply_new(call: Call, target: Target, applied: Object, manager: Manager, *, dry_run: bool) -> Stored:
     applied = {**applied, "metadata": {"name": target.name, **(applied.get("metadata") or {})}}
     empty: Object = {"metadata": {}}
-    reset = reset_fields(target.kind, "")
-    _, managers = apply_merge(empty, applied, layout_of(target.kind), manager, force=True, reset=reset)
-    managers.held[manager].time = call.state.now()
-    entries = managers.entries()
-    return insert(call, target, applied, manager, dry_run=dry_run, managed=entries)
+    author = Author(manager, call.state.now(), reset_fields(target.kind, ""))
+    _, managers = apply_merge(empty, applied, layout_of(target.kind), author, force=True)
+    managers.held[manager].time = author.time
+    draft = Draft(decode(target.kind, applied, strict=False), manager, dry_run, managers.entries())
+    return insert(call, target, draft)
 
 
-def _apply_over(
-    call: Call,
-    target: Target,
-    old: Stored,
-    applied: Object,
-    manager: Manager,
-    options: WriteOptions,
-) -> Stored:
+def _apply_over(call: Call, target: Target, old: Stored, applied: Object, options: WriteOptions) -> Stored:
     kind, before = target.kind, in_version(target.kind, old)
-    layout, reset = layout_of(kind), reset_fields(kind, target.subresource)
-    merged, managers = apply_merge(before, applied, layout, manager, force=options.force, reset=reset)
-    result = normalise(kind, {**merged, "metadata": dict(merged["metadata"])}, nulls=True)
+    manager = apply_manager(options, target)
+    author = Author(manager, call.state.now(), reset_fields(kind, target.subresource))
+    merged, managers = apply_merge(before, applied, layout_of(kind), author, force=options.force)
+    merged = decode(kind, merged, strict=False)
+    result = normalise(kind, merged)
     prepare_update(kind, before, result, target.subresource)
     if not _same(before, result):
-        managers.held[manager].time = call.state.now()
-    entries = managers.entries()
-    return replace(call, target, old, merged, manager, dry_run=options.dry_run, managed=entries)
+        managers.held[manager].time = author.time
+    draft = Draft(merged, manager, options.dry_run, managed=managers.entries())
+    return replace(call, target, old, draft)
+
+
+def apply_manager(options: WriteOptions, target: Target) -> Manager:
+    """Give the field manager of an apply."""
+    return Manager(options.manager, "Apply", target.kind.api_version, target.subresource)
 
 
 def _same(before: Object, after: Object) -> bool:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .go_types import Field, by_number, is_known
 from .status import bad_request
 from .wire import Object, Value, as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MEDIA = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
-_TABLE = Path(__file__).with_name("protobuf_messages.txt")
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SIGN, _WRAP = 1 << 63, 1 << 64
-
-_INLINE = frozenset({"localObjectReference", "volumeSource", "handler"})
-"""Embedded structs, whose fields stand in the parent in JSON."""
 
 _OMIT_ZERO = frozenset(
     {
@@ -50,31 +44,6 @@ _OMIT_ZERO = frozenset(
     }
 )
 """Fields that are no pointers in Go and are left out of JSON when they are zero."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """One field of a message: its JSON name, its type, and whether it is a list or a map."""
-
-    name: str
-    type: str
-    mark: str
-
-
-def _parse_field(text: str) -> tuple[int, _Field]:
-    number, name, type_ = text.split()
-    mark = type_[0] if type_[0] in "*@" else ""
-    return int(number), _Field(name, type_.lstrip("*@"), mark)
-
-
-@cache
-def _messages() -> dict[str, dict[int, _Field]]:
-    table = {}
-    for line in _TABLE.read_text().splitlines():
-        if not line.startswith("#"):
-            name, _, fields = line.partition(": ")
-            table[name] = dict(_parse_field(each) for each in fields.split("; "))
-    return table
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -132,23 +101,21 @@ def _int_or_string(data: bytes) -> int | str:
     return _signed(number) if isinstance(number, int) else 0
 
 
+_READERS: dict[str, Callable[[bytes], Value]] = {
+    "string": lambda raw: raw.decode(),
+    "bytes": lambda raw: base64.b64encode(raw).decode(),
+    "Time": lambda raw: _instant(raw, micro=False),
+    "MicroTime": lambda raw: _instant(raw, micro=True),
+    "IntOrString": _int_or_string,
+    "Quantity": lambda raw: _text(_fields(raw).get(1)),
+    "ExtraValue": lambda raw: [_text(part) for _, part in _parts(raw)],
+}
+"""The types that JSON writes in a way of their own."""
+
+
 def _special(type_: str, raw: bytes) -> Value:
-    """Give a value of the types that JSON writes in a way of their own."""
-    match type_:
-        case "string":
-            return raw.decode()
-        case "bytes":
-            return base64.b64encode(raw).decode()
-        case "Time" | "MicroTime":
-            return _instant(raw, micro=type_ == "MicroTime")
-        case "IntOrString":
-            return _int_or_string(raw)
-        case "Quantity":
-            text = _fields(raw).get(1, b"")
-            return text.decode() if isinstance(text, bytes) else ""
-        case "ExtraValue":
-            return [part.decode() for _, part in _parts(raw) if isinstance(part, bytes)]
-    return _message(type_, raw)
+    read = _READERS.get(type_)
+    return _message(type_, raw) if read is None else read(raw)
 
 
 def _value(type_: str, raw: int | bytes) -> Value:
@@ -157,7 +124,7 @@ def _value(type_: str, raw: int | bytes) -> Value:
     return bool(raw) if type_ == "bool" else _signed(raw)
 
 
-def _entry(field: _Field, raw: bytes) -> Object:
+def _entry(field: Field, raw: bytes) -> Object:
     entry = _fields(raw)
     key = entry.get(1, b"")
     name = key.decode() if isinstance(key, bytes) else ""
@@ -167,7 +134,7 @@ def _entry(field: _Field, raw: bytes) -> Object:
 def _message(name: str, data: bytes) -> Object:
     """Give a message as the JSON object that Go would write."""
     obj: Object = {}
-    known = _messages()[name]
+    known = by_number(name)
     for number, raw in _parts(data):
         field = known.get(number)
         if field is None:
@@ -181,8 +148,8 @@ def _message(name: str, data: bytes) -> Object:
     return obj
 
 
-def _set(obj: Object, field: _Field, value: Value) -> None:
-    if field.name in _INLINE:
+def _set(obj: Object, field: Field, value: Value) -> None:
+    if field.inline:
         obj.update(as_object(value))
     elif value in (None, "") or (field.name in _OMIT_ZERO and not value):
         return
@@ -206,7 +173,7 @@ def decode(body: bytes) -> Object:
         raise bad_request(message)
     named = _fields(type_meta)
     api_version, kind = _text(named.get(1)), _text(named.get(2))
-    if kind not in _messages():
+    if not is_known(kind):
         message = f"{kind} is not served in protobuf"
         raise bad_request(message)
     try:

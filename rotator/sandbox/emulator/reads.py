@@ -8,8 +8,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .selectors import selector_of
 from .options import option_error
+from .selectors import selector_of
 from .status import (
     ApiError,
     bad_request,

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from .authn import ADMIN, ISSUER, User, service_account
 from .authz import Attributes, allowed
+from .decoding import decode
 from .options import check_kind, decode_body
 from .reads import find
 from .resources import Kind
 from .state import timestamp
-from .status import invalid, invalid_value, quoted
+from .status import bad_request, invalid, invalid_value, quoted
 from .wire import Object, Response, as_object, json_response
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def authenticate(state: State, token: str, audiences: list[str]) -> tuple[User, 
 def _token_review(call: Call, spec: Object) -> Object:
     audiences = spec.get("audiences") or [ISSUER]
     token = str(spec.get("token", ""))
+    if not token:
+        raise bad_request("token is required for TokenReview in authentication")
     found = authenticate(call.state, token, audiences)
     if found is None:
         return {"user": {}, "error": _refusal(call.state, token, audiences)}
@@ -108,6 +111,7 @@ def review(call: Call, target: Target) -> Response:
     """Answer a POST of a review: nothing is stored, the answer is in its status."""
     kind, obj = target.kind, decode_body(call.request.body)
     check_kind(kind, obj)
+    obj = decode(kind, obj, strict=False)
     spec = as_object(obj.get("spec"))
     answer: Object = {
         "kind": kind.name,
@@ -125,7 +129,7 @@ def review(call: Call, target: Target) -> Response:
 def request_token(call: Call, target: Target) -> Response:
     """Answer a POST of a TokenRequest to a service account."""
     account, obj = find(call, target).object, decode_body(call.request.body)
-    spec = as_object(obj.get("spec"))
+    spec = as_object(decode(_TOKEN_REQUEST, obj, strict=False).get("spec"))
     seconds = int(spec.get("expirationSeconds") or _USUAL)
     if not _SHORTEST <= seconds <= _LONGEST:
         why = "may not specify a duration less than 10 minutes"

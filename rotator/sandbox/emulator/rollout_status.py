@@ -56,20 +56,26 @@ def _condition_of(status: Object, name: str) -> Object:
     return next((each for each in found if each.get("type") == name), {})
 
 
-def _condition(
-    before: Object, name: str, reason: str, message: str, now: str, *, met: bool, touched: bool
-) -> Object:
-    """Give a condition: its transition time changes with its status, its update time when touched."""
-    old, state = _condition_of(before, name), "True" if met else "False"
-    changed = old.get("status") != state or old.get("reason") != reason
-    fresh = changed or touched or old.get("message") != message
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What a condition is to say."""
+
+    type: str
+    reason: str
+    message: str
+    met: bool
+
+
+def _condition(before: Object, finding: _Finding, now: str, *, touched: bool = False) -> Object:
+    """Give a condition: it transitions with its status, and is updated with all it says."""
+    old, state = _condition_of(before, finding.type), "True" if finding.met else "False"
+    said = {"status": state, "reason": finding.reason, "message": finding.message}
+    fresh = touched or any(old.get(name) != value for name, value in said.items())
     return {
-        "type": name,
-        "status": state,
+        "type": finding.type,
         "lastUpdateTime": now if fresh else old["lastUpdateTime"],
         "lastTransitionTime": now if old.get("status") != state else old["lastTransitionTime"],
-        "reason": reason,
-        "message": message,
+        **said,
     }
 
 
@@ -79,8 +85,8 @@ def _available(workload: Object, counts: Counts, desired: int, now: str) -> Obje
     met = counts.available >= desired - unavailable
     reason = f"MinimumReplicas{'Available' if met else 'Unavailable'}"
     message = f"Deployment {'has' if met else 'does not have'} minimum availability."
-    before = as_object(workload.get("status"))
-    return _condition(before, "Available", reason, message, now, met=met, touched=False)
+    finding = _Finding("Available", reason, message, met=met)
+    return _condition(as_object(workload.get("status")), finding, now)
 
 
 def is_complete(counts: Counts, desired: int) -> bool:
@@ -102,25 +108,24 @@ def _progressing(workload: Object, counts: Counts, desired: int, set_name: str, 
     about, progressed = f'ReplicaSet "{set_name}"', _progressed(before, counts)
     if is_complete(counts, desired):
         message = f"{about} has successfully progressed."
-        reason = "NewReplicaSetAvailable"
-        return _condition(before, "Progressing", reason, message, moment, met=True, touched=False)
+        return _condition(
+            before, _Finding("Progressing", "NewReplicaSetAvailable", message, met=True), moment
+        )
     same_set = about in str(held.get("message", ""))
-    started = held.get("reason") != "NewReplicaSetAvailable"
-    if same_set and started and not progressed:
-        if held.get("status") == "False" or _overdue(workload, now):
-            message = f"{about} has timed out progressing."
-            reason = "ProgressDeadlineExceeded"
-            return _condition(before, "Progressing", reason, message, moment, met=False, touched=False)
-    message, reason = f"{about} is progressing.", "ReplicaSetUpdated"
-    return _condition(before, "Progressing", reason, message, moment, met=True, touched=progressed)
+    stuck = same_set and held.get("reason") != "NewReplicaSetAvailable" and not progressed
+    if stuck and (held.get("status") == "False" or _overdue(workload, now)):
+        message = f"{about} has timed out progressing."
+        return _condition(
+            before, _Finding("Progressing", "ProgressDeadlineExceeded", message, met=False), moment
+        )
+    finding = _Finding("Progressing", "ReplicaSetUpdated", f"{about} is progressing.", met=True)
+    return _condition(before, finding, moment, touched=progressed)
 
 
 def _progressed(before: Object, counts: Counts) -> bool:
-    return (
-        counts.updated > before.get("updatedReplicas", 0)
-        or counts.ready > before.get("readyReplicas", 0)
-        or counts.available > before.get("availableReplicas", 0)
-    )
+    names = ("updatedReplicas", "readyReplicas", "availableReplicas")
+    numbers = (counts.updated, counts.ready, counts.available)
+    return any(int(before.get(name, 0)) < number for name, number in zip(names, numbers, strict=True))
 
 
 def _numbers(counts: Counts) -> Object:

@@ -10,7 +10,7 @@ from .reads import find
 from .status import bad_request, conflict
 from .target import Target
 from .wire import Object, Response, Value, as_object, copy_json, json_response
-from .writes import replace
+from .writes import Draft, replace
 
 if TYPE_CHECKING:
     from .resources import Kind
@@ -76,13 +76,13 @@ def write_scale(call: Call, target: Target) -> Response:
     version = as_object(asked.get("metadata")).get("resourceVersion")
     if version and version != str(old.revision):
         raise conflict(target.kind, target.name)
-    if not isinstance(replicas, int):
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
         message = "spec.replicas: not an integer"
         raise bad_request(message)
     obj = _with_replicas(target.kind, old, replicas)
     manager = update_manager(options, target.kind, "scale")
     plain = Target(target.kind, target.namespace, target.name, "")
-    stored = replace(call, plain, old, obj, manager, dry_run=options.dry_run)
+    stored = replace(call, plain, old, Draft(obj, manager, options.dry_run))
     return json_response(200, _scale_of(target.kind, stored.object))
 
 

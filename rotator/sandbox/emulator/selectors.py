@@ -91,14 +91,14 @@ def match_labels(selector: Object, labels: Object) -> bool:
 
 
 def _expression(expression: Object, labels: Object) -> bool:
-    key, values = expression.get("key"), expression.get("values") or []
+    key, values = str(expression.get("key")), expression.get("values") or []
     outcomes = {
         "In": labels.get(key) in values,
         "NotIn": labels.get(key) not in values,
         "Exists": key in labels,
         "DoesNotExist": key not in labels,
     }
-    return outcomes[str(expression.get("operator"))]
+    return outcomes.get(str(expression.get("operator")), False)
 
 
 def _lookup(obj: Object, path: str) -> str:

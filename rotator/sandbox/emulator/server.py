@@ -8,21 +8,24 @@ import socketserver
 import ssl
 import threading
 from http import HTTPStatus
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Self
 
 from .cluster import Cluster
 from .wire import Response, encode
 
 if TYPE_CHECKING:
+    from io import BufferedIOBase
     from pathlib import Path
     from types import TracebackType
+
+    from rotator.sandbox.certificates import ServerFiles
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _LINE_LIMIT = 65_536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def _read_headers(stream: BinaryIO) -> dict[str, str]:
+def _read_headers(stream: BufferedIOBase) -> dict[str, str]:
     headers = {}
     while (line := stream.readline(_LINE_LIMIT)) not in {b"\r\n", b"\n", b""}:
         name, _, value = line.decode("latin-1").partition(":")
@@ -30,7 +33,7 @@ def _read_headers(stream: BinaryIO) -> dict[str, str]:
     return headers
 
 
-def _read_chunks(stream: BinaryIO) -> bytes:
+def _read_chunks(stream: BufferedIOBase) -> bytes:
     parts = []
     while size := int(stream.readline(_LINE_LIMIT).partition(b";")[0] or b"0", 16):
         parts.append(stream.read(size))
@@ -57,7 +60,7 @@ class _Connection(socketserver.StreamRequestHandler):
         try:
             while self._answer_one():
                 pass
-        except (ConnectionError, TimeoutError, ssl.SSLError):
+        except (ConnectionError, TimeoutError, ssl.SSLError, ValueError):
             return
 
     def _answer_one(self) -> bool:
@@ -139,17 +142,18 @@ class EmulatorServer:
         admin_token: str = "",
         port: int = 0,
         rbac: bool = False,
-        tls: tuple[Path, Path] | None = None,
-        ca_file: Path | None = None,
+        tls: ServerFiles | None = None,
     ) -> None:
-        """Take a cluster and its admin token, or make both; `tls` is certificate and key."""
-        self.admin_token = admin_token or secrets.token_urlsafe(24)
-        self.cluster = cluster or Cluster(admin_token=self.admin_token, rbac=rbac)
-        self.ca_file = ca_file
+        """Serve a cluster, or a new one with a token of its own; with `tls` it is HTTPS."""
+        drawn = admin_token or secrets.token_urlsafe(24)
+        self.cluster = cluster or Cluster(admin_token=drawn, rbac=rbac)
+        self.admin_token = self.cluster.admin_token
+        self.ca_file: Path | None = None
         context = None
         if tls is not None:
+            self.ca_file = tls.ca
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
+            context.load_cert_chain(tls.certificate, tls.key)
         self._listener = _Listener(self.cluster, port, context)
         self._scheme = "http" if context is None else "https"
         self._thread = threading.Thread(
@@ -165,7 +169,7 @@ class EmulatorServer:
         """Where it listens."""
         return f"{self._scheme}://127.0.0.1:{self._listener.server_address[1]}"
 
-    def start(self) -> EmulatorServer:
+    def start(self) -> Self:
         """Begin to answer."""
         self._thread.start()
         return self
@@ -178,7 +182,7 @@ class EmulatorServer:
         self._listener.server_close()
         self._thread.join()
 
-    def __enter__(self) -> EmulatorServer:
+    def __enter__(self) -> Self:
         """Begin to answer."""
         return self.start()
 

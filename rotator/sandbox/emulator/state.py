@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .resources import Registry
+from .registry import Registry
 from .store import Store
 
 if TYPE_CHECKING:

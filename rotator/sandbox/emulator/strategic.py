@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from .layouts import MERGE_KEYS, PRIMITIVE_MERGE, ports_key
 from .status import bad_request
 from .wire import Object, Value
@@ -47,7 +49,9 @@ def _merge_field(merged: Object, key: str, change: Value, name: str) -> None:
     elif isinstance(change, dict):
         merged[key] = strategic_merge(current if isinstance(current, dict) else {}, change, key)
     elif isinstance(change, list):
-        merged[key] = _merge_list(current or [], change, key, _key_of(key, name))
+        merged[key] = _merge_list(
+            current if isinstance(current, list) else [], change, key, _key_of(key, name)
+        )
     else:
         merged[key] = change
 
@@ -66,12 +70,12 @@ def _merge_list(current: list[Value], change: list[Value], name: str, key: str |
     merged = list(current)
     for item in change:
         _merge_item(merged, item, name, key)
-    wanted = [item[key] for item in change]
-    return _interleave(merged, wanted, [item.get(key) for item in current], key)
+    wanted = [_identity(item, key) for item in change]
+    return _interleave(merged, wanted, [_identity(item, key) for item in current], key)
 
 
 def _merge_item(merged: list[Value], item: Object, name: str, key: str) -> None:
-    if key not in item:
+    if not isinstance(item.get(key), (str, int)):
         message = f"map: {item} does not contain declared merge key: {key}"
         raise bad_request(message)
     place = next((i for i, other in enumerate(merged) if other.get(key) == item[key]), None)
@@ -85,18 +89,19 @@ def _merge_item(merged: list[Value], item: Object, name: str, key: str) -> None:
 
 
 def _drop_primitives(merged: Object, name: str, dropped: list[Value]) -> None:
-    if name in merged:
+    if isinstance(merged.get(name), list) and isinstance(dropped, list):
         merged[name] = [item for item in merged[name] if item not in dropped]
 
 
 def _identity(item: Value, key: str | None) -> Value:
-    return item.get(key) if isinstance(item, dict) and key else item
+    identity = item.get(key) if isinstance(item, dict) and key else item
+    return identity if isinstance(identity, (str, int)) else json.dumps(identity)
 
 
 def _reorder(merged: Object, name: str, order: list[Value], parent: str) -> None:
     """Order a merged list as $setElementOrder says."""
     items = merged.get(name)
-    if isinstance(items, list):
+    if isinstance(items, list) and isinstance(order, list):
         key = _key_of(name, parent)
         wanted = [_identity(item, key) for item in order]
         merged[name] = _interleave(items, wanted, [_identity(item, key) for item in items], key)

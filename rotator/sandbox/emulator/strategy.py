@@ -5,39 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .customs import custom_errors, prune
-from .defaults import set_defaults, without_nulls
+from .defaults import set_defaults
 from .status import FieldError, invalid
+from .update_validation import metadata_update_errors, update_errors
 from .validation import (
-    check_types,
     metadata_errors,
-    metadata_update_errors,
     object_errors,
-    update_errors,
 )
 from .wire import Object
 
 if TYPE_CHECKING:
     from .resources import Kind
 
-_METADATA = frozenset(
-    {
-        "name",
-        "generateName",
-        "namespace",
-        "selfLink",
-        "uid",
-        "resourceVersion",
-        "generation",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "labels",
-        "annotations",
-        "ownerReferences",
-        "finalizers",
-        "managedFields",
-    }
-)
 _TEMPLATES = "deprecated.daemonset.template.generation"
 _INITIAL_STATUS: dict[str, Object] = {
     "Namespace": {"phase": "Active"},
@@ -55,32 +34,20 @@ _INITIAL_STATUS: dict[str, Object] = {
 
 
 def tidy(kind: Kind, obj: Object) -> Object:
-    """Keep the fields that the kind has, in the order of the Go types, with tidy metadata."""
-    metadata = obj.get("metadata")
-    tidied: Object = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": {}}
-    if isinstance(metadata, dict):
-        tidied["metadata"] = {
-            name: value
-            for name, value in metadata.items()
-            if name in _METADATA and value not in (None, "", {}, [])
-        }
-    elif metadata is not None:
-        check_types(kind, obj)
-    for name, value in obj.items():
-        if name in tidied or (kind.custom is None and name not in kind.known_fields):
-            continue
-        tidied[name] = value
-    return tidied
+    """Order an object as the Go types do, and leave empty metadata out."""
+    metadata = obj.get("metadata") or {}
+    kept = {name: value for name, value in metadata.items() if value not in (None, "", {}, [])}
+    head: Object = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": kept}
+    return {**head, **{name: value for name, value in obj.items() if name not in head}}
 
 
-def normalise(kind: Kind, obj: Object, *, nulls: bool) -> Object:
-    """Bring an object that a client wrote into the form that is stored."""
-    obj = tidy(kind, without_nulls(obj) if nulls else obj)
-    if kind.custom is None:
-        check_types(kind, obj)
-        set_defaults(kind.name, obj)
-        return obj
-    return prune(kind.custom.schema, obj)
+def normalise(kind: Kind, obj: Object) -> Object:
+    """Bring a decoded object into the form that is stored: defaults filled, fields pruned."""
+    obj = tidy(kind, obj)
+    if kind.custom is not None:
+        return prune(kind.custom.schema, obj)
+    set_defaults(kind.name, obj)
+    return obj
 
 
 def prepare_create(kind: Kind, obj: Object) -> None:

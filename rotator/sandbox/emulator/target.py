@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .status import no_such_resource
 
 if TYPE_CHECKING:
-    from .resources import Kind, Registry
+    from .registry import Registry
+    from .resources import Kind
 
 _MAX_DEPTH = 3
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from .names import (
@@ -17,15 +16,13 @@ from .names import (
 from .selectors import match_labels
 from .status import (
     FieldError,
-    bad_request,
-    forbidden_field,
     invalid_value,
     quoted,
     required,
     too_long,
     unsupported_value,
 )
-from .wire import Object, Value, as_object
+from .wire import Object, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,91 +30,9 @@ if TYPE_CHECKING:
     from .resources import Kind
 
 _DATA_LIMIT = 1024 * 1024
-_IMMUTABLE = "field is immutable"
-_BYTES = {"Secret": ("data",), "ConfigMap": ("binaryData",)}
+_CRON_FIELDS = 5
+_SUBJECTS = ("ServiceAccount", "User", "Group")
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"})
-_POD_CHANGES = (
-    "pod updates may not change fields other than `spec.containers[*].image`,"
-    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
-    "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be "
-    "set to 1 if it was previously negative)"
-)
-_STATEFUL_SET_FIELDS = frozenset(
-    {
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    }
-)
-_STATEFUL_SET_CHANGES = (
-    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
-    "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
-    "'minReadySeconds' are forbidden"
-)
-
-
-def _go_type(value: Value) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, (int, float)):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
-
-
-def _undecodable(kind: Kind, got: Value, place: str, want: str) -> None:
-    message = (
-        f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: json: '
-        f"cannot unmarshal {_go_type(got)} into Go struct field {place} of type {want}"
-    )
-    raise bad_request(message)
-
-
-def _check_strings(kind: Kind, holder: Object, name: str, place: str, element: str = "string") -> None:
-    values = holder.get(name)
-    if values is None:
-        return
-    if not isinstance(values, dict):
-        _undecodable(kind, values, place, f"map[string]{element}")
-    for value in values.values():
-        if not isinstance(value, str):
-            _undecodable(kind, value, place, element)
-
-
-def _check_base64(kind: Kind, data: Object) -> None:
-    for value in data.values():
-        try:
-            base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            message = (
-                f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: '
-                "illegal base64 data at input byte 0"
-            )
-            raise bad_request(message) from None
-
-
-def check_types(kind: Kind, obj: Object) -> None:
-    """Refuse values that do not decode into the Go types (400 BadRequest)."""
-    metadata = obj.get("metadata")
-    if not isinstance(metadata, dict):
-        _undecodable(kind, metadata, f"{kind.name}.metadata", "v1.ObjectMeta")
-    for name in ("labels", "annotations"):
-        _check_strings(kind, as_object(metadata), name, f"ObjectMeta.metadata.{name}")
-    if kind.name in {"Secret", "ConfigMap"}:
-        for name in ("data", "stringData", "binaryData"):
-            element = "[]uint8" if name in _BYTES.get(kind.name, ()) else "string"
-            _check_strings(kind, obj, name, f"{kind.name}.{name}", element)
-    if kind.name == "Secret":
-        _check_base64(kind, obj.get("data") or {})
-    for name in ("spec", "status"):
-        if name in kind.fields and not isinstance(obj.get(name, {}), dict):
-            want = f"v1.{kind.name}{name.title()}"
-            _undecodable(kind, obj[name], f"{kind.name}.{name}", want)
 
 
 def metadata_errors(kind: Kind, metadata: Object) -> list[FieldError]:
@@ -129,23 +44,6 @@ def metadata_errors(kind: Kind, metadata: Object) -> list[FieldError]:
         *finalizer_errors(metadata.get("finalizers") or []),
         *owner_errors(metadata.get("ownerReferences") or []),
     ]
-
-
-def metadata_update_errors(old: Object, new: Object) -> list[FieldError]:
-    """Check what an update must leave alone in the metadata."""
-    errors = []
-    for name in ("uid", "creationTimestamp"):
-        if new.get(name) != old.get(name):
-            errors.append(invalid_value(f"metadata.{name}", new.get(name), _IMMUTABLE))
-    added = set(new.get("finalizers") or []) - set(old.get("finalizers") or [])
-    if old.get("deletionTimestamp") and added:
-        listed = ", ".join(quoted(name) for name in sorted(added))
-        why = (
-            "no new finalizers can be added if the object is being deleted, found new finalizers "
-            f"[]string{{{listed}}}"
-        )
-        errors.append(forbidden_field("metadata.finalizers", why))
-    return errors
 
 
 def _data_size(obj: Object) -> int:
@@ -164,15 +62,16 @@ def _secret(obj: Object) -> list[FieldError]:
         "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
         "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     }
-    for key in wanted.get(str(obj.get("type")), ()):
-        if key not in data:
-            errors.append(required(f"data[{key}]"))
-    return errors
+    needed = wanted.get(str(obj.get("type")), ())
+    return errors + [required(f"data[{key}]") for key in needed if key not in data]
 
 
 def _config_map(obj: Object) -> list[FieldError]:
     errors = data_key_errors("data", as_object(obj.get("data")))
     errors += data_key_errors("binaryData", as_object(obj.get("binaryData")))
+    for key in as_object(obj.get("binaryData")):
+        if key in as_object(obj.get("data")):
+            errors.append(invalid_value(f"data[{key}]", key, "duplicate of key present in binaryData"))
     if _data_size(obj) > _DATA_LIMIT:
         errors.append(too_long("[]", _DATA_LIMIT))
     return errors
@@ -189,6 +88,30 @@ def _lease(obj: Object) -> list[FieldError]:
     return errors
 
 
+def _volumes(spec: Object, path: str) -> list[FieldError]:
+    errors = []
+    for index, volume in enumerate(spec.get("volumes") or []):
+        place = f"{path}.volumes[{index}]"
+        if not volume.get("name"):
+            errors.append(required(f"{place}.name"))
+        if "secret" in volume and not volume["secret"].get("secretName"):
+            errors.append(required(f"{place}.secret.secretName"))
+        if "configMap" in volume and not volume["configMap"].get("name"):
+            errors.append(required(f"{place}.configMap.name"))
+    return errors
+
+
+def _container(container: Object, place: str) -> list[FieldError]:
+    errors = [] if container.get("image") else [required(f"{place}.image")]
+    for index, port in enumerate(container.get("ports") or []):
+        if not port.get("containerPort"):
+            errors.append(required(f"{place}.ports[{index}].containerPort"))
+    for index, variable in enumerate(container.get("env") or []):
+        if not variable.get("name"):
+            errors.append(required(f"{place}.env[{index}].name"))
+    return errors
+
+
 def _pod_spec(spec: Object, path: str) -> list[FieldError]:
     containers = spec.get("containers") or []
     errors = [] if containers else [required(f"{path}.containers")]
@@ -201,9 +124,8 @@ def _pod_spec(spec: Object, path: str) -> list[FieldError]:
             message = f"Duplicate value: {quoted(name)}"
             errors.append(FieldError("FieldValueDuplicate", f"{place}.name", message))
         seen.add(name)
-        if not container.get("image"):
-            errors.append(required(f"{place}.image"))
-    return errors
+        errors += _container(container, place)
+    return _volumes(spec, path) + errors
 
 
 def _workload(obj: Object) -> list[FieldError]:
@@ -247,7 +169,12 @@ def _job(obj: Object) -> list[FieldError]:
 
 def _cron_job(obj: Object) -> list[FieldError]:
     spec = as_object(obj.get("spec"))
-    errors = [] if spec.get("schedule") else [required("spec.schedule")]
+    schedule = str(spec.get("schedule", ""))
+    errors = [] if schedule else [required("spec.schedule")]
+    fields = schedule.split()
+    if schedule and not schedule.startswith("@") and len(fields) != _CRON_FIELDS:
+        why = f"expected exactly {_CRON_FIELDS} fields, found {len(fields)}: [{' '.join(fields)}]"
+        errors.append(invalid_value("spec.schedule", schedule, why))
     policy = spec.get("concurrencyPolicy")
     if policy not in {"Allow", "Forbid", "Replace"}:
         allowed = ["Allow", "Forbid", "Replace"]
@@ -269,9 +196,32 @@ def _event(obj: Object) -> list[FieldError]:
     return [invalid_value("involvedObject.namespace", involved.get("namespace", ""), why)]
 
 
+def _role(obj: Object) -> list[FieldError]:
+    errors = []
+    for index, rule in enumerate(obj.get("rules") or []):
+        place = f"rules[{index}]"
+        if not rule.get("verbs"):
+            errors.append(required(f"{place}.verbs", "verbs must contain at least one value"))
+        if rule.get("nonResourceURLs"):
+            continue
+        if not rule.get("apiGroups"):
+            why = "resource rules must supply at least one api group"
+            errors.append(required(f"{place}.apiGroups", why))
+        if not rule.get("resources"):
+            why = "resource rules must supply at least one resource"
+            errors.append(required(f"{place}.resources", why))
+    return errors
+
+
 def _binding(obj: Object) -> list[FieldError]:
     role = as_object(obj.get("roleRef"))
     errors = []
+    for index, subject in enumerate(obj.get("subjects") or []):
+        place, kind = f"subjects[{index}]", subject.get("kind", "")
+        if kind not in _SUBJECTS:
+            errors.append(unsupported_value(f"{place}.kind", kind, _SUBJECTS))
+        elif not subject.get("name"):
+            errors.append(required(f"{place}.name"))
     if role.get("kind") not in {"Role", "ClusterRole"}:
         allowed = ["Role", "ClusterRole"]
         errors.append(unsupported_value("roleRef.kind", role.get("kind", ""), allowed))
@@ -303,6 +253,8 @@ _CHECKS: dict[str, Callable[[Object], list[FieldError]]] = {
     "Job": _job,
     "CronJob": _cron_job,
     "CustomResourceDefinition": _definition,
+    "Role": _role,
+    "ClusterRole": _role,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     **dict.fromkeys(_WORKLOADS, _workload),
@@ -313,83 +265,3 @@ def object_errors(kind: Kind, obj: Object) -> list[FieldError]:
     """Check an object of a built-in kind by itself."""
     check = _CHECKS.get(kind.name)
     return check(obj) if check is not None else []
-
-
-def _changed(old: Object, new: Object, *names: str) -> list[str]:
-    return [name for name in names if old.get(name) != new.get(name)]
-
-
-def _data_update(old: Object, new: Object) -> list[FieldError]:
-    errors = []
-    if old.get("immutable"):
-        why = "field is immutable when `immutable` is set"
-        changed = _changed(old, new, "immutable", "data", "binaryData")
-        errors += [forbidden_field(name, why) for name in changed]
-    if old.get("type") != new.get("type"):
-        errors.append(invalid_value("type", new.get("type"), _IMMUTABLE))
-    return errors
-
-
-def _selector_update(old: Object, new: Object) -> list[FieldError]:
-    before, after = as_object(old.get("spec")), as_object(new.get("spec"))
-    if before.get("selector") == after.get("selector"):
-        return []
-    return [invalid_value("spec.selector", after.get("selector"), _IMMUTABLE)]
-
-
-def _stateful_set_update(old: Object, new: Object) -> list[FieldError]:
-    before, after = as_object(old.get("spec")), as_object(new.get("spec"))
-    names = (before.keys() | after.keys()) - _STATEFUL_SET_FIELDS
-    changed = _changed(before, after, *sorted(names))
-    return [forbidden_field("spec", _STATEFUL_SET_CHANGES)] if changed else []
-
-
-def _job_update(old: Object, new: Object) -> list[FieldError]:
-    before, after = as_object(old.get("spec")), as_object(new.get("spec"))
-    changed = _changed(before, after, "selector", "completions", "template", "completionMode")
-    return [
-        invalid_value(f"spec.{name}", after.get(name), _IMMUTABLE)
-        for name in changed
-        if name != "template" or not before.get("suspend")
-    ]
-
-
-def _fixed_pod_spec(obj: Object) -> Object:
-    spec = dict(as_object(obj.get("spec")))
-    for name in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
-        spec.pop(name, None)
-    for name in ("containers", "initContainers"):
-        spec[name] = [{**each, "image": ""} for each in spec.get(name) or []]
-    return spec
-
-
-def _pod_update(old: Object, new: Object) -> list[FieldError]:
-    if old.get("spec") == new.get("spec") or _fixed_pod_spec(old) == _fixed_pod_spec(new):
-        return []
-    return [forbidden_field("spec", _POD_CHANGES)]
-
-
-def _binding_update(old: Object, new: Object) -> list[FieldError]:
-    if old.get("roleRef") == new.get("roleRef"):
-        return []
-    return [invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef")]
-
-
-_UPDATE_CHECKS: dict[str, Callable[[Object, Object], list[FieldError]]] = {
-    "Secret": _data_update,
-    "ConfigMap": _data_update,
-    "Deployment": _selector_update,
-    "DaemonSet": _selector_update,
-    "ReplicaSet": _selector_update,
-    "StatefulSet": _stateful_set_update,
-    "Job": _job_update,
-    "Pod": _pod_update,
-    "RoleBinding": _binding_update,
-    "ClusterRoleBinding": _binding_update,
-}
-
-
-def update_errors(kind: Kind, old: Object, new: Object) -> list[FieldError]:
-    """Check what an update of a built-in kind must leave alone."""
-    check = _UPDATE_CHECKS.get(kind.name)
-    return check(old, new) if check is not None else []

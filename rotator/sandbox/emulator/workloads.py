@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import rollout_status as statuses
 from .cluster import utc_now
+from .pod_lives import PodLives, Timing
 from .pods import (
     ORDINAL_LABEL,
     Blueprint,
@@ -15,8 +16,8 @@ from .pods import (
     owner_reference,
     view_pod,
 )
+from .replica_sets import newest, ordinal_of, replica_set, superseded
 from .rollouts import Moves, Pod, ordered, per_node, recreate, resize, rolling, template_hash
-from .pod_lives import PodLives, Timing
 from .wire import Object, as_object
 from .writes import random_suffix
 
@@ -31,7 +32,6 @@ _NODES = ("node-1", "node-2")
 _TOLERATED = frozenset({403, 404, 409, 429})
 _SERVER_ERRORS = 500
 _OK_LIMIT = 300
-_HISTORY = 10
 
 
 class _Place(NamedTuple):
@@ -88,12 +88,12 @@ class WorkloadController:
         clock: Callable[[], datetime] = utc_now,
         seconds_to_ready: float = 1.0,
         terminating_seconds: float = 1.0,
-        nodes: tuple[str, ...] = _NODES,
+        namespace: str = "",
     ) -> None:
-        """Drive the API server behind `call`."""
+        """Drive the workloads of one namespace, or of all, on the API server behind `call`."""
         self._call = call
         self._clock = clock
-        self._nodes = nodes
+        self._namespace = namespace
         self._lives = PodLives(self._write, Timing(seconds_to_ready, terminating_seconds))
 
     def run(self, stop: threading.Event, interval: float = 0.2) -> None:
@@ -120,7 +120,7 @@ class WorkloadController:
         self._collect(pods, sets, world)
 
     def _list(self, place: _Place) -> list[Object]:
-        status, answer = self._call("GET", place.collection(), {}, None)
+        status, answer = self._call("GET", place.collection(self._namespace), {}, None)
         return list(answer.get("items") or []) if status < _OK_LIMIT else []
 
     def _write(self, method: str, path: str, query: dict[str, str], body: Object | None) -> Object:
@@ -164,10 +164,10 @@ class WorkloadController:
         views, name = self._views(workload, pods, world.now), f"{meta['name']}-{revision}"
         desired = int(spec.get("replicas", 1))
         if spec.get("paused"):
-            moves, current = resize(views, desired), _newest(sets)
+            moves, current = resize(views, desired), newest(sets)
         else:
             moves = _set_moves(spec, views, desired, revision)
-            current = self._own_set(place, workload, sets, revision)
+            current = self._own_set(workload, sets, revision)
         if current is not None:
             self._make_from_set(workload, current, moves.create)
         self._delete(meta["namespace"], moves.delete)
@@ -175,15 +175,15 @@ class WorkloadController:
         self._write_sets(sets, world, views_by=self._views)
         return pods
 
-    def _own_set(self, place: _Place, workload: Object, sets: list[Object], revision: str) -> Object | None:
+    def _own_set(self, workload: Object, sets: list[Object], revision: str) -> Object | None:
         name = f"{workload['metadata']['name']}-{revision}"
         found = next((each for each in sets if each["metadata"]["name"] == name), None)
         if found is not None:
             return found
-        body = _replica_set(place, workload, name, revision, _ordinal_of(sets) + 1)
+        body = replica_set(workload, name, revision, ordinal_of(sets) + 1)
         namespace = workload["metadata"]["namespace"]
         made = self._write("POST", _SETS.collection(namespace), {}, body)
-        for old in _superseded(sets, workload):
+        for old in superseded(sets, workload):
             self._write("DELETE", _SETS.path(old), {}, None)
         return made or None
 
@@ -198,7 +198,7 @@ class WorkloadController:
         )
         for index in range(number):
             name = f"{owner['metadata']['name']}-{random_suffix()}"
-            node = self._nodes[index % len(self._nodes)]
+            node = _NODES[index % len(_NODES)]
             self._create_pod(build_pod(blueprint, name, node))
 
     def _create_pod(self, pod: Object) -> None:
@@ -246,8 +246,8 @@ class WorkloadController:
             status = statuses.stateful_set_status(workload, numbers, revision)
         else:
             strategy = as_object(spec.get("updateStrategy"))
-            moves = per_node(views, self._nodes, strategy, revision)
-            status = statuses.daemon_set_status(workload, numbers, len(self._nodes))
+            moves = per_node(views, _NODES, strategy, revision)
+            status = statuses.daemon_set_status(workload, numbers, len(_NODES))
         for slot in moves.slots:
             self._create_pod(self._slot_pod(workload, revision, slot))
         self._delete(meta["namespace"], moves.delete)
@@ -266,7 +266,7 @@ class WorkloadController:
             return build_pod(blueprint, f"{meta['name']}-{random_suffix()}", slot)
         name = f"{meta['name']}-{slot}"
         more = {"statefulset.kubernetes.io/pod-name": name, ORDINAL_LABEL: slot}
-        return build_pod(blueprint, name, self._nodes[int(slot) % len(self._nodes)], more)
+        return build_pod(blueprint, name, _NODES[int(slot) % len(_NODES)], more)
 
     def _collect(self, pods: list[Object], sets: list[Object], world: _World) -> None:
         """Delete what belongs to workloads that are gone, as the garbage collector does."""
@@ -302,50 +302,3 @@ def _status(place: _Place, workload: Object, views: list[Pod], set_name: str, no
     if place.kind == "Rollout":
         return statuses.rollout_status(workload, numbers, set_name, now)
     return statuses.deployment_status(workload, numbers, set_name, now)
-
-
-_REVISION = "deployment.kubernetes.io/revision"
-
-
-def _ordinal_of(sets: list[Object]) -> int:
-    """Give the highest revision number among replica sets."""
-    numbers = [as_object(each["metadata"].get("annotations")).get(_REVISION, "0") for each in sets]
-    return max(map(int, numbers), default=0)
-
-
-def _newest(sets: list[Object]) -> Object | None:
-    return max(sets, key=lambda each: _ordinal_of([each]), default=None)
-
-
-def _superseded(sets: list[Object], workload: Object) -> list[Object]:
-    """Give the empty replica sets beyond the history that the workload keeps."""
-    kept = int(workload["spec"].get("revisionHistoryLimit", _HISTORY))
-    empty = [each for each in sets if not as_object(each.get("status")).get("replicas")]
-    ranked = sorted(empty, key=lambda each: -_ordinal_of([each]))
-    return ranked[kept:]
-
-
-def _replica_set(place: _Place, workload: Object, name: str, revision: str, number: int) -> Object:
-    rollout = place.kind == "Rollout"
-    label = {("rollouts-" if rollout else "") + "pod-template-hash": revision}
-    template = as_object(workload["spec"]["template"])
-    meta = as_object(template.get("metadata"))
-    labels = {**as_object(meta.get("labels")), **label}
-    selector = as_object(workload["spec"].get("selector"))
-    matched = {**as_object(selector.get("matchLabels")), **label}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": name,
-            "namespace": workload["metadata"]["namespace"],
-            "labels": labels,
-            "annotations": {_REVISION: str(number)},
-            "ownerReferences": [owner_reference(workload)],
-        },
-        "spec": {
-            "replicas": 0,
-            "selector": {**selector, "matchLabels": matched},
-            "template": {**template, "metadata": {**meta, "labels": labels}},
-        },
-    }

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import random
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import effects
-from .fields import check_fields
+from .decoding import decode
 from .layouts import layout_of
-from .managed import Manager, record_update, reset_fields
-from .names import name_errors
+from .managed import Author, Manager, record_update, reset_fields
 from .options import (
     WriteOptions,
     check_kind,
     check_media,
+    check_named,
     check_place,
     decode_body,
     update_manager,
     write_options,
 )
-from .reads import find
 from .status import (
-    ApiError,
     already_exists,
-    bad_request,
     conflict,
     forbidden,
     internal_error,
@@ -34,7 +32,7 @@ from .status import (
 )
 from .store import Stored
 from .strategy import check, normalise, prepare_create, prepare_update
-from .views import in_version, object_response, stored_response
+from .views import in_version, stored_response
 from .wire import Object, Response, as_object, encode
 
 if TYPE_CHECKING:
@@ -44,6 +42,19 @@ if TYPE_CHECKING:
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _NAMESPACES = ("", "namespaces")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A decoded object on its way to being stored, by whom, and whether it is to be stored at all.
+
+    `managed` are managedFields already worked out.
+    """
+
+    object: Object
+    manager: Manager
+    dry_run: bool
+    managed: list[Object] | None = None
 
 
 def random_suffix(length: int = 5) -> str:
@@ -86,61 +97,52 @@ def _fill_system_fields(call: Call, target: Target, obj: Object) -> None:
     metadata["creationTimestamp"] = call.state.now()
 
 
-def read_object(call: Call, target: Target, options: WriteOptions) -> tuple[Object, bool]:
-    """Read the object in the body; also say whether it has null fields."""
-    body = call.request.body
+def read_draft(call: Call, target: Target, options: WriteOptions) -> Draft:
+    """Read the object in the body."""
     check_media(call)
-    obj = decode_body(body, target.kind.name)
+    obj = decode_body(call.request.body, target.kind.name)
     check_kind(target.kind, obj)
-    check_fields(target.kind, obj, strict=options.strict)
     check_place(target, obj)
-    return obj, b"null" in body
+    manager = update_manager(options, target.kind, target.subresource)
+    return Draft(decode(target.kind, obj, strict=options.strict), manager, options.dry_run)
 
 
 def create(call: Call, target: Target) -> Response:
     """Answer a POST to a collection."""
     options = write_options(call, "CreateOptions")
-    obj, nulls = read_object(call, target, options)
-    manager = update_manager(options, target.kind, "")
-    if as_object(obj.get("metadata")).get("resourceVersion") not in {None, "", "0"}:
+    draft = read_draft(call, target, options)
+    if as_object(draft.object.get("metadata")).get("resourceVersion") not in {None, "", "0"}:
         raise internal_error("resourceVersion should not be set on objects to be created")
-    stored = insert(call, target, obj, manager, dry_run=options.dry_run, nulls=nulls)
+    stored = insert(call, target, draft)
     return stored_response(call, target.kind, stored, 201)
 
 
-def insert(
-    call: Call,
-    target: Target,
-    obj: Object,
-    manager: Manager,
-    *,
-    dry_run: bool,
-    nulls: bool = True,
-    managed: list[Object] | None = None,
-) -> Stored:
+def insert(call: Call, target: Target, draft: Draft) -> Stored:
     """Create an object, or only say what it would be."""
-    kind = target.kind
-    metadata = obj.get("metadata")
-    if isinstance(metadata, dict):
-        obj = {**obj, "metadata": {**metadata, "resourceVersion": None}}
-    else:
-        obj = {**obj, "metadata": metadata or {}}
-    name = obj["metadata"].get("name") or "" if isinstance(obj["metadata"], dict) else ""
-    _check_namespace(call, target, name)
-    obj["metadata"] = dict(obj["metadata"])
+    kind, obj = target.kind, dict(draft.object)
+    metadata = obj.get("metadata") or {}
+    _check_namespace(call, target, metadata.get("name") or "")
+    obj["metadata"] = {**metadata, "resourceVersion": ""}
     _fill_system_fields(call, target, obj)
-    obj = normalise(kind, obj, nulls=nulls)
+    obj = normalise(kind, obj)
     prepare_create(kind, obj)
     check(kind, obj)
     effects.admit(call.state, kind, obj)
     name = obj["metadata"]["name"]
     if call.state.store.get(kind.storage, (target.namespace, name)) is not None:
         raise already_exists(kind, name)
-    if managed is None:
-        record_update({}, obj, layout_of(kind), manager, call.state.now(), reset_fields(kind, ""))
-    else:
-        obj["metadata"]["managedFields"] = managed
-    return commit(call.state, kind, (target.namespace, name), obj, dry_run=dry_run)
+    _record(call, target, {}, obj, draft)
+    return commit(call.state, kind, (target.namespace, name), obj, dry_run=draft.dry_run)
+
+
+def _record(call: Call, target: Target, old: Object, new: Object, draft: Draft) -> None:
+    """Put the managedFields of the new version in."""
+    if draft.managed is not None:
+        new["metadata"]["managedFields"] = draft.managed
+        return
+    reset = reset_fields(target.kind, target.subresource)
+    author = Author(draft.manager, call.state.now(), reset)
+    record_update(old, new, layout_of(target.kind), author)
 
 
 def commit(state: State, kind: Kind, key: tuple[str, str], obj: Object, *, dry_run: bool) -> Stored:
@@ -156,23 +158,18 @@ def commit(state: State, kind: Kind, key: tuple[str, str], obj: Object, *, dry_r
 def update(call: Call, target: Target) -> Response:
     """Answer a PUT of an object."""
     options = write_options(call, "UpdateOptions")
-    obj, nulls = read_object(call, target, options)
-    kind, manager = target.kind, update_manager(options, target.kind, target.subresource)
+    kind, draft = target.kind, read_draft(call, target, options)
     old = call.state.store.get(kind.storage, target.key)
-    metadata = as_object(obj.get("metadata"))
-    if not metadata.get("name"):
-        message = (
-            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
-        )
-        raise bad_request(message)
+    metadata = as_object(draft.object.get("metadata"))
+    check_named(target, draft.object)
     if old is None:
         if not kind.create_on_update or target.subresource:
             raise not_found(kind, target.name)
         _check_uid(target, metadata.get("uid") or "", "")
-        stored = insert(call, target, obj, manager, dry_run=options.dry_run, nulls=nulls)
+        stored = insert(call, target, draft)
         return stored_response(call, kind, stored, 201)
     _check_uid(target, metadata.get("uid") or "", old.object["metadata"]["uid"])
-    stored = replace(call, target, old, obj, manager, dry_run=options.dry_run, nulls=nulls)
+    stored = replace(call, target, old, draft)
     return stored_response(call, kind, stored)
 
 
@@ -204,20 +201,10 @@ def _check_revision(kind: Kind, old: Stored, obj: Object) -> None:
         raise conflict(kind, name)
 
 
-def replace(
-    call: Call,
-    target: Target,
-    old: Stored,
-    obj: Object,
-    manager: Manager,
-    *,
-    dry_run: bool,
-    nulls: bool = True,
-    managed: list[Object] | None = None,
-) -> Stored:
+def replace(call: Call, target: Target, old: Stored, draft: Draft) -> Stored:
     """Put a new version in the place of an old one, or only say what it would be."""
     kind, before = target.kind, in_version(target.kind, old)
-    obj = normalise(kind, obj, nulls=nulls)
+    obj = normalise(kind, draft.object)
     obj["metadata"].setdefault("name", target.name)
     if kind.namespaced:
         obj["metadata"].setdefault("namespace", target.namespace)
@@ -225,16 +212,12 @@ def replace(
     prepare_update(kind, before, obj, target.subresource)
     check(kind, obj, before)
     obj["metadata"]["resourceVersion"] = str(old.revision)
-    if managed is None:
-        reset = reset_fields(kind, target.subresource)
-        record_update(before, obj, layout_of(kind), manager, call.state.now(), reset)
-    else:
-        obj["metadata"]["managedFields"] = managed
+    _record(call, target, before, obj, draft)
     if obj == before:
         return old
     if _finished(kind, obj):
-        return effects.finish(call.state, kind, target.key, obj, dry_run=dry_run)
-    return commit(call.state, kind, target.key, obj, dry_run=dry_run)
+        return effects.finish(call.state, kind, target.key, obj, dry_run=draft.dry_run)
+    return commit(call.state, kind, target.key, obj, dry_run=draft.dry_run)
 
 
 def _finished(kind: Kind, obj: Object) -> bool:

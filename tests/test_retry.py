@@ -1,0 +1,222 @@
+"""Retries: what is asked again, how often, how long it is waited, and that the deadline holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rotator.clients.answers import by_status
+from rotator.clients.retry import ATTEMPTS, LONGEST_WAIT, Retry, retry_after
+from rotator.errors import (
+    Ambiguous,
+    ClientError,
+    Conflict,
+    DeadlineExceeded,
+    Forbidden,
+    NotFound,
+    Rejected,
+    Unavailable,
+)
+from rotator.ports import Deadline
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+FAR = Deadline(START + timedelta(days=1))
+
+
+class Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.instant = START
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        """Return the instant."""
+        return self.instant
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.slept.append(seconds)
+        self.instant += timedelta(seconds=seconds)
+
+
+class Asked:
+    """A system that gives the answers listed, then "done"; each takes `takes` of the clock's time."""
+
+    def __init__(self, clock: Clock, answers: Sequence[ClientError], takes: float = 0.0) -> None:
+        self.clock = clock
+        self.answers = list(answers)
+        self.takes = timedelta(seconds=takes)
+        self.count = 0
+        self.instants: list[datetime] = []
+
+    def __call__(self) -> str:
+        """Give the next answer."""
+        self.count += 1
+        self.instants.append(self.clock.now())
+        self.clock.instant += self.takes
+        if self.answers:
+            raise self.answers.pop(0)
+        return "done"
+
+
+def test_a_read_is_asked_again_when_its_answer_was_lost() -> None:
+    """Proves that reads are repeated on Ambiguous and on Unavailable."""
+    clock = Clock()
+    asked = Asked(clock, [Ambiguous("GET x"), Unavailable("GET x")])
+    assert Retry(clock, FAR).call(asked, read=True) == "done"
+    assert asked.count == 3
+    assert len(clock.slept) == 2
+
+
+def test_a_write_is_never_asked_again_when_its_answer_was_lost() -> None:
+    """Proves I6: the caller reads the state back first."""
+    clock = Clock()
+    asked = Asked(clock, [Ambiguous("POST x")])
+    with pytest.raises(Ambiguous):
+        Retry(clock, FAR).call(asked, read=False)
+    assert asked.count == 1
+    assert clock.slept == []
+
+
+def test_a_write_that_was_not_taken_is_asked_again() -> None:
+    """Proves that 429 and 503, and a refused connection, change nothing and may be repeated."""
+    clock = Clock()
+    asked = Asked(clock, [Unavailable("POST x", code=503), Unavailable("POST x", code=429)])
+    assert Retry(clock, FAR).call(asked, read=False) == "done"
+    assert asked.count == 3
+
+
+@pytest.mark.parametrize("error", [Conflict, Forbidden, NotFound, Rejected])
+@pytest.mark.parametrize("read", [True, False])
+def test_a_clear_answer_is_never_asked_for_again(error: type[ClientError], *, read: bool) -> None:
+    """Proves that what will not change is not repeated."""
+    clock = Clock()
+    asked = Asked(clock, [error("GET x")])
+    with pytest.raises(error):
+        Retry(clock, FAR).call(asked, read=read)
+    assert asked.count == 1
+
+
+def test_attempts_are_bounded_and_the_last_error_is_raised() -> None:
+    """Proves that it gives up, with the error itself and not one of the retry library."""
+    clock = Clock()
+    last = Unavailable("GET x", "the last")
+    asked = Asked(clock, [*[Unavailable("GET x")] * (ATTEMPTS - 1), last, last, last])
+    with pytest.raises(Unavailable) as caught:
+        Retry(clock, FAR).call(asked, read=True)
+    assert caught.value is last
+    assert asked.count == ATTEMPTS
+    assert len(clock.slept) == ATTEMPTS - 1
+
+
+@settings(deadline=None)
+@given(seconds=st.integers(11, 3600))
+def test_retry_after_is_honoured_exactly_where_it_is_longer_than_the_back_off(seconds: int) -> None:
+    """Proves that the server's wish counts, to the second, and only for the answer that carried it."""
+    clock = Clock()
+    asked = Asked(clock, [Unavailable("GET x", retry_after=seconds), Unavailable("GET x")])
+    Retry(clock, FAR).call(asked, read=True)
+    assert clock.slept[0] == seconds
+    assert clock.slept[1] <= LONGEST_WAIT
+
+
+@settings(deadline=None)
+@given(attempts=st.integers(2, 12))
+def test_the_back_off_is_bounded(attempts: int) -> None:
+    """Proves that without a Retry-After no wait is longer than the longest, nor than doubling allows."""
+    clock = Clock()
+    asked = Asked(clock, [Unavailable("GET x")] * (attempts - 1))
+    Retry(clock, FAR, attempts=attempts).call(asked, read=True)
+    for position, slept in enumerate(clock.slept):
+        assert 0 <= slept <= min(0.1 * 2**position, LONGEST_WAIT)
+
+
+@settings(deadline=None)
+@given(
+    left=st.integers(1, 4000).map(lambda n: timedelta(milliseconds=n)),
+    asks=st.lists(st.none() | st.integers(1, 5), min_size=8, max_size=8),
+    takes=st.sampled_from([0.0, 0.01, 0.3]),
+)
+def test_it_never_sleeps_up_to_the_deadline_and_never_asks_after_it(
+    left: timedelta, asks: list[int | None], takes: float
+) -> None:
+    """Proves the deadline: whatever the back-off draws, each question is asked before it."""
+    clock = Clock()
+    asked = Asked(clock, [Unavailable("GET x", retry_after=a) for a in asks], takes)
+    with pytest.raises(Unavailable):
+        Retry(clock, Deadline(START + left)).call(asked, read=True)
+    assert all(instant < START + left for instant in asked.instants)
+    assert sum(clock.slept) < left.total_seconds()
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(seconds=1)])
+def test_with_no_time_left_nothing_is_asked(late: timedelta) -> None:
+    """Proves DeadlineExceeded, at the deadline and after it."""
+    clock = Clock()
+    asked = Asked(clock, [])
+    with pytest.raises(DeadlineExceeded, match="the next run carries on"):
+        Retry(clock, Deadline(START - late)).call(asked, read=True)
+    assert asked.count == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("7", 7.0),
+        ("120", 120.0),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("\u00b2", None),
+        (" 7", None),
+    ],
+)
+def test_a_retry_after_header_is_read_in_seconds(header: str | None, seconds: float | None) -> None:
+    """Proves what counts as a number of seconds; everything else counts as absent."""
+    assert retry_after(header) == seconds
+
+
+@settings(deadline=None)
+@given(digits=st.integers(6, 400))
+def test_no_retry_after_is_too_large(digits: int) -> None:
+    """Proves that a hostile header ends the attempt, and not the program."""
+    clock = Clock()
+    error = by_status("GET x", 503, "HTTP 503", "9" * digits)
+    with pytest.raises(Unavailable):
+        Retry(clock, FAR).call(Asked(clock, [error] * 9), read=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Rejected),
+        (401, Forbidden),
+        (403, Forbidden),
+        (404, NotFound),
+        (409, Conflict),
+        (410, Rejected),
+        (422, Rejected),
+        (429, Unavailable),
+        (500, Ambiguous),
+        (502, Ambiguous),
+        (503, Unavailable),
+        (504, Ambiguous),
+    ],
+)
+def test_each_status_has_one_meaning(status: int, kind: type[ClientError]) -> None:
+    """Proves which answers are clear, which were not taken, and which leave it open."""
+    error = by_status("GET x", status, f"HTTP {status}", "3")
+    assert type(error) is kind
+    assert error.code == status
+    assert str(error) == f"GET x: HTTP {status}"
+    if isinstance(error, Unavailable):
+        assert error.retry_after == 3
