@@ -293,7 +293,7 @@ def demo(*, seed: int | None, as_json: bool, context: str | None) -> None:
 
     \b
     Example: rotator demo --seed 7
-    """ - click looks for the control character itself
+    """
     from rotator.sandbox.demo import play  # noqa: PLC0415 - needs the extra `demo`, which no other verb does
 
     sys.exit(play(seed=seed, as_json=as_json, context=context))
