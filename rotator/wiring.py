@@ -207,7 +207,9 @@ def _verifier(w: World, policy: RotationPolicy, credential: Credential, declared
     namespace = place.namespace or policy.metadata.namespace
     target = _place(w, place, namespace)
     render = _render(credential, place)
-    rollout = _rollout(w, annotation_key(policy.ref, "accepts"), declared.restart, target, namespace)
+    rollout = _rollout(
+        w, annotation_key(policy.ref, "accepts", target.label), declared.restart, target, namespace
+    )
     return Delivery(
         name=policy.staleness(declared).verifier,
         target=target,
@@ -246,7 +248,9 @@ def _holder(
             clock=w.clock,
             landing=w.landing,
             pick_up=declared.picks_up_within,
-            rollout=_rollout(w, annotation_key(policy.ref, "holds"), declared.restart, target, namespace),
+            rollout=_rollout(
+                w, annotation_key(policy.ref, "holds", target.label), declared.restart, target, namespace
+            ),
         )
 
 
@@ -279,6 +283,7 @@ def _rollout(w: World, key: str, restart: Restart | None, target: Target, namesp
         which=Which(namespaces=(namespace,), source=source, selector=selector, named=named),
         soak=restart.soak,
         at_once=restart.at_once,
+        timeout=restart.timeout,
     )
 
 

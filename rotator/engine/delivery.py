@@ -120,11 +120,12 @@ class Delivery:
             self._seen.fields.get(n) == v for n, v in rendered.current.items()
         )
         keep = old if unchanged else None
+        found = unchanged and not want.settled and self.target.label not in want.known
         return Stamp(
             rotation=want.ring.rotation,
             revision=want.ring.revision,
             version=version,
-            content_revision=keep.content_revision if keep else FOUND if unchanged else want.ring.revision,
+            content_revision=keep.content_revision if keep else FOUND if found else want.ring.revision,
             since=keep.since if keep else self.clock.now(),
         )
 
@@ -152,11 +153,11 @@ class Delivery:
         seen = Sighting(
             name=self.name, confirmed=True, since=since, revision=stamp.content_revision, changes=changes
         )
-        if stamp.content_revision <= want.settled:
-            return seen
+        if stamp.content_revision == FOUND or stamp.content_revision < want.settled:
+            return seen  # what was written at the revision at which all was settled was written after that
         if self.rollout:
-            value = f"{stamp.content_revision}.{stamp.version}"
-            return self.rollout.sync(seen, value, since, act=act, fresh=fresh)
+            value = f"{stamp.content_revision}.{stamp.version}.{instant(stamp.since)}"
+            return self.rollout.sync(seen, value, stamp.since, act=act, fresh=fresh)
         if self.pick_up is None or self.clock.now() >= since + self.pick_up:
             return seen
         until = since + self.pick_up

@@ -879,10 +879,6 @@ def test_the_repair_of_an_edited_secret_restarts_its_workloads_once(town: Town) 
     assert outcome.reason.startswith("the next rotation")
 
 
-ELSEWHERE = pytest.mark.xfail(reason="a defect outside of restarts: see the report")
-
-
-@ELSEWHERE
 def test_a_repair_right_after_convergence_restarts_as_well(town: Town) -> None:
     """The ring's revision is the one at which all was confirmed, and what is written now comes after that."""
     policy = town.restarting()
@@ -893,7 +889,6 @@ def test_a_repair_right_after_convergence_restarts_as_well(town: Town) -> None:
     assert outcome.reason.startswith("the next rotation")
 
 
-@ELSEWHERE
 def test_a_second_edit_at_the_same_revision_restarts_again(town: Town) -> None:
     """Each repair is a content of its own: whoever started in between has read the edit."""
     policy = town.restarting()
@@ -909,7 +904,6 @@ def test_a_second_edit_at_the_same_revision_restarts_again(town: Town) -> None:
     assert town.restarted == ["api", "api"]
 
 
-@ELSEWHERE
 def test_an_edit_while_the_pods_switch_restarts_those_that_have_read_it(town: Town) -> None:
     """The same, before the ring has converged."""
     policy = town.restarting()
@@ -923,7 +917,6 @@ def test_an_edit_while_the_pods_switch_restarts_those_that_have_read_it(town: To
     assert town.restarted == ["api", "api"]
 
 
-@ELSEWHERE
 def test_a_stamp_that_was_removed_does_not_make_the_pods_new(town: Town) -> None:
     """Equal content says nothing of who has read it: `kubectl replace` drops annotations and keeps the data."""
     policy = town.restarting()
@@ -936,7 +929,6 @@ def test_a_stamp_that_was_removed_does_not_make_the_pods_new(town: Town) -> None
     assert switching(town.glance(policy))
 
 
-@ELSEWHERE
 def test_reloader_may_be_quick(town: Town) -> None:
     """It restarts within a second of the write, long before our request would have timed out."""
     policy = town.restarting()
@@ -953,7 +945,6 @@ def test_reloader_may_be_quick(town: Town) -> None:
     assert town.restarted == []
 
 
-@ELSEWHERE
 def test_verifiers_that_do_not_come_up_freeze_after_their_time_out(town: Town) -> None:
     """A publication that stands still is no plan: exit 1, until they are mended."""
     town.make("checker", reads="accepted")
@@ -970,7 +961,6 @@ def test_verifiers_that_do_not_come_up_freeze_after_their_time_out(town: Town) -
     assert town.fleet(policy).exit_code == 0
 
 
-@ELSEWHERE
 def test_a_repair_that_does_not_come_up_freezes_after_the_time_out(town: Town) -> None:
     """The version has converged long ago, so it is the restart itself that has to keep the time."""
     policy = town.restarting(timeout="2m")
@@ -995,7 +985,6 @@ def two_secrets(town: Town) -> RotationPolicy:
     return town.policy(store={"kubernetes": {}}, holders=holders)
 
 
-@ELSEWHERE
 def test_a_restart_for_one_secret_is_none_for_another_that_is_written_later(town: Town) -> None:
     """Pods that came up between the two writes hold the old version of the second."""
     policy = two_secrets(town)
@@ -1007,7 +996,6 @@ def test_a_restart_for_one_secret_is_none_for_another_that_is_written_later(town
         assert parse_instant(pod["metadata"]["creationTimestamp"]) >= written.replace(microsecond=0)
 
 
-@ELSEWHERE
 def test_two_secrets_of_one_workload_may_be_repaired_at_different_revisions(town: Town) -> None:
     """The restart for one is not a later run's restart for the other."""
     policy = two_secrets(town)

@@ -14,6 +14,8 @@ from .wire import Object, as_object
 if TYPE_CHECKING:
     from datetime import datetime
 
+_MOVED = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet"})
+
 Writer: TypeAlias = Callable[[str, str, dict[str, str], Object | None], Object]
 
 
@@ -85,6 +87,7 @@ class PodLives:
 
 
 def _is_ours(pod: Object) -> bool:
-    """Say whether a pod belongs to a workload that this controller moves."""
+    """Say whether a pod belongs to a workload that this controller moves, and has not ended."""
     owners = pod["metadata"].get("ownerReferences") or []
-    return any(owner.get("controller") for owner in owners)
+    ended = as_object(pod.get("status")).get("phase") in {"Succeeded", "Failed"}
+    return not ended and any(owner.get("controller") and owner["kind"] in _MOVED for owner in owners)
