@@ -97,7 +97,7 @@ class World:
 def ends_after(clock: RunClock, length: timedelta) -> Deadline:
     """Return the deadline of a run that may take `length`; the last part of it is kept for giving back."""
     grace = min(GRACE, length * GRACE_SHARE)
-    return Deadline(clock.now() + length - grace, grace)
+    return clock.deadline(length - grace, grace)
 
 
 def world(*, context: str | None = None, deadline: timedelta, timeout: float = 10.0) -> World:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 import urllib3
 
@@ -28,6 +30,17 @@ def no_answer(what: str, error: Exception) -> ClientError:
     if isinstance(reason, never_sent):
         return Unavailable(what, f"not reached ({type(reason).__name__})")
     return Ambiguous(what, f"no answer ({type(reason).__name__})")
+
+
+def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:
+    """Read the answer to a request that was taken. What is no JSON object came from somebody else, such as a proxy."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise Ambiguous(what, f"HTTP {status}, and the answer is no JSON object", code=status)
+    return document
 
 
 def by_status(what: str, status: int, detail: str, retry_header: str | None) -> ClientError:

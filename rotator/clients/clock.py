@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from rotator.ports import Deadline
+
 
 def _wall() -> datetime:
     return datetime.now(UTC)
@@ -34,6 +36,7 @@ class RunClock:
         self._start = wall()
         self._origin = steady()
         self._sleep = sleep
+        self._deadlines: list[Deadline] = []
 
     def now(self) -> datetime:
         """Return the instant, in UTC."""
@@ -44,5 +47,13 @@ class RunClock:
         self._sleep(seconds)
 
     def correct(self, by: timedelta) -> None:
-        """Move the clock by what it was found to be off."""
+        """Move the clock by what it was found to be off; what time is left stays the same."""
         self._start += by
+        for deadline in self._deadlines:
+            deadline.at += by
+
+    def deadline(self, length: timedelta, grace: timedelta = timedelta()) -> Deadline:
+        """Return the deadline that is `length` from now."""
+        deadline = Deadline(self.now() + length, grace)
+        self._deadlines.append(deadline)
+        return deadline

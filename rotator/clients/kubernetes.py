@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 from kubernetes import client, config
 
-from rotator.clients.answers import HTTP_ERRORS, by_status, no_answer
+from rotator.clients.answers import HTTP_ERRORS, by_status, json_object, no_answer
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.errors import ClientError, SettingsError
@@ -134,12 +134,18 @@ class Kubernetes:
             status, text = answer.status, answer.read()
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             self._meter.count(SYSTEM, method, 0)
-            raise no_answer(what, error) from None
+            raise no_answer(what, _cause(error)) from None
         self._meter.count(SYSTEM, method, status)
         self._meter.note_date(SYSTEM, answer.getheader("Date"), sent)
         if status >= HTTP_ERRORS:
             raise _translate(what, status, text, answer.getheader("Retry-After"))
-        return cast("Json", json.loads(text))
+        return json_object(what, status, text)
+
+
+def _cause(error: Exception) -> Exception:
+    """Return what urllib3 said: the official client keeps a TLS error only as the context of its own."""
+    cause = error.__context__ if isinstance(error, client.ApiException) else None
+    return cause if isinstance(cause, urllib3.exceptions.HTTPError) else error
 
 
 def _translate(what: str, status: int, text: bytes, retry_header: str | None) -> ClientError:

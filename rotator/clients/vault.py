@@ -8,22 +8,30 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import hvac
 import requests
 import urllib3
 from hvac import adapters
 
-from rotator.clients.answers import by_status
+from rotator.clients.answers import by_status, json_object
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Ambiguous, ClientError, Conflict, SettingsError, Unavailable
+from rotator.errors import (
+    Ambiguous,
+    ClientError,
+    Conflict,
+    Forbidden,
+    Rejected,
+    SettingsError,
+    Unavailable,
+)
 
 SYSTEM = "vault"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -123,6 +131,8 @@ class KvDocument:
     """None where the current version is deleted or destroyed."""
     version: int
     """What a write must name as `cas`."""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The fields as they came: those of others need not be texts."""
 
 
 class Vault:
@@ -145,15 +155,29 @@ class Vault:
             answer = self._call("GET", f"{mount}/data/{path}", read=True)
         except _Absent as absent:
             return KvDocument(fields=None, version=absent.version) if absent.version else None
-        data = answer["data"]
-        fields = {k: Sensitive(str(v)) for k, v in data["data"].items()}
-        return KvDocument(fields=fields, version=int(data["metadata"]["version"]))
+        with _kv_version_2(f"{SYSTEM}: GET {mount}/data/{path}"):
+            data = answer["data"]
+            version, raw = int(data["metadata"]["version"]), dict(data["data"])
+        return KvDocument(fields={k: Sensitive(str(v)) for k, v in raw.items()}, version=version, raw=raw)
 
-    def write(self, mount: str, path: str, fields: Mapping[str, Sensitive], *, cas: int) -> KvDocument:
-        """Write a version if the current one is `cas` (0: there is none). Raises Conflict otherwise."""
-        body = {"options": {"cas": cas}, "data": {k: v.reveal() for k, v in fields.items()}}
-        answer = self._call("POST", f"{mount}/data/{path}", body)
-        return KvDocument(fields=fields, version=int(answer["data"]["version"]))
+    def write(
+        self,
+        mount: str,
+        path: str,
+        fields: Mapping[str, Sensitive],
+        *,
+        cas: int,
+        beside: Mapping[str, Any] | None = None,
+    ) -> KvDocument:
+        """Write a version if the current one is `cas` (0: there is none). Raises Conflict otherwise.
+
+        `beside` are fields of others, written as they came.
+        """
+        raw = {**(beside or {}), **{k: v.reveal() for k, v in fields.items()}}
+        answer = self._call("POST", f"{mount}/data/{path}", {"options": {"cas": cas}, "data": raw})
+        with _kv_version_2(f"{SYSTEM}: POST {mount}/data/{path}"):
+            version = int(answer["data"]["version"])
+        return KvDocument(fields={k: Sensitive(str(v)) for k, v in raw.items()}, version=version, raw=raw)
 
     def write_metadata(self, mount: str, path: str, custom: Mapping[str, str], *, max_versions: int) -> None:
         """Set what people read about a document, and how many versions are kept."""
@@ -203,7 +227,15 @@ class Vault:
         if not path:
             self._client.token = body["token"]
             return
-        answer = self._retry.call(lambda: self._ask("POST", path, body), read=True)
+        try:
+            answer = self._retry.call(lambda: self._ask("POST", path, body), read=True)
+        except (Rejected, Forbidden) as error:
+            raise Forbidden(
+                error.what,
+                f"the login was refused (HTTP {error.code}). Expected: a role at this path that takes what "
+                f"ROTATOR_VAULT_AUTH={self._settings.method} sends",
+                code=error.code,
+            ) from None
         self._client.token = answer["auth"]["client_token"]
         self._token_is_ours = True
         self._plan_renewal(answer["auth"])
@@ -220,7 +252,7 @@ class Vault:
         self._renew_at = self._retry.clock.now() + life * RENEW_BEFORE if life else None
 
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
-        what = f"{method} {path}"
+        what = f"{SYSTEM}: {method} {path}"
         sent = self._retry.clock.now()
         try:
             answer = self._client.adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
@@ -231,7 +263,16 @@ class Vault:
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         if not answer.ok:
             raise _translate(what, answer)
-        return cast("Json", answer.json()) if answer.content else {}
+        return json_object(what, answer.status_code, answer.content) if answer.content else {}
+
+
+@contextlib.contextmanager
+def _kv_version_2(what: str) -> Iterator[None]:
+    """Refuse the answer of what is no KV version 2: version 1 takes every write, and knows no check-and-set."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Rejected(what, "the mount is no KV version 2 (bao secrets enable -version=2 kv)") from None
 
 
 class _Absent(ClientError):

@@ -22,11 +22,14 @@ def instant(moment: datetime) -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 instant; ValueError where it has no zone."""
+    """Read an RFC 3339 instant; ValueError where it has no zone, or lies beyond all time."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("an instant without a zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant beyond all time") from None
 
 
 def to_document(ring: Ring) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def from_document(document: object) -> Ring:
             holding_confirmed=int(document["holdingConfirmed"]),
             requests=tuple(str(r) for r in document["requests"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise Unreadable(f"{type(error).__name__} in a field: the document is damaged") from None
 
 

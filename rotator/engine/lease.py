@@ -160,7 +160,7 @@ class Leases:
                 return self._write(
                     view, {**self._held(), "leaseTransitions": view.transitions + 1}, view.memo
                 )
-            except (Conflict, Ambiguous):
+            except (Conflict, Ambiguous, NotFound):
                 view = self._again(view)
         raise LeaseHeld(view.holder)
 
@@ -176,7 +176,7 @@ class Leases:
                 )
             try:
                 return self._write(view, self._held(), view.memo)
-            except (Conflict, Ambiguous):
+            except (Conflict, Ambiguous, NotFound):
                 view = self._again(view)
         raise LeaseLost(f"the lease {view.namespace}/{view.name} cannot be renewed")
 
@@ -187,7 +187,7 @@ class Leases:
                 return
             try:
                 self._write(view, {"holderIdentity": None, "renewTime": None}, memo)
-            except (Conflict, Ambiguous):
+            except (Conflict, Ambiguous, NotFound):
                 view = self._again(view)
             else:
                 return

@@ -29,20 +29,27 @@ def from_fields(fields: Mapping[str, Sensitive], fence: str) -> Entry:
         ring = json.loads(fields["ring"].reveal())
         material = json.loads(fields["material"].reveal())
         read: dict[str, Material] = {
-            str(version): {str(name): Sensitive(value) for name, value in parts.items()}
+            str(version): {str(name): _text(value) for name, value in parts.items()}
             for version, parts in material.items()
         }
+        writer = fields["writer"].reveal() if "writer" in fields else ""
     except KeyError as error:
         raise Unreadable(f"the field {error} is missing") from None
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise Unreadable("a field holds no JSON of ours") from None
     entry = Entry(
         ring=from_document(ring),
         material=read,
         fence=fence,
-        writer=fields["writer"].reveal() if "writer" in fields else "",
+        writer=writer,
     )
     needed = {v.id for v in entry.ring.live if v.withdrawn_at is None}
     if needed - read.keys():
         raise Unreadable("the material of a live version is missing")
     return entry
+
+
+def _text(value: object) -> Sensitive:
+    if not isinstance(value, str):
+        raise TypeError
+    return Sensitive(value)

@@ -11,7 +11,7 @@ from typing import Any
 from rotator.clients.kubernetes import Kubernetes
 from rotator.core.codec import Unreadable
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Frozen, NotFound
+from rotator.errors import Conflict, Frozen, NotFound
 from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET
 from rotator.ports import Entry
 from rotator.stores.document import from_fields, to_fields
@@ -47,7 +47,10 @@ class KubernetesStore:
         if entry.fence:
             metadata["resourceVersion"] = entry.fence
             changes = {"metadata": metadata, "data": data}
-            answer = self.api.patch(SECRET, self.namespace, self.name, changes)
+            try:
+                answer = self.api.patch(SECRET, self.namespace, self.name, changes)
+            except NotFound as gone:
+                raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
         else:
             answer = self._create({"metadata": metadata, "type": SECRET_TYPE, "data": data})
         return replace(entry, fence=answer["metadata"]["resourceVersion"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from rotator.clients.kubernetes import Kubernetes
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Frozen, NotFound
+from rotator.errors import Conflict, Frozen, NotFound
 from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET, Kind
 from rotator.ports import Seen, Stamp
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
@@ -60,7 +60,10 @@ class KubernetesObject:
         else:
             metadata["resourceVersion"] = seen.fence
             changes = {"metadata": metadata, "data": data}
-            answer = self.api.patch(self.kind, self.namespace, self.name, changes)
+            try:
+                answer = self.api.patch(self.kind, self.namespace, self.name, changes)
+            except NotFound as gone:
+                raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
         return self._seen(answer, list(fields))
 
     def erase_history(self, *, act: bool) -> bool:

@@ -44,10 +44,15 @@ class VaultPath:
         The metadata goes first: whoever sees the new content can trust what the metadata says of it.
         """
         self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
-        kept = dict(self._document.fields or {}) if self._document and seen else {}
-        changed = {**kept, **fields, **{n: Sensitive(t) for n, t in to_texts(stamp).items()}}
-        values = {k: v for k, v in changed.items() if v is not None}
-        self._document = self.vault.write(self.mount, self.path, values, cas=int(seen.fence) if seen else 0)
+        ours = {**fields, **{n: Sensitive(t) for n, t in to_texts(stamp).items()}}
+        before = self._document.raw if self._document and seen else {}
+        self._document = self.vault.write(
+            self.mount,
+            self.path,
+            {n: v for n, v in ours.items() if v is not None},
+            cas=int(seen.fence) if seen else 0,
+            beside={n: v for n, v in before.items() if n not in ours},
+        )
         return _seen(self._document, list(fields))
 
     def erase_history(self, *, act: bool) -> bool:

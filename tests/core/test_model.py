@@ -84,7 +84,7 @@ class World(RuleBasedStateMachine):
             seen = [Sighting(name="gate", confirmed=True)]
         self.observed = self.observed.seen(part, tuple(seen))
 
-    def _bring(self, document: Document, wanted: tuple[str, ...], lazy: bool) -> Sighting:  # noqa: FBT001
+    def _bring(self, document: Document, wanted: tuple[str, ...], lazy: bool) -> Sighting:
         if document.shows != wanted and not lazy:
             document.write(wanted, self.now, self.ring.revision)
         return Sighting(

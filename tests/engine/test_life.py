@@ -371,6 +371,22 @@ def test_a_run_whose_clock_is_off_changes_nothing_and_says_so(scene: Scene, off:
     assert not [c for c in scene.calls if c.writes]
 
 
+def test_a_clock_that_is_behind_by_more_than_the_deadline_is_called_by_its_name(scene: Scene) -> None:
+    """Setting the clock right takes no time from the run; what is wrong is the clock, in every namespace."""
+    two = [{"secret": {"name": "key", "namespaces": [NAMESPACE, OTHER]}}]
+    report = scene.fleet(scene.policy(holders=two), scene.policy("other"), skew=timedelta(minutes=-20))
+    assert all("the clock here is 1200 s behind" in o.reason for o in report.outcomes)
+
+
+def test_a_lease_that_is_deleted_under_a_run_stops_it(scene: Scene) -> None:
+    """Whoever deletes a lease lets another run begin: this one changes nothing more."""
+    policy = scene.policy()
+    scene.until_stable(policy)
+    scene.answers["PATCH", "/leases/rotation-key"] = Answer(404, {}, b'{"reason": "NotFound"}')
+    scene.answers["GET", "/leases/rotation-key"] = Answer(404, {}, b'{"reason": "NotFound"}')
+    assert scene.run(policy, request="INC-1").result is Result.HELD
+
+
 def test_another_runs_lease_is_respected_until_it_expires(scene: Scene) -> None:
     """Exit code 3 while it lasts; a killed run is not waited for longer than its lease."""
     policy = scene.policy()
