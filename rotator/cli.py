@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rotator.wiring import World
 
 USAGE = 2
+KINDS = ("jwtSigningKey", "sharedSecret")
+"""The credential kinds; a test holds them equal to the schema's (the command line must not load it to say so)."""
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -35,9 +38,12 @@ class DurationType(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Read it, or say what was expected."""
         try:
-            return parse_duration(str(value))
+            length = parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if not length:
+            self.fail("expected more than 0s", param, ctx)
+        return length
 
 
 class ShardType(click.ParamType[Any]):
@@ -56,25 +62,30 @@ class ShardType(click.ParamType[Any]):
                 self.fail(
                     f"{value}: expected I/N, as 0/4, or N where JOB_COMPLETION_INDEX is set", param, ctx
                 )
-        if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
             self.fail(f"{index}/{count}: expected I/N with 0 <= I < N, as 0/4", param, ctx)
         return Shard(int(index), int(count))
 
 
+def paths_option(command: F) -> F:
+    """Add `-f`."""
+    return click.option(
+        "-f",
+        "--policies",
+        "paths",
+        multiple=True,
+        envvar="ROTATOR_POLICIES",
+        default=["/etc/rotator/policies"],
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="A policy file or a folder of them; repeatable. [env: ROTATOR_POLICIES]",
+    )(command)
+
+
 def policy_options(command: F) -> F:
-    """Add the options of every verb that reads policies."""
+    """Add the options of every verb that reads policies and takes a choice of them."""
     for option in (
-        click.option(
-            "-f",
-            "--policies",
-            "paths",
-            multiple=True,
-            envvar="ROTATOR_POLICIES",
-            default=["/etc/rotator/policies"],
-            show_default=True,
-            type=click.Path(path_type=Path),
-            help="A policy file or a folder of them; repeatable. [env: ROTATOR_POLICIES]",
-        ),
+        paths_option,
         click.option(
             "-l",
             "--selector",
@@ -82,9 +93,7 @@ def policy_options(command: F) -> F:
             help="Only rotations with these labels: k=v,k2=v2.",
             metavar="LABELS",
         ),
-        click.option(
-            "--type", "kind", default="", help="Only this credential kind, as jwtSigningKey.", metavar="KIND"
-        ),
+        click.option("--type", "kind", type=click.Choice(KINDS), help="Only this credential kind."),
         click.option(
             "-n",
             "--name",
@@ -188,7 +197,7 @@ def run(*, lease: timedelta, output: str, **options: Any) -> None:
 @cli.command()
 @click.argument("name")
 @click.option("--reason", required=True, help="Why. The same reason rotates at most once.")
-@policy_options
+@paths_option
 @cluster_options
 @click.option(
     "--lease",
@@ -197,15 +206,14 @@ def run(*, lease: timedelta, output: str, **options: Any) -> None:
     show_default=True,
     help="A killed run is waited for so long.",
 )
-def rotate(
-    *, name: str, reason: str, names: Sequence[str], lease: timedelta, output: str, **options: Any
-) -> None:
+def rotate(*, name: str, reason: str, lease: timedelta, output: str, **options: Any) -> None:
     """Start the rotation NAME (NAMESPACE/NAME) now, on the same safe path; at most once per reason.
 
     \b
     Example: rotator rotate payments/payments-jwt --reason INC-4711
     """
-    del names
+    if not reason.strip():
+        raise click.BadParameter("expected a reason, as INC-4711", param_hint="--reason")
     report = _advance(
         act=True, lease=lease, request=reason, names=(name,), progress=output == "table", **options
     )
@@ -306,7 +314,7 @@ def _policies(
     *,
     paths: Sequence[Path],
     selector: str = "",
-    kind: str = "",
+    kind: str | None = None,
     names: Sequence[str] = (),
     shard: Shard | None = None,
 ) -> list[RotationPolicy]:
@@ -329,11 +337,15 @@ def _policies(
     return chosen
 
 
+_LABEL = re.compile(r"(?P<key>[A-Za-z0-9._/-]+)\s*==?\s*(?P<value>[A-Za-z0-9._-]*)")
+
+
 def _labels(selector: str) -> dict[str, str]:
-    pairs = [part.split("=", 1) for part in selector.replace("==", "=").split(",") if part]
-    if any(len(pair) != 2 for pair in pairs):  # noqa: PLR2004 - key and value
+    parts = [part.strip() for part in selector.split(",")] if selector else []
+    pairs = [_LABEL.fullmatch(part) for part in parts]
+    if not all(pairs):
         raise click.BadParameter(f"{selector}: expected k=v,k2=v2", param_hint="--selector")
-    return {key.strip(): value.strip() for key, value in pairs}
+    return {pair["key"]: pair["value"] for pair in pairs if pair}
 
 
 def _advance(  # noqa: PLR0913 - the options of the command line

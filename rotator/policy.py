@@ -9,19 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
+    Tag,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from rotator.core.timing import (
     Staleness,
@@ -32,11 +36,23 @@ from rotator.core.timing import (
     parse_duration,
 )
 
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema, core_schema
+
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|[dhms]))+$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-VAULT_PATH = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"
-DATA_KEY = r"^[-._a-zA-Z0-9]+$"
+DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+VAULT_PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
+DATA_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
+URL = r"^https?://[^\s]+$"
+PATTERNS = {
+    DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
+    DNS_SUBDOMAIN: "expected lower-case letters, digits, - and ., as payments-jwt",
+    VAULT_PATH: "expected letters, digits, -, _ and . in parts between /, none of them starting with a dot",
+    DATA_KEY: "expected letters, digits, -, _ and ., as tls.key",
+    URL: "expected a URL that starts with https:// or http://",
+}
+"""What each pattern asks for, in words."""
 
 
 def _duration(value: object) -> object:
@@ -73,6 +89,7 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
+        strict=True,
         alias_generator=to_camel,
         validate_default=True,
         hide_input_in_errors=True,
@@ -91,6 +108,18 @@ class OneOf(Model):
     def extras(cls) -> tuple[str, ...]:
         """Return optional fields that are no alternatives."""
         return ()
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        """Say in the schema too that exactly one is set."""
+        schema = handler(core)
+        names = [to_camel(n) for n in cls.choices()]
+        handler.resolve_ref_schema(schema)["oneOf"] = [
+            {"required": [n], "properties": {n: {"not": {"type": "null"}}}} for n in names
+        ]
+        return schema
 
     @property
     def chosen(self) -> str:
@@ -126,6 +155,12 @@ class JwtSigningKey(Model):
     algorithm: JwtAlgorithm = Field("ES256", description="The `alg` of the tokens (RFC 7518, RFC 8037).")
     bits: int = Field(3072, ge=2048, le=8192, multiple_of=8, description="RSA key size; RS and PS only.")
 
+    @model_validator(mode="after")
+    def _bits_of_rsa(self) -> Self:
+        if "bits" in self.model_fields_set and not self.algorithm.startswith(("RS", "PS")):
+            raise ValueError(f"bits goes with RS and PS algorithms; {self.algorithm} has one size")
+        return self
+
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields a holder can be handed."""
@@ -158,16 +193,18 @@ class SharedSecret(Model):
             raise ValueError("alphabet goes with length")
         if self.encoding is not None and (self.length is not None or self.algorithm is not None):
             raise ValueError("encoding goes with bytes")
-        if self.alphabet is not None and (
-            len(set(self.alphabet)) != len(self.alphabet) or not self.alphabet.isascii()
-        ):
-            raise ValueError("alphabet: expected distinct ASCII characters")
+        if self.alphabet is not None and not _is_alphabet(self.alphabet):
+            raise ValueError("alphabet: expected distinct ASCII characters, and no white space")
         return self
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields a holder can be handed."""
         return ("value", "kid", "algorithm", *(("jwk",) if self.algorithm else ()))
+
+
+def _is_alphabet(text: str) -> bool:
+    return len(set(text)) == len(text) and all("!" <= c <= "~" for c in text)
 
 
 class Credential(OneOf):
@@ -214,10 +251,28 @@ class WorkloadSelector(Model):
     match_labels: Annotated[dict[str, str], Field(min_length=1)]
 
 
+def _form(value: object) -> str | None:
+    if isinstance(value, list):
+        return "Names"
+    return "Selector" if isinstance(value, dict | WorkloadSelector) else "Auto" if value == "auto" else None
+
+
+Workloads = Annotated[
+    Annotated[Literal["auto"], Tag("Auto")]
+    | Annotated[WorkloadSelector, Tag("Selector")]
+    | Annotated[list[WorkloadName], Field(min_length=1), Tag("Names")],
+    Discriminator(
+        _form,
+        custom_error_type="workloads",
+        custom_error_message="expected auto, a mapping with matchLabels, or a list of names",
+    ),
+]
+
+
 class Restart(Model):
     """Restart the workloads that read the target, and wait until every pod has switched."""
 
-    workloads: Literal["auto"] | WorkloadSelector | list[WorkloadName] = Field(
+    workloads: Workloads = Field(
         "auto", description="auto: all that reference the target; or by label, or by name in this order."
     )
     timeout: Positive = Field(
@@ -264,6 +319,11 @@ class Place(OneOf):
 class JwksPlace(Place):
     """A JWK Set (RFC 7517)."""
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether the values stand bare, one a line: never."""
+        return False
+
     key: DataKey = Field("jwks.json", description="The data key that holds the document.")
 
 
@@ -272,6 +332,11 @@ class AcceptedListPlace(Place):
 
     key: DataKey = Field("accepted", description="The data key that holds the list.")
     format: Literal["json", "lines"] = Field("json", description="A JSON array, or one value a line.")
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the values stand bare, one a line."""
+        return self.format == "lines"
 
 
 class Verifier(OneOf):
@@ -362,7 +427,7 @@ class Holder(OneOf):
 class JwksProbe(Model):
     """Fetch the JWK Set as a verifier would; it must show the new key several times in a row."""
 
-    url: str = Field(pattern=r"^https?://[^\s]+$")
+    url: str = Field(pattern=URL)
     times: int = Field(3, ge=1, le=100, description="How many times in a row.")
     ca_file: str | None = Field(
         None, description="A PEM bundle to verify the server with; default: the system's."
@@ -469,8 +534,8 @@ class RotationPolicy(Model):
 
     model_config = ConfigDict(title="Rotation")
 
-    api_version: Literal["rotator.dev/v1alpha1"] = "rotator.dev/v1alpha1"
-    kind: Literal["Rotation"] = "Rotation"
+    api_version: Literal["rotator.dev/v1alpha1"]
+    kind: Literal["Rotation"]
     metadata: Metadata
     spec: Spec
 
@@ -552,7 +617,18 @@ def store_label(policy: RotationPolicy) -> str:
     return f"secret {policy.metadata.namespace}/rotation-{policy.metadata.name}"
 
 
+class _Schema(GenerateJsonSchema):
+    """Writes defaults as they stand in a file, and closes mappings whose keys have a pattern."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        written = super().dict_schema(schema)
+        return {**written, "additionalProperties": False} if "patternProperties" in written else written
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the file format."""
-    schema = RotationPolicy.model_json_schema(by_alias=True)
+    schema = RotationPolicy.model_json_schema(by_alias=True, schema_generator=_Schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

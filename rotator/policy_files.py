@@ -13,11 +13,13 @@ from pydantic import ValidationError
 from rotator.core.timing import format_duration
 from rotator.errors import PolicyError
 from rotator.holders.mapping import PREVIOUS
-from rotator.policy import RotationPolicy, holder_labels, place_label, store_label
+from rotator.policy import PATTERNS, RotationPolicy, holder_labels, place_label, store_label
 from rotator.targets.stamp import STAMP_FIELDS
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST = 50
+"""How many levels a document may have; the parser in C would end the process at some 100,000."""
 
 Location = tuple[int | str, ...]
 
@@ -42,8 +44,13 @@ class Document:
 
     def at(self, location: Location, problem: str) -> str:
         """Return `file:line: path: problem`."""
+        return self.on(self.line(location), location, problem)
+
+    def on(self, line: int, location: Location, problem: str) -> str:
+        """Return the same for a known line. What a file holds never breaks or colours our lines."""
         path = ".".join(str(s) for s in location)
-        return f"{self.file}:{self.line(location)}: {path + ': ' if path else ''}{problem}"
+        text = f"{path + ': ' if path else ''}{problem}"
+        return f"{self.file}:{line}: {''.join(c if c.isprintable() else '?' for c in text)}"
 
 
 def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, yaml.Node] | None:
@@ -93,12 +100,16 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 def _read(file: Path) -> tuple[list[Declared], list[str]]:
     try:
         text = file.read_text(encoding="utf-8")
-        nodes = list(yaml.compose_all(text, Loader=_LOADER))
+        if line := _too_deep(text):
+            return [], [f"{file}:{line}: nested too deep; expected at most {DEEPEST} levels"]
+        nodes = [n for n in yaml.compose_all(text, Loader=_LOADER) if n.tag != _NULL]
     except (OSError, UnicodeDecodeError) as error:
         return [], [f"{file}: cannot be read ({type(error).__name__}); expected a UTF-8 YAML file"]
+    except yaml.reader.ReaderError as error:
+        line = text.encode()[: error.position].count(b"\n") + 1
+        return [], [f"{file}:{line}: not YAML: {error.reason}; expected a Rotation"]
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        where = f"{file}:{_line(error)}"
         return [], [
             f"{where}: not YAML: {getattr(error, 'problem', None) or 'unreadable'}; expected a Rotation"
         ]
@@ -112,18 +123,41 @@ def _read(file: Path) -> tuple[list[Declared], list[str]]:
     return declared, problems
 
 
+_NULL = "tag:yaml.org,2002:null"
+
+
+def _line(error: yaml.YAMLError) -> int:
+    mark = getattr(error, "problem_mark", None)
+    return mark.line + 1 if mark else 1
+
+
+def _too_deep(text: str) -> int | None:
+    """Return the line where the document is nested deeper than `DEEPEST`."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return int(event.start_mark.line) + 1 if event.start_mark else 1
+    return None
+
+
 def _one(document: Document) -> tuple[Declared | None, list[str]]:
     if not isinstance(document.node, yaml.MappingNode):
         return None, [document.at((), "expected a mapping with apiVersion, kind, metadata and spec")]
-    if repeated := list(_repeated(document, document.node, ())):
-        return None, repeated
+    if unplain := list(_unplain(document, document.node, (), frozenset(), set())):
+        return None, unplain
     try:
-        data: Any = _construct(document.node)
+        data: Any = yaml.constructor.SafeConstructor().construct_document(document.node)
     except yaml.YAMLError as error:
-        return None, [document.at((), f"not YAML of plain values: {getattr(error, 'problem', 'unreadable')}")]
-    for name, expected in (("apiVersion", "rotator.dev/v1alpha1"), ("kind", "Rotation")):
-        if data.get(name) != expected:
-            return None, [document.at((name,), f"expected {expected}")]
+        problem = f"not YAML of plain values: {getattr(error, 'problem', 'unreadable')}"
+        return None, [document.on(_line(error), (), problem)]
+    other = [
+        document.at((name,), f"expected {expected}")
+        for name, expected in (("apiVersion", "rotator.dev/v1alpha1"), ("kind", "Rotation"))
+        if data.get(name) != expected
+    ]
+    if other:
+        return None, other
     try:
         return Declared(RotationPolicy.model_validate(data), document), []
     except ValidationError as error:
@@ -133,23 +167,54 @@ def _one(document: Document) -> tuple[Declared | None, list[str]]:
         ]
 
 
-def _construct(node: yaml.Node) -> Any:
-    constructor = yaml.constructor.SafeConstructor()
-    return constructor.construct_document(node)
+def _unplain(
+    document: Document, node: yaml.Node, location: Location, above: frozenset[int], done: set[int]
+) -> Iterator[str]:
+    """Find what YAML can say and a declaration cannot: repeated keys, keys that are no text, loops, odd tags.
 
-
-def _repeated(document: Document, node: yaml.Node, location: Location) -> Iterator[str]:
-    """YAML forbids repeated keys (1.2.2, section 3.2.1.3), its parsers take the last one silently."""
-    if isinstance(node, yaml.MappingNode):
+    YAML forbids repeated keys (1.2.2, section 3.2.1.3), its parsers take the last one silently.
+    """
+    here = node.start_mark.line + 1
+    if id(node) in above:
+        yield document.on(here, location, "contains itself; expected plain values")
+    if id(node) in done:
+        return
+    done.add(id(node))
+    above |= {id(node)}
+    if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
         seen: set[str] = set()
         for key, value in node.value:
-            if key.value in seen:
-                yield f"{document.file}:{key.start_mark.line + 1}: {key.value}: given twice; expected once"
-            seen.add(key.value)
-            yield from _repeated(document, value, (*location, key.value))
-    elif isinstance(node, yaml.SequenceNode):
+            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+            if key.tag not in {f"{_TAG}str", f"{_TAG}merge"}:
+                yield document.on(
+                    key.start_mark.line + 1, (*location, name), "a key that is no text; quote it"
+                )
+            elif name in seen:
+                yield document.on(key.start_mark.line + 1, (*location, name), "given twice; expected once")
+            else:
+                seen.add(name)
+                yield from _unplain(document, value, (*location, name), above, done)
+    elif isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
         for position, item in enumerate(node.value):
-            yield from _repeated(document, item, (*location, position))
+            yield from _unplain(document, item, (*location, position), above, done)
+    elif not isinstance(node, yaml.ScalarNode) or not _is_plain(node):
+        tag = node.tag.replace(_TAG, "!!")
+        yield document.on(
+            here, location, f"{tag} is no plain value; expected a text, a number, true or false"
+        )
+
+
+_TAG = "tag:yaml.org,2002:"
+
+
+def _is_plain(node: yaml.ScalarNode) -> bool:
+    if node.tag == f"{_TAG}str":
+        return True
+    try:
+        yaml.constructor.SafeConstructor().construct_document(node)
+    except (yaml.YAMLError, ValueError, KeyError):
+        return False
+    return True
 
 
 def _location(location: Location, document: Document) -> Location:
@@ -160,7 +225,7 @@ def _location(location: Location, document: Document) -> Location:
         if child is not None:
             node = child[1]
             kept.append(step)
-        elif isinstance(step, int) or step[0].islower():
+        elif isinstance(step, int) or step[:1].islower():
             kept.append(step)
     return tuple(kept)
 
@@ -168,11 +233,27 @@ def _location(location: Location, document: Document) -> Location:
 _SENTENCES = {
     "extra_forbidden": "unknown field; see `rotator schema` for what is known",
     "missing": "required, but missing",
+    "model_type": "expected a mapping",
+    "dict_type": "expected a mapping",
+    "list_type": "expected a list",
+    "string_type": "expected a text; put a number or a word such as yes in quotes",
+    "int_type": "expected a whole number",
+    "bool_type": "expected true or false",
+    "invalid_key": "a key that is no text; put it in quotes",
+    "literal_error": "expected {expected}",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than_equal": "expected at most {le}",
+    "multiple_of": "expected a multiple of {multiple_of}",
+    "too_short": "expected at least {min_length}",
+    "string_too_short": "expected at least {min_length} characters",
+    "string_too_long": "expected at most {max_length} characters",
 }
 
 
 def _sentence(error: Any) -> str:
-    text = _SENTENCES.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    context = error.get("ctx", {})
+    text = PATTERNS.get(context.get("pattern", "")) or _SENTENCES.get(error["type"], "").format(**context)
+    text = text or str(error["msg"]).removeprefix("Value error, ")
     return text[0].lower() + text[1:]
 
 
@@ -213,10 +294,12 @@ def _kinds(declared: Declared) -> Iterator[str]:
             )
         if shared and verifier.jwks and not shared.algorithm:
             yield at(where, "an opaque secret is no JWK; expected acceptedList")
+        if shared and shared.encoding == "raw" and place.has_lines:
+            yield at(
+                (*where, "acceptedList", "format"), "raw bytes are no lines; expected json, or base64 or hex"
+            )
         if not shared and verifier.accepted_list:
             yield at(where, "a signing key's verifiers read public keys; expected jwks")
-        if shared and shared.encoding == "raw":
-            yield at(where, "raw bytes fit in no list; expected encoding base64 or hex")
     if shared and shared.encoding == "raw" and any(h.vault for h in policy.spec.holders):
         yield at(("spec", "holders"), "raw bytes do not fit in Vault's text fields; expected base64 or hex")
     gates = policy.spec.gates

@@ -28,7 +28,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "phase": summary.phase or None,
         "active": summary.active or None,
         "activeSince": instant(summary.active_since) if summary.active_since else None,
-        "revision": summary.revision,
+        "revision": summary.revision if summary.phase else None,
         "versions": [{"id": v.id, "number": v.number, "state": str(v.state)} for v in ring.versions]
         if ring
         else [],

@@ -594,8 +594,8 @@ MEANING = [
     ),
     bad(
         "raw bytes",
-        shared("{}\n  every", "{encoding: raw}\n  every"),
-        (6, "spec.credential.sharedSecret.encoding: expected 'base64' or 'hex'"),
+        shared("{}\n  every", "{encoding: utf-8}\n  every"),
+        (6, "spec.credential.sharedSecret.encoding: expected 'base64', 'hex' or 'raw'"),
     ),
     bad(
         "a short secret",

@@ -10,12 +10,13 @@ from typing import Any
 
 import urllib3
 
-from rotator.clients.answers import HTTP_ERRORS, by_status, no_answer
+from rotator.clients.answers import by_status, no_answer
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.errors import Rejected
+from rotator.errors import Rejected, SettingsError
 
 SYSTEM = "http"
+HTTP_OK = 200
 LARGEST = 1 << 20
 """The largest document read, in bytes."""
 
@@ -34,7 +35,12 @@ class Http:
     def __init__(
         self, retry: Retry, meter: Meter, *, ca_file: str | None = None, timeout: float = 5.0
     ) -> None:
-        context = ssl.create_default_context(cafile=ca_file)
+        try:
+            context = ssl.create_default_context(cafile=ca_file)
+        except OSError as error:
+            raise SettingsError(
+                f"caFile {ca_file}: {error.strerror or error}; expected a PEM bundle"
+            ) from None
         self._pool = urllib3.PoolManager(ssl_context=context, retries=False)
         self._retry = retry
         self._meter = meter
@@ -54,15 +60,19 @@ class Http:
                 timeout=self._timeout,
                 preload_content=False,
             )
-            body = answer.read(LARGEST)
+            body = answer.read(LARGEST + 1)
+            if len(body) > LARGEST:
+                answer.close()  # the rest is still on its way: this connection is of no more use
             answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             self._meter.count(SYSTEM, "GET", 0)
             raise no_answer(what, error) from None
         self._meter.count(SYSTEM, "GET", answer.status)
-        if answer.status >= HTTP_ERRORS:
+        if answer.status != HTTP_OK:
             raise by_status(what, answer.status, f"HTTP {answer.status}", answer.headers.get("Retry-After"))
+        if len(body) > LARGEST:
+            raise Rejected(what, f"the answer is larger than {LARGEST} bytes")
         try:
-            return Fetched(json.loads(body), {k.lower(): v for k, v in answer.headers.items()})
+            return Fetched(json.loads(body), {k.lower(): v for k, v in answer.headers.itermerged()})
         except ValueError:
             raise Rejected(what, "the answer is no JSON document") from None

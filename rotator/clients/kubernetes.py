@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+import yaml
 from kubernetes import client, config
 
 from rotator.clients.answers import HTTP_ERRORS, by_status, json_object, no_answer
@@ -53,10 +54,16 @@ def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16
         else:
             _load_kubeconfig(context=context, client_configuration=settings)
     except (config.ConfigException, OSError) as error:
+        reason = str(error).rstrip(".")
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
+        reason = "the kubeconfig is damaged"  # its parser quotes what it read, and there may be a token in it
+    else:
+        reason = "" if "://" in (settings.host or "") else "the kubeconfig names no server"
+    if reason:
         raise SettingsError(
-            f"no Kubernetes API is configured: {error}. Expected: a pod's service account, or a kubeconfig "
+            f"no Kubernetes API is configured: {reason}. Expected: a pod's service account, or a kubeconfig "
             "(KUBECONFIG, --context)"
-        ) from None
+        )
     if not settings.verify_ssl:
         raise SettingsError(
             "the kubeconfig switches TLS verification off; rotator refuses to hand keys to that"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
+from rotator.core.timing import format_duration
 from rotator.errors import ClockSkewed
 
 DATE_RESOLUTION = timedelta(seconds=1)
@@ -54,10 +55,11 @@ class Meter:
             return
         with self._lock:
             behind = max(theirs - self._clock.now(), timedelta())
-            ahead = max(sent - (theirs + DATE_RESOLUTION), timedelta())
+            ahead = max(sent - theirs - DATE_RESOLUTION, timedelta())
             error = behind - ahead
+            off = error + self._corrected
             if system != REFERENCE:
-                self._off[system] = error + self._corrected
+                self._off[system] = max(off, self._off.get(system, off), key=abs)
             elif system not in self._off:
                 self._off[system] = self._corrected = error
                 self._clock.correct(error)
@@ -68,8 +70,8 @@ class Meter:
             system, off = max(self._off.items(), key=lambda item: abs(item[1]), default=("", timedelta()))
         if abs(off) > allowance:
             raise ClockSkewed(
-                f"the clock here is {abs(off).total_seconds():.0f} s {'behind' if off > timedelta() else 'ahead of'} "
-                f"the clock of {system}, the policy allows {allowance.total_seconds():.0f} s (overlap.clockSkew). "
+                f"the clock here is {format_duration(abs(off))} {'behind' if off > timedelta() else 'ahead of'} "
+                f"the clock of {system}, the policy allows {format_duration(allowance)} (overlap.clockSkew). "
                 "Nothing was changed. Put the node's clock right (NTP) and run again."
             )
 
@@ -77,6 +79,6 @@ class Meter:
 def _instant(header: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(header or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -21,6 +21,8 @@ T = TypeVar("T")
 ATTEMPTS = 5
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 10.0
+LONGEST_ASKED = 86400.0
+"""A Retry-After beyond this means the same to us: not in this run."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Retry:
             raise DeadlineExceeded("the run's time is used up; the next run carries on from what is recorded")
 
     def _too_late(self, state: tenacity.RetryCallState) -> bool:
-        return self.clock.now() + timedelta(seconds=_wait(state)) >= self.deadline.last
+        return timedelta(seconds=state.upcoming_sleep) >= self.deadline.last - self.clock.now()
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
@@ -65,4 +67,4 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 def retry_after(header: str | None) -> float | None:
     """Read a Retry-After header in seconds; its date form and garbage count as absent."""
-    return float(header) if header and header.isdigit() else None
+    return min(float(header), LONGEST_ASKED) if header and header.isdecimal() else None

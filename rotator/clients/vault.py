@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import hvac
 import requests
@@ -23,6 +24,7 @@ from rotator.clients.answers import by_status, json_object
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
+from rotator.core.timing import parse_duration
 from rotator.errors import (
     Ambiguous,
     ClientError,
@@ -37,7 +39,7 @@ SYSTEM = "vault"
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 RENEW_BEFORE = 0.5
 """The token is renewed once this share of its life is over."""
-_LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CAS_MISMATCH = "check-and-set parameter"
 
 Json = dict[str, Any]
@@ -69,38 +71,45 @@ class VaultSettings:
             raise SettingsError(
                 "a rotation uses Vault, but VAULT_ADDR is not set; expected e.g. https://vault:8200"
             )
-        if not address.startswith("https://") and not address.startswith(_LOOPBACK):
+        if not _is_safe(address):
             raise SettingsError(
                 f"VAULT_ADDR={address}: expected https://; keys do not travel in plain text (only to loopback)"
             )
         if env.get("VAULT_SKIP_VERIFY", "").lower() in {"1", "true", "t", "yes"}:
             raise SettingsError("VAULT_SKIP_VERIFY is set: TLS is always verified. Use VAULT_CACERT instead")
-        method = env.get("ROTATOR_VAULT_AUTH", "token-file" if "ROTATOR_VAULT_TOKEN_FILE" in env else "token")
+        method = env.get("ROTATOR_VAULT_AUTH") or (
+            "token-file" if env.get("ROTATOR_VAULT_TOKEN_FILE") else "token"
+        )
         if method not in _LOGINS:
             raise SettingsError(f"ROTATOR_VAULT_AUTH={method}: expected one of {', '.join(sorted(_LOGINS))}")
-        secret = env.get("VAULT_TOKEN" if method == "token" else "ROTATOR_VAULT_SECRET_ID", "")
+        secret = env.get("VAULT_TOKEN" if method == "token" else "ROTATOR_VAULT_SECRET_ID", "").strip()
         file = env.get(_FILE_VARIABLES.get(method, ""), "") or _default_file(method)
         if method == "token" and not secret:
             raise SettingsError(
                 "a rotation uses Vault, but there is no way to log in: set ROTATOR_VAULT_AUTH (kubernetes, jwt, "
                 "approle, token-file) and ROTATOR_VAULT_ROLE, or VAULT_TOKEN"
             )
-        if method in {"kubernetes", "jwt", "approle"} and "ROTATOR_VAULT_ROLE" not in env:
+        if method in {"kubernetes", "jwt", "approle"} and not env.get("ROTATOR_VAULT_ROLE"):
             raise SettingsError(
                 f"ROTATOR_VAULT_AUTH={method} needs ROTATOR_VAULT_ROLE (for approle: the role id)"
             )
+        if not (secret or file):
+            raise SettingsError(f"ROTATOR_VAULT_AUTH={method} needs {_FILE_VARIABLES[method]}")
         cert, key = env.get("VAULT_CLIENT_CERT"), env.get("VAULT_CLIENT_KEY")
+        if bool(cert) != bool(key):
+            raise SettingsError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together; only one of them is set")
+        _check_files(env)
         return cls(
             address=address.rstrip("/"),
             method=method,
             role=env.get("ROTATOR_VAULT_ROLE", ""),
-            auth_mount=env.get("ROTATOR_VAULT_AUTH_MOUNT", method),
+            auth_mount=env.get("ROTATOR_VAULT_AUTH_MOUNT") or method,
             namespace=env.get("VAULT_NAMESPACE") or None,
             ca=env.get("VAULT_CACERT") or env.get("VAULT_CAPATH") or None,
             client_cert=(cert, key) if cert and key else None,
             credential=Sensitive(secret) if secret else None,
             credential_file=Path(file) if file else None,
-            timeout=_seconds(env.get("VAULT_CLIENT_TIMEOUT", "10")),
+            timeout=_seconds(env.get("VAULT_CLIENT_TIMEOUT") or "10"),
         )
 
 
@@ -112,15 +121,35 @@ _FILE_VARIABLES = {
 }
 
 
+def _is_safe(address: str) -> bool:
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        return False
+    return bool(url.hostname) and (
+        url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
+    )
+
+
+def _check_files(env: Mapping[str, str]) -> None:
+    for name in ("VAULT_CACERT", "VAULT_CAPATH", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY"):
+        if (path := env.get(name)) and not Path(path).exists():
+            raise SettingsError(f"{name}={path}: no such file")
+
+
 def _default_file(method: str) -> str:
     return str(SERVICE_ACCOUNT_TOKEN) if method in {"kubernetes", "jwt"} else ""
 
 
 def _seconds(text: str) -> float:
+    """Read seconds as a bare number or a duration; Vault's own tools take both."""
     try:
-        return float(text.removesuffix("s"))
+        seconds = parse_duration(f"{text}s" if text.isdecimal() else text).total_seconds()
     except ValueError:
-        raise SettingsError(f"VAULT_CLIENT_TIMEOUT={text}: expected seconds, as 30 or 30s") from None
+        seconds = 0.0
+    if not seconds:
+        raise SettingsError(f"VAULT_CLIENT_TIMEOUT={text}: expected more than 0 seconds, as 30 or 30s")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,10 +330,14 @@ def _client(settings: VaultSettings, session: requests.Session | None) -> hvac.C
 def _from_file(settings: VaultSettings) -> str:
     if settings.credential_file is None:
         raise SettingsError(f"ROTATOR_VAULT_AUTH={settings.method} needs {_FILE_VARIABLES[settings.method]}")
+    variable = _FILE_VARIABLES[settings.method]
     try:
-        return settings.credential_file.read_text(encoding="utf-8").strip()
+        octets = settings.credential_file.read_bytes().strip()
     except OSError as error:
-        raise SettingsError(f"cannot read {settings.credential_file}: {error.strerror}") from None
+        raise SettingsError(f"{variable}: cannot read {settings.credential_file}: {error.strerror}") from None
+    if not octets or not octets.isascii():
+        raise SettingsError(f"{variable}: {settings.credential_file} holds no token")
+    return octets.decode()
 
 
 def _jwt(settings: VaultSettings) -> tuple[str, Json]:

@@ -19,8 +19,12 @@ class Sensitive:
         self._value = value.encode() if isinstance(value, str) else value
 
     def reveal(self) -> str:
-        """Return the secret as text. Raises UnicodeDecodeError for bytes that are no UTF-8."""
-        return self._value.decode()
+        """Return the secret as text. Raises ValueError for bytes that are no UTF-8."""
+        try:
+            return self._value.decode()
+        except UnicodeDecodeError:
+            pass  # it quotes all the bytes: it must not live on, not even as the context of ours
+        raise ValueError("this secret is bytes, no text")
 
     def octets(self) -> bytes:
         """Return the secret as bytes."""

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[dhms]))+")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[dhms])")
+LONGEST = timedelta(days=36500)
+"""Longer durations are refused: instants that far away cannot be written down."""
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a duration such as `30d`, `1h30m`, `90s` or `500ms`.
+    """Read a duration such as `30d`, `1h30m`, `90s` or `500ms`, to the millisecond.
 
     Raises ValueError, naming the form expected, for anything else.
     """
@@ -26,7 +28,10 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(
             f"{text!r} is no duration: expected numbers with units d, h, m, s or ms, as 30d or 1h30m"
         )
-    return timedelta(seconds=sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text)))
+    seconds = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text))
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"too long: expected at most {format_duration(LONGEST)}")
+    return timedelta(milliseconds=round(seconds * 1000))
 
 
 def format_duration(duration: timedelta) -> str:

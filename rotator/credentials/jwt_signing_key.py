@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -119,5 +120,11 @@ def _fitting(private: object, wanted: str) -> str:
 
 def _key(material: Material) -> jwk.RSAKey | jwk.ECKey | jwk.OKPKey:
     pem = material["private_key"].octets()
-    private = load_pem_private_key(pem, password=None)
-    return next(kind for made, kind in _JWK_KINDS if isinstance(private, made)).import_key(pem)
+    try:
+        private = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        private = None
+    kind = next((kind for made, kind in _JWK_KINDS if isinstance(private, made)), None)
+    if kind is None:
+        raise ValueError("the stored private key is none that this kind makes")
+    return kind.import_key(pem)

@@ -72,14 +72,20 @@ class SharedSecret:
             "kid": Sensitive(version_id),
             "algorithm": material["algorithm"],
         }
-        if self.algorithm:
+        if _algorithm(material) != OPAQUE:
             fields["jwk"] = Sensitive(json.dumps(_jwk(version_id, material), separators=(",", ":")))
         return fields
 
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
-        """Return a symmetric JWK (RFC 7518, section 6.4) for HMAC, else an object of `id` and `value`."""
-        if self.algorithm:
+        """Return a symmetric JWK (RFC 7518, section 6.4) for HMAC, else an object of `id` and `value`.
+
+        Bytes that are no text stand in base64, and `encoding` says so.
+        """
+        if _algorithm(material) != OPAQUE:
             return _jwk(version_id, material)
+        if self.encoding == "raw":
+            text = base64.b64encode(_octets(material)).decode()
+            return {"id": version_id, "value": text, "encoding": "base64"}
         return {"id": version_id, "value": _octets(material).decode()}
 
     def _draw(self) -> bytes:
@@ -96,8 +102,12 @@ class SharedSecret:
 
 def _jwk(version_id: str, material: Material) -> dict[str, Any]:
     """Return the symmetric JWK. The algorithm is the version's own: a policy may ask for another by now."""
-    algorithm = material["algorithm"].reveal()
+    algorithm = _algorithm(material)
     return {"kty": "oct", "k": _text(_octets(material)), "kid": version_id, "use": "sig", "alg": algorithm}
+
+
+def _algorithm(material: Material) -> str:
+    return material["algorithm"].reveal()
 
 
 def _octets(material: Material) -> bytes:

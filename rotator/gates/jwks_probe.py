@@ -15,7 +15,9 @@ from rotator.core.machine import Sighting
 from rotator.core.timing import format_duration
 from rotator.errors import ClientError
 
-_MAX_AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?(\d+)")
+_MAX_AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?([0-9]+)", re.IGNORECASE)
+_LONGEST = 1 << 31
+"""What a larger number of seconds means (RFC 9111, section 1.2.2)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class JwksProbe:
 
     def _cached_too_long(self, fetched: Fetched) -> str:
         """Compare Cache-Control (RFC 9111, section 5.2.2.1) with the lead."""
-        ages = [int(s) for s in _MAX_AGE.findall(fetched.headers.get("cache-control", ""))]
+        ages = [min(float(s), _LONGEST) for s in _MAX_AGE.findall(fetched.headers.get("cache-control", ""))]
         longest = timedelta(seconds=max(ages, default=0))
         if longest <= self.lead:
             return ""
@@ -60,4 +62,4 @@ class JwksProbe:
 
 def _key_ids(document: Any) -> set[str]:
     keys = document.get("keys") if isinstance(document, dict) else None
-    return {str(k.get("kid")) for k in keys or () if isinstance(k, dict)}
+    return {str(k.get("kid")) for k in keys if isinstance(k, dict)} if isinstance(keys, list) else set()

@@ -25,6 +25,7 @@ listener "tcp" {{
   tls_key_file = "{folder}/tls.key"
 }}
 """
+OK = 200
 IN_MEMORY = 'storage "inmem" {}'
 ON_DISK = """
 storage "raft" {{
@@ -151,11 +152,11 @@ class OpenBao:
         return self._health() is not None
 
     def _active(self) -> bool:
-        return self._health() == requests.codes.ok
+        return self._health() == OK
 
     def _health(self) -> int | None:
         try:
-            return self._session.get(f"{self.address}/v1/sys/health", timeout=2).status_code
+            return int(self._session.get(f"{self.address}/v1/sys/health", timeout=2).status_code)
         except requests.RequestException:
             return None
 

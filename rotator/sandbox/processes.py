@@ -41,7 +41,7 @@ class ServerProcess:
             if self._process.poll() is not None or time.monotonic() > give_up:
                 self.stop()
                 tail = self._log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self._process.args!r} did not come up:\n{tail}")  # type: ignore[str-bytes-safe]
+                raise RuntimeError(f"{self._process.args!r} did not come up:\n{tail}")
             time.sleep(0.02)
 
     def stop(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TextIO
 
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
@@ -35,8 +36,10 @@ def set_up(*, verbose: bool, stream: TextIO | None = None) -> None:
 def _json_formatter() -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - a terminal never needs it
 
-    return JsonFormatter(
+    formatter = JsonFormatter(
         "%(asctime)s %(levelname)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
+        datefmt="%Y-%m-%dT%H:%M:%SZ",
         rename_fields={"asctime": "time", "levelname": "level"},
     )
+    formatter.converter = time.gmtime
+    return formatter
