@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -364,7 +365,11 @@ def _advance(  # noqa: PLR0913 - the options of the command line
     policies = _policies(**chosen)
     from rotator import wiring  # noqa: PLC0415 - clients load after the policies are known to be good
 
-    world = wiring.world(context=context, deadline=deadline, timeout=timeout.total_seconds())
+    world = wiring.world(
+        context=context, deadline=deadline, timeout=timeout.total_seconds(), concurrency=concurrency
+    )
+    gc.freeze()  # what is loaded by now stays to the end
+    gc.enable()
     finished = _progress(len(policies)) if progress else _log
     _end_when_asked(world)
     try:
@@ -450,6 +455,7 @@ def _show(outcomes: Sequence[Outcome], output: str, *, steps: bool) -> None:
 
 def main() -> None:
     """Run the command line; an error of ours is one sentence and an exit code, never a traceback."""
+    gc.disable()  # loading modules makes no garbage worth looking for
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:

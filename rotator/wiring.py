@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(seconds=30)
 """How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
+CONCURRENCY = 8
+"""Rotations at a time, and connections to each system."""
 GRACE = timedelta(seconds=15)
 GRACE_SHARE = 0.1
 """Of a run's time, this share is kept for giving back leases and tokens, up to GRACE."""
@@ -100,19 +102,21 @@ def ends_after(clock: RunClock, length: timedelta) -> Deadline:
     return clock.deadline(length - grace, grace)
 
 
-def world(*, context: str | None = None, deadline: timedelta, timeout: float = 10.0) -> World:
+def world(
+    *, context: str | None = None, deadline: timedelta, timeout: float = 10.0, concurrency: int = CONCURRENCY
+) -> World:
     """Return the world as the environment describes it."""
     clock = RunClock()
 
     def kubernetes(retry: Retry, meter: Meter) -> Kubernetes:
         from rotator.clients.kubernetes import Kubernetes, connect  # noqa: PLC0415 - slow to import
 
-        return Kubernetes(connect(context, timeout=timeout), retry, meter, timeout=timeout)
+        return Kubernetes(connect(context, timeout=timeout, pool=concurrency), retry, meter, timeout=timeout)
 
     def vault(retry: Retry, meter: Meter) -> Vault:
         from rotator.clients.vault import Vault, VaultSettings  # noqa: PLC0415 - slow to import
 
-        return Vault(VaultSettings.from_environment(os.environ), retry, meter)
+        return Vault(VaultSettings.from_environment(os.environ), retry, meter, pool=concurrency)
 
     return World(
         clock=clock,
@@ -127,7 +131,7 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     w: World,
     *,
     act: bool,
-    concurrency: int = 8,
+    concurrency: int = CONCURRENCY,
     lease: timedelta = LEASE,
     tell_last: bool = False,
     finished: Callable[..., None] = lambda _: None,
@@ -152,7 +156,7 @@ def rotation(w: World, policy: RotationPolicy, *, request: str | None = None) ->
         every=policy.spec.every,
         lead=policy.lead,
         overlap=policy.overlap.total,
-        converge=policy.converge,
+        converge=policy.converge + w.landing,
         first_lead=policy.spec.first_lead,
     )
     return Rotation(

@@ -209,7 +209,7 @@ def test_a_version_keeps_its_own_algorithm() -> None:
 )
 def test_damaged_material_is_refused_without_being_quoted(garbage: str) -> None:
     """Proves that a damaged store is named, and that the error holds nothing of it."""
-    with pytest.raises(ValueError, match="the stored private key is none that this kind makes") as caught:
+    with pytest.raises(ValueError, match="no unencrypted private key") as caught:
         kind("ES256").accepted("a", {"private_key": Sensitive(garbage)})
     assert "AAAA" not in repr(caught.value)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +30,8 @@ MERGE_PATCH = "application/merge-patch+json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 FIELD_MANAGER = "rotator"
+TOKEN_LIFE = timedelta(seconds=30)
+"""How long a token is used before it is read again; the kubelet renews it long before it expires."""
 
 Json = dict[str, Any]
 
@@ -82,6 +85,8 @@ class Kubernetes:
         self._retry = retry
         self._meter = meter
         self._timeout = timeout
+        self._host = str(api.configuration.host)
+        self._bearer: tuple[str | None, datetime] | None = None
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """Read one object. Raises NotFound."""
@@ -130,13 +135,12 @@ class Kubernetes:
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str], body: Json | None) -> Json:
         what = f"{method} {path.partition('?')[0]}"
-        settings = self._api.configuration
-        token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
-        sent_headers = dict(headers) | ({"Authorization": token} if token else {})
         sent = self._retry.clock.now()
+        token = self._token(sent)
+        sent_headers = {**headers, "Authorization": token} if token else dict(headers)
         try:
             answer = _send(self._api)(
-                method, settings.host + path, headers=sent_headers, body=body, _request_timeout=self._timeout
+                method, self._host + path, headers=sent_headers, body=body, _request_timeout=self._timeout
             )
             status, text = answer.status, answer.read()
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
@@ -147,6 +151,14 @@ class Kubernetes:
         if status >= HTTP_ERRORS:
             raise _translate(what, status, text, answer.getheader("Retry-After"))
         return json_object(what, status, text)
+
+    def _token(self, now: datetime) -> str | None:
+        """Return the bearer token; it is asked for anew now and then, for it may rotate while we run."""
+        if self._bearer is None or now >= self._bearer[1]:
+            settings = self._api.configuration
+            token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
+            self._bearer = (token, now + TOKEN_LIFE)
+        return self._bearer[0]
 
 
 def _cause(error: Exception) -> Exception:

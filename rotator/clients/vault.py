@@ -168,12 +168,18 @@ class Vault:
     """One session: logged in at the first request, renewed while it runs, revoked at the end."""
 
     def __init__(
-        self, settings: VaultSettings, retry: Retry, meter: Meter, session: requests.Session | None = None
+        self,
+        settings: VaultSettings,
+        retry: Retry,
+        meter: Meter,
+        session: requests.Session | None = None,
+        pool: int = 10,
     ) -> None:
+        """Open a session, or use the one given; `pool` connections are kept for as many threads."""
         self._settings = settings
         self._retry = retry
         self._meter = meter
-        self._client = _client(settings, session)
+        self._client = _client(settings, session or _session(pool))
         self._lock = threading.Lock()
         self._token_is_ours = False
         self._renew_at: datetime | None = None
@@ -312,8 +318,13 @@ class _Absent(ClientError):
         self.version = version
 
 
-def _client(settings: VaultSettings, session: requests.Session | None) -> hvac.Client:
-    session = session or requests.Session()
+def _session(pool: int) -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=pool))
+    return session
+
+
+def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
     session.trust_env = False
     session.verify = settings.ca or True
     session.cert = settings.client_cert

@@ -111,14 +111,18 @@ class Turn:
     before_acting: Callable[[], None]
     """Renews the lease; raises LeaseLost."""
     entry: Entry = field(init=False, repr=False)
+    """The ring as it is to be saved next."""
+    saved: Entry | None = field(default=None, init=False, repr=False)
+    """The ring as it is in the store."""
     observed: Observed = field(default_factory=Observed)
     steps: list[str] = field(default_factory=list)
+    _unsaved: list[str] = field(default_factory=list)
     _nap: float = FIRST_NAP
 
     def advance(self) -> Outcome:
         """Go as far as can be gone now. Never raises an error of ours: the outcome says what happened."""
         try:
-            self.entry = self._load()
+            self.entry = self.saved = self._load()
             return self._loop()
         except DeadlineExceeded as error:
             return self._outcome(Result.WAITING, str(error))
@@ -135,7 +139,7 @@ class Turn:
             entry = self.rotation.store.load()
         except (RotatorError, Unreadable):
             return self._outcome(Result.HELD, str(error))
-        if (entry.ring.revision if entry else 0) != self.entry.ring.revision:
+        if (entry.ring.revision if entry else 0) != (self.saved.ring.revision if self.saved else 0):
             return self._outcome(Result.HELD, str(error))
         reason = (
             f"the ring in {self.rotation.store.label} is behind what was delivered: {error}. It was lost or an old "
@@ -183,8 +187,10 @@ class Turn:
                     self._nap = min(LONGEST_NAP, self._nap * 1.5)
                     self._look_again()
                 case Wait(until, reason, on):
+                    self._flush()
                     return self._outcome(Result.WAITING, f"{self._not_begun()}{reason}", until, on)
                 case Freeze(reason, on):
+                    self._flush()
                     return self._outcome(Result.FROZEN, reason, None, on)
         raise Frozen(f"no end after {MOST_TURNS} turns: this is a defect of rotator")
 
@@ -203,9 +209,22 @@ class Turn:
             if any(not s.confirmed for s in sightings):
                 self._look(part, fresh=True)
 
+    @property
+    def _without_gates(self) -> set[Part]:
+        """The parts for which nobody outside has to be asked."""
+        gates = {
+            Part.BEFORE_ACTIVATE: self.rotation.before_activate,
+            Part.BEFORE_DESTROY: self.rotation.before_destroy,
+        }
+        return {part for part, declared in gates.items() if not declared}
+
     # --- looking and acting ---------------------------------------------------------------------------------
 
     def _look(self, part: Part, *, fresh: bool) -> None:
+        if part in self._without_gates:
+            self.observed = self.observed.seen(part, ())
+            return
+        self._flush()
         self._guard()
         sightings = self._sight(part, fresh=fresh)
         self.observed = self.observed.seen(part, sightings)
@@ -275,7 +294,6 @@ class Turn:
     # --- recording ------------------------------------------------------------------------------------------
 
     def _record(self, record: Record, now: datetime) -> None:
-        self._guard()
         material = dict(self.entry.material)
         if record.step is Step.STAGE:
             record, made = self._make(record, now)
@@ -291,11 +309,20 @@ class Turn:
             material={i: m for i, m in material.items() if i in kept},
             writer=self.run.identity,
         )
-        self.entry = self._save(entry) if self.run.act else entry
+        self.entry = entry
         assert record.version  # noqa: S101 - evolve has refused a record without one
         because = f": {record.due.message}" if record.due else ""
-        self.steps.append(f"{record.step} {record.version.id}{because}")
+        self._unsaved.append(f"{record.step} {record.version.id}{because}")
         self._forget_what_changed(ring, after)
+
+    def _flush(self) -> None:
+        """Save what was recorded. Steps with nothing outside between them are one write; nothing outside precedes it."""
+        if self._unsaved and self.run.act:
+            self._guard()
+            self.entry = self._save(self.entry)
+        self.steps += self._unsaved
+        self._unsaved.clear()
+        self.saved = self.entry
 
     def _make(self, record: Record, now: datetime) -> tuple[Record, dict[str, Material]]:
         ring, credential = self.entry.ring, self.rotation.credential
@@ -364,7 +391,7 @@ class Turn:
     def _outcome(
         self, result: Result, reason: str, until: datetime | None = None, on: tuple[str, ...] = ()
     ) -> Outcome:
-        entry = getattr(self, "entry", None)
+        entry = self.saved
         fences = [who.fences() for who in (*self.rotation.verifiers, *self.rotation.holders)]
         return Outcome(
             rotation=self.rotation.ref,

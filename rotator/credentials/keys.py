@@ -1,0 +1,82 @@
+"""Private keys: made by `cryptography`, shown as JWKs by joserfc. Loaded only once a key is made or shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from joserfc import jwk
+
+from rotator.core.sensitive import Sensitive
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+Jwk = jwk.RSAKey | jwk.ECKey | jwk.OKPKey
+RSA_EXPONENT = 65537
+
+_CURVES: Mapping[str, Callable[[], ec.EllipticCurve]] = {
+    "ES256": ec.SECP256R1,
+    "ES384": ec.SECP384R1,
+    "ES512": ec.SECP521R1,
+}
+_JWK_KINDS: tuple[tuple[type[Any], type[Jwk]], ...] = (
+    (ec.EllipticCurvePrivateKey, jwk.ECKey),
+    (rsa.RSAPrivateKey, jwk.RSAKey),
+    (ed25519.Ed25519PrivateKey, jwk.OKPKey),
+)
+
+
+def generate(algorithm: str, bits: int) -> PrivateKey:
+    """Make a key for `algorithm`; `bits` counts for RSA only."""
+    if curve := _CURVES.get(algorithm):
+        return ec.generate_private_key(curve())
+    if algorithm == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(public_exponent=RSA_EXPONENT, key_size=bits)
+
+
+def to_pem(private: PrivateKey) -> Sensitive:
+    """Write a key down in PEM, PKCS #8."""
+    return Sensitive(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def from_pem(pem: Sensitive) -> PrivateKey:
+    """Read a key. Raises ValueError, without quoting it, for what is no private key of a kind that we make."""
+    try:
+        private = load_pem_private_key(pem.octets(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("it is no unencrypted private key in PEM") from None
+    if not isinstance(private, PrivateKey):
+        raise ValueError("its kind is none that JWTs are signed with here: RSA, P-256, P-384, P-521, Ed25519")  # noqa: TRY004 - one error for all that is no key of ours
+    return private
+
+
+def to_jwk(pem: Sensitive) -> Jwk:
+    """Return the key as a JWK (RFC 7517). Raises ValueError like `from_pem`."""
+    private = from_pem(pem)
+    kind = next(kind for made, kind in _JWK_KINDS if isinstance(private, made))
+    return kind.import_key(pem.octets())
+
+
+def own_algorithm(private: PrivateKey) -> str:
+    """Return the algorithm that a key signs with when nothing else is known. Raises ValueError for other curves."""
+    if isinstance(private, rsa.RSAPrivateKey):
+        return "RS256"
+    if isinstance(private, ed25519.Ed25519PrivateKey):
+        return "EdDSA"
+    for algorithm, curve in _CURVES.items():
+        if private.curve.name == curve().name:
+            return algorithm
+    raise ValueError(f"its curve {private.curve.name} is none of P-256, P-384 and P-521")
+
+
+def rsa_bits(private: PrivateKey) -> int | None:
+    """Return the size of an RSA key; None for other kinds."""
+    return private.key_size if isinstance(private, rsa.RSAPrivateKey) else None
