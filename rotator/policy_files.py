@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from rotator.core.timing import format_duration
 from rotator.errors import PolicyError
 from rotator.holders.mapping import PREVIOUS
-from rotator.policy import PATTERNS, RotationPolicy, holder_labels, place_label, store_label
+from rotator.policy import RotationPolicy, holder_labels, place_label, store_label
+from rotator.policy_types import PATTERNS
 from rotator.targets.stamp import STAMP_FIELDS
 
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
+from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Run, Turn
 from rotator.errors import ClientError, RotatorError
@@ -160,7 +161,7 @@ class Fleet:
             rotation=rotation,
             run=self.run,
             known=frozenset(memo.fences),
-            last_revision=memo.summary.revision,
+            ledger=Ledger(rotation.store, rotation.ref, memo.summary.revision),
             before_acting=renew,
         )
 

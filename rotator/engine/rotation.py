@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from rotator.core.codec import Unreadable
 from rotator.core.due import Reason
 from rotator.core.machine import (
     Freeze,
@@ -28,10 +27,9 @@ from rotator.core.machine import (
 )
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Material
+from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result, Summary
 from rotator.errors import (
-    Ambiguous,
-    Conflict,
     DeadlineExceeded,
     Frozen,
     LeaseLost,
@@ -40,7 +38,6 @@ from rotator.errors import (
 )
 from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Made, Party, Store, Target, Want
 
-ATTEMPTS = 5
 MOST_TURNS = 1000
 FIRST_NAP = 0.2
 LONGEST_NAP = 2.0
@@ -106,8 +103,7 @@ class Turn:
     run: Run
     known: frozenset[str]
     """Labels of targets that were delivered to before."""
-    last_revision: int
-    """The ring's revision when it was last seen; a ring that vanished since is no new beginning."""
+    ledger: Ledger
     before_acting: Callable[[], None]
     """Renews the lease; raises LeaseLost."""
     entry: Entry = field(init=False, repr=False)
@@ -122,7 +118,7 @@ class Turn:
     def advance(self) -> Outcome:
         """Go as far as can be gone now. Never raises an error of ours: the outcome says what happened."""
         try:
-            self.entry = self.saved = self._load()
+            self.entry = self.saved = self.ledger.load()
             return self._loop()
         except DeadlineExceeded as error:
             return self._outcome(Result.WAITING, str(error))
@@ -135,43 +131,13 @@ class Turn:
 
     def _superseded(self, error: Superseded) -> Outcome:
         """Tell a run that was overtaken from a ring that was lost: only in the first case has the store moved on."""
-        try:
-            entry = self.rotation.store.load()
-        except (RotatorError, Unreadable):
-            return self._outcome(Result.HELD, str(error))
-        if (entry.ring.revision if entry else 0) != (self.saved.ring.revision if self.saved else 0):
+        if self.saved is None or self.ledger.has_moved_on_from(self.saved):
             return self._outcome(Result.HELD, str(error))
         reason = (
             f"the ring in {self.rotation.store.label} is behind what was delivered: {error}. It was lost or an old "
             "copy was restored. Nothing was written. Restore the latest"
         )
         return self._outcome(Result.FROZEN, reason)
-
-    def _load(self) -> Entry:
-        store = self.rotation.store
-        try:
-            entry = store.load()
-        except Unreadable as error:
-            raise Frozen(
-                f"the ring in {store.label} cannot be read: {error}. Nothing was written. Restore it from a "
-                "backup, or run the version of rotator that wrote it"
-            ) from None
-        if entry is None and self.last_revision:
-            raise Frozen(
-                f"there is no ring in {store.label}, yet revision {self.last_revision} was seen there. Nothing was "
-                "written. Restore it; to begin anew on purpose, delete the Lease of the rotation as well"
-            )
-        if entry and entry.ring.rotation != self.rotation.ref:
-            raise Frozen(
-                f"{store.label} holds the ring of {entry.ring.rotation}; it was left untouched. "
-                "Give each rotation a store path of its own"
-            )
-        if entry and entry.ring.revision < self.last_revision:
-            raise Frozen(
-                f"the ring in {store.label} has revision {entry.ring.revision}, yet {self.last_revision} was seen: "
-                "an old copy was restored. Nothing was written. Restore the latest"
-            )
-        return entry or Entry(ring=Ring(rotation=self.rotation.ref))
 
     def _loop(self) -> Outcome:
         for _ in range(MOST_TURNS):
@@ -319,7 +285,7 @@ class Turn:
         """Save what was recorded. Steps with nothing outside between them are one write; nothing outside precedes it."""
         if self._unsaved and self.run.act:
             self._guard()
-            self.entry = self._save(self.entry)
+            self.entry = self.ledger.save(self.entry)
         self.steps += self._unsaved
         self._unsaved.clear()
         self.saved = self.entry
@@ -357,26 +323,6 @@ class Turn:
             raise Frozen(
                 f"{existing.target.label}, field {existing.field}, cannot be taken over: {error}. Nothing was written"
             ) from None
-
-    def _save(self, entry: Entry) -> Entry:
-        """Save with compare-and-swap. After a lost reply, read back who wrote (I6)."""
-        store = self.rotation.store
-        for _ in range(ATTEMPTS):
-            try:
-                return store.save(entry)
-            except (Conflict, Ambiguous):
-                found = self._load_again()
-                if found and found.writer == entry.writer and found.ring == entry.ring:
-                    return replace(entry, fence=found.fence)
-                if (found.fence if found else "") != entry.fence:
-                    raise Superseded(f"another run has written {store.label}") from None
-        raise Frozen(f"{store.label} does not take our write, and nobody else's either: see its audit log")
-
-    def _load_again(self) -> Entry | None:
-        try:
-            return self.rotation.store.load()
-        except Unreadable:
-            raise Superseded(f"{self.rotation.store.label} was overwritten by somebody else") from None
 
     def _forget_what_changed(self, before: Ring, after: Ring) -> None:
         """What was seen of a part holds as long as the ring wants the same of it."""
