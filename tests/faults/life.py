@@ -194,10 +194,10 @@ class Life:
                 raise LostReply
             case Fault.OTHER_RUN:
                 self.timeline.pass_by(LEASE + timedelta(seconds=5))
-                self._others(1)
+                self._others(1, leap=False)
             case Fault.PAUSED:
                 self.timeline.pass_by(LEASE + timedelta(seconds=5))
-                self._others(4)
+                self._others(4, leap=True)
             case Fault.LEASE_LOST:
                 self._steal()
             case Fault.CLOCK_AHEAD:
@@ -205,12 +205,14 @@ class Life:
             case Fault.CLOCK_BEHIND:
                 self._skews = [-timedelta(hours=1)] * 2
 
-    def _others(self, runs: int) -> None:
-        """Let other runs go on while this one stands still."""
+    def _others(self, runs: int, *, leap: bool) -> None:
+        """Let other runs go on while this one stands still, for longer than its deadline or not."""
         self._depth += 1
         try:
             for _ in range(runs):
-                self._leap(self._run())
+                outcome = self._run()
+                if leap:
+                    self._leap(outcome)
         finally:
             self._depth -= 1
 
