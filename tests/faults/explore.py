@@ -125,7 +125,7 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
 
 
 def _schedules(options: argparse.Namespace, clean: Mapping[Scenario, Verdict]) -> list[Schedule]:
-    sample, count = (options.sample or 60, 40) if options.bounded else (options.sample, options.pairs)
+    sample, count = (options.sample or 120, 80) if options.bounded else (options.sample, options.pairs)
     draw = random.Random(options.seed)  # noqa: S311 - a schedule, not a secret
     chosen = []
     for scenario, verdict in clean.items():
