@@ -114,7 +114,8 @@ def world(
         return Kubernetes(connect(context, timeout=timeout, pool=concurrency), retry, meter, timeout=timeout)
 
     def vault(retry: Retry, meter: Meter) -> Vault:
-        from rotator.clients.vault import Vault, VaultSettings  # noqa: PLC0415 - slow to import
+        from rotator.clients.vault import Vault  # noqa: PLC0415 - slow to import
+        from rotator.clients.vault_settings import VaultSettings  # noqa: PLC0415 - goes with it
 
         return Vault(VaultSettings.from_environment(os.environ), retry, meter, pool=concurrency)
 

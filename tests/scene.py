@@ -14,7 +14,8 @@ from kubernetes import client
 
 from rotator import wiring
 from rotator.clients.kubernetes import Kubernetes
-from rotator.clients.vault import Vault, VaultSettings
+from rotator.clients.vault import Vault
+from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome

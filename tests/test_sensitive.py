@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rotator.clients.vault import KvDocument, VaultSettings
+from rotator.clients.vault import KvDocument
+from rotator.clients.vault_settings import VaultSettings
 from rotator.core.ring import Ring
 from rotator.core.sensitive import HIDDEN, Sensitive
 from rotator.ports import Copy, Entry, Made, Rendered, Seen, Stamp, Want

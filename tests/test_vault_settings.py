@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.clients.vault import SERVICE_ACCOUNT_TOKEN, VaultSettings
+from rotator.clients.vault_settings import SERVICE_ACCOUNT_TOKEN, VaultSettings
 from rotator.errors import SettingsError
 
 CANARY = "canary-5f1c"

@@ -14,7 +14,8 @@ from requests.adapters import HTTPAdapter
 from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.clients.vault import Vault, VaultSettings
+from rotator.clients.vault import Vault
+from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.ports import Deadline
 from tests.faults.stage import Bao

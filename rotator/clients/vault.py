@@ -6,14 +6,11 @@ API: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 (OpenBao ser
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import hvac
 import requests
@@ -23,133 +20,23 @@ from hvac import adapters
 from rotator.clients.answers import by_status, json_object
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
+from rotator.clients.vault_settings import LOGINS, VaultSettings
 from rotator.core.sensitive import Sensitive
-from rotator.core.timing import parse_duration
 from rotator.errors import (
     Ambiguous,
     ClientError,
     Conflict,
     Forbidden,
     Rejected,
-    SettingsError,
     Unavailable,
 )
 
 SYSTEM = "vault"
-SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 RENEW_BEFORE = 0.5
 """The token is renewed once this share of its life is over."""
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CAS_MISMATCH = "check-and-set parameter"
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VaultSettings:
-    """Where Vault is and how to log in, from the usual VAULT_* environment and a few ROTATOR_VAULT_* names."""
-
-    address: str
-    method: str = "token"
-    """`kubernetes`, `jwt`, `approle`, `token` (VAULT_TOKEN) or `token-file`."""
-    role: str = ""
-    auth_mount: str = ""
-    namespace: str | None = None
-    ca: str | None = None
-    client_cert: tuple[str, str] | None = None
-    credential: Sensitive | None = None
-    """The token, or the AppRole secret id."""
-    credential_file: Path | None = None
-    """Where the token, the JWT or the secret id is read from, at each login."""
-    timeout: float = 10.0
-
-    @classmethod
-    def from_environment(cls, env: Mapping[str, str] = os.environ) -> VaultSettings:
-        """Read the environment. Raises SettingsError, naming the variable, for what is missing or refused."""
-        address = env.get("VAULT_ADDR", "")
-        if not address:
-            raise SettingsError(
-                "a rotation uses Vault, but VAULT_ADDR is not set; expected e.g. https://vault:8200"
-            )
-        if not _is_safe(address):
-            raise SettingsError(
-                f"VAULT_ADDR={address}: expected https://; keys do not travel in plain text (only to loopback)"
-            )
-        if env.get("VAULT_SKIP_VERIFY", "").lower() in {"1", "true", "t", "yes"}:
-            raise SettingsError("VAULT_SKIP_VERIFY is set: TLS is always verified. Use VAULT_CACERT instead")
-        method = env.get("ROTATOR_VAULT_AUTH") or (
-            "token-file" if env.get("ROTATOR_VAULT_TOKEN_FILE") else "token"
-        )
-        if method not in _LOGINS:
-            raise SettingsError(f"ROTATOR_VAULT_AUTH={method}: expected one of {', '.join(sorted(_LOGINS))}")
-        secret = env.get("VAULT_TOKEN" if method == "token" else "ROTATOR_VAULT_SECRET_ID", "").strip()
-        file = env.get(_FILE_VARIABLES.get(method, ""), "") or _default_file(method)
-        if method == "token" and not secret:
-            raise SettingsError(
-                "a rotation uses Vault, but there is no way to log in: set ROTATOR_VAULT_AUTH (kubernetes, jwt, "
-                "approle, token-file) and ROTATOR_VAULT_ROLE, or VAULT_TOKEN"
-            )
-        if method in {"kubernetes", "jwt", "approle"} and not env.get("ROTATOR_VAULT_ROLE"):
-            raise SettingsError(
-                f"ROTATOR_VAULT_AUTH={method} needs ROTATOR_VAULT_ROLE (for approle: the role id)"
-            )
-        if not (secret or file):
-            raise SettingsError(f"ROTATOR_VAULT_AUTH={method} needs {_FILE_VARIABLES[method]}")
-        cert, key = env.get("VAULT_CLIENT_CERT"), env.get("VAULT_CLIENT_KEY")
-        if bool(cert) != bool(key):
-            raise SettingsError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together; only one of them is set")
-        _check_files(env)
-        return cls(
-            address=address.rstrip("/"),
-            method=method,
-            role=env.get("ROTATOR_VAULT_ROLE", ""),
-            auth_mount=env.get("ROTATOR_VAULT_AUTH_MOUNT") or method,
-            namespace=env.get("VAULT_NAMESPACE") or None,
-            ca=env.get("VAULT_CACERT") or env.get("VAULT_CAPATH") or None,
-            client_cert=(cert, key) if cert and key else None,
-            credential=Sensitive(secret) if secret else None,
-            credential_file=Path(file) if file else None,
-            timeout=_seconds(env.get("VAULT_CLIENT_TIMEOUT") or "10"),
-        )
-
-
-_FILE_VARIABLES = {
-    "kubernetes": "ROTATOR_VAULT_JWT_FILE",
-    "jwt": "ROTATOR_VAULT_JWT_FILE",
-    "approle": "ROTATOR_VAULT_SECRET_ID_FILE",
-    "token-file": "ROTATOR_VAULT_TOKEN_FILE",
-}
-
-
-def _is_safe(address: str) -> bool:
-    try:
-        url = urlsplit(address)
-    except ValueError:
-        return False
-    return bool(url.hostname) and (
-        url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
-    )
-
-
-def _check_files(env: Mapping[str, str]) -> None:
-    for name in ("VAULT_CACERT", "VAULT_CAPATH", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY"):
-        if (path := env.get(name)) and not Path(path).exists():
-            raise SettingsError(f"{name}={path}: no such file")
-
-
-def _default_file(method: str) -> str:
-    return str(SERVICE_ACCOUNT_TOKEN) if method in {"kubernetes", "jwt"} else ""
-
-
-def _seconds(text: str) -> float:
-    """Read seconds as a bare number or a duration; Vault's own tools take both."""
-    try:
-        seconds = parse_duration(f"{text}s" if text.isdecimal() else text).total_seconds()
-    except ValueError:
-        seconds = 0.0
-    if not seconds:
-        raise SettingsError(f"VAULT_CLIENT_TIMEOUT={text}: expected more than 0 seconds, as 30 or 30s")
-    return seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +145,7 @@ class Vault:
                 self._renew()
 
     def _login(self) -> None:
-        path, body = _LOGINS[self._settings.method](self._settings)
+        path, body = LOGINS[self._settings.method](self._settings)
         if not path:
             self._client.token = body["token"]
             return
@@ -336,41 +223,6 @@ def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
         adapter=adapters.RawAdapter,
         timeout=settings.timeout,  # type: ignore[arg-type]  # the stubs say int, requests takes fractions
     )
-
-
-def _from_file(settings: VaultSettings) -> str:
-    if settings.credential_file is None:
-        raise SettingsError(f"ROTATOR_VAULT_AUTH={settings.method} needs {_FILE_VARIABLES[settings.method]}")
-    variable = _FILE_VARIABLES[settings.method]
-    try:
-        octets = settings.credential_file.read_bytes().strip()
-    except OSError as error:
-        raise SettingsError(f"{variable}: cannot read {settings.credential_file}: {error.strerror}") from None
-    if not octets or not octets.isascii():
-        raise SettingsError(f"{variable}: {settings.credential_file} holds no token")
-    return octets.decode()
-
-
-def _jwt(settings: VaultSettings) -> tuple[str, Json]:
-    return f"auth/{settings.auth_mount}/login", {"role": settings.role, "jwt": _from_file(settings)}
-
-
-def _approle(settings: VaultSettings) -> tuple[str, Json]:
-    secret = settings.credential.reveal() if settings.credential else _from_file(settings)
-    return f"auth/{settings.auth_mount}/login", {"role_id": settings.role, "secret_id": secret}
-
-
-def _token(settings: VaultSettings) -> tuple[str, Json]:
-    return "", {"token": settings.credential.reveal() if settings.credential else _from_file(settings)}
-
-
-_LOGINS: Mapping[str, Callable[[VaultSettings], tuple[str, Json]]] = {
-    "kubernetes": _jwt,
-    "jwt": _jwt,
-    "approle": _approle,
-    "token": _token,
-    "token-file": _token,
-}
 
 
 def _no_answer(what: str, error: Exception) -> ClientError:

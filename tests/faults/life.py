@@ -14,7 +14,8 @@ import requests
 
 from rotator import wiring
 from rotator.clients.kubernetes import Kubernetes
-from rotator.clients.vault import Vault, VaultSettings
+from rotator.clients.vault import Vault
+from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from tests.faults.kinds_of_faults import Fault, Killed, applies, refusal
