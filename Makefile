@@ -32,6 +32,9 @@ check: $(VENV)/.ready ## style, types, architecture, generated texts
 faults: $(VENV)/.ready ## every call to the outside with every fault, singly and in pairs (ARGS=--bounded for less)
 	$(BIN)/python -m tests.faults $(ARGS)
 
+mutants: $(VENV)/.ready ## change every line of the core, and see a test fail (what survives: .venv/bin/mutmut results)
+	$(BIN)/mutmut run --max-children 2
+
 bench: $(VENV)/.ready ## speed as ratios, each measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -43,4 +46,4 @@ lock: ## pin all dependencies with hashes (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra demo --group dev -o requirements-dev.txt
 
 clean: ## remove what was made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
