@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rotator import cli_options, policy
+from rotator import cli, cli_options, policy
 
 ROOT = Path(__file__).parent.parent
 VERBS = sorted(cli.cli.commands)
