@@ -41,9 +41,11 @@ class VaultPath:
     ) -> Seen:
         """Write the document if its KV version still is the one that was seen.
 
-        The metadata goes first: whoever sees the new content can trust what the metadata says of it.
+        The metadata has no fence. Of a document that is ours it goes first, so that whoever sees the new content can
+        trust what it says; of one that is to be created it goes last, for until then the path may be somebody else's.
         """
-        self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
+        if seen:
+            self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
         ours = {**fields, **{n: Sensitive(t) for n, t in to_texts(stamp).items()}}
         before = self._document.raw if self._document and seen else {}
         self._document = self.vault.write(
@@ -53,6 +55,8 @@ class VaultPath:
             cas=int(seen.fence) if seen else 0,
             beside={n: v for n, v in before.items() if n not in ours},
         )
+        if not seen:
+            self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
         return _seen(self._document, list(fields))
 
     def erase_history(self, *, act: bool) -> bool:

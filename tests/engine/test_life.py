@@ -267,6 +267,19 @@ def test_a_secret_that_rotator_did_not_make_is_left_untouched(scene: Scene) -> N
     assert [scene.held()] == scene.accepted()
 
 
+def test_a_vault_path_that_rotator_did_not_make_is_left_untouched_with_its_history(scene: Scene) -> None:
+    """Neither its data nor its metadata change: its owner keeps every version."""
+    path = f"secret/data/{scene.life}"
+    for value in ("one", "two"):
+        scene.bao.server.call("POST", path, {"data": {"kid": value}})
+    metadata = scene.vault(f"secret/metadata/{scene.life}")
+    outcome = scene.run(scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}]))
+    assert outcome.result is Result.FROZEN
+    assert f"vault secret/{scene.life} exists and was not made by rotator" in outcome.reason
+    assert scene.vault(f"secret/metadata/{scene.life}") == metadata
+    assert scene.vault(f"{path}?version=1")["data"] == {"kid": "one"}
+
+
 def test_a_target_of_another_rotation_is_left_untouched(scene: Scene) -> None:
     """Two rotations that write one object would undo each other for ever."""
     scene.until_stable(scene.policy())
