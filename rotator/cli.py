@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rotator.wiring import World
 
 USAGE = 2
+GARBAGE = 50_000
+"""Objects made between two looks for garbage: a run is short, and nearly all it makes is freed by reference counts."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -227,6 +229,7 @@ def _advance(  # noqa: PLR0913 - the options of the command line
         context=context, deadline=deadline, timeout=timeout.total_seconds(), concurrency=concurrency
     )
     gc.freeze()  # what is loaded by now stays to the end
+    gc.set_threshold(GARBAGE)
     gc.enable()
     finished = _progress(len(policies)) if progress else _log
     _end_when_asked(world)
