@@ -126,6 +126,13 @@ class Vault:
         """Remove the data of `versions` for good."""
         self._call("PUT", f"{mount}/destroy/{path}", {"versions": versions})
 
+    def erase_older(self, mount: str, path: str, *, act: bool) -> bool:
+        """Destroy what can still be read of older versions (only if `act`); return whether nothing is left."""
+        older = self.older_versions(mount, path)
+        if older and act:
+            self.destroy(mount, path, older)
+        return not older or act
+
     def close(self) -> None:
         """Revoke the token that we logged in for; one that was given to us is left alone."""
         if self._token_is_ours and self._client.token:

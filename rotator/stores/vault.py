@@ -45,7 +45,4 @@ class VaultStore:
 
     def erase_history(self, *, act: bool) -> bool:
         """Destroy older versions of the document, where a mount keeps more than we asked for."""
-        older = self.vault.older_versions(self.mount, self.path)
-        if older and act:
-            self.vault.destroy(self.mount, self.path, older)
-        return not older or act
+        return self.vault.erase_older(self.mount, self.path, act=act)

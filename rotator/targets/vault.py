@@ -61,10 +61,7 @@ class VaultPath:
 
     def erase_history(self, *, act: bool) -> bool:
         """Destroy what the path's history still holds; a destroyed version cannot be undeleted."""
-        older = self.vault.older_versions(self.mount, self.path)
-        if older and act:
-            self.vault.destroy(self.mount, self.path, older)
-        return not older or act
+        return self.vault.erase_older(self.mount, self.path, act=act)
 
 
 def _seen(document: KvDocument, names: Sequence[str]) -> Seen:
