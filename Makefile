@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
 .PHONY: demo test check faults bench mutants docs lock clean help
 help: ## say what can be made
@@ -42,8 +43,9 @@ docs: $(VENV)/.ready ## write the generated parts of README.md and ARCHITECTURE.
 	$(BIN)/python -m docs.generate
 
 lock: ## pin all dependencies with hashes (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.txt
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra demo --group dev -o requirements-dev.txt
+	$(LOCK) -o requirements.txt
+	$(LOCK) --extra otel -o requirements-otel.txt
+	$(LOCK) --extra demo --extra otel --group dev --group docs -o requirements-dev.txt
 
 clean: ## remove what was made
 	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
