@@ -21,6 +21,11 @@ class Kind:
     """`v1`, or group/version."""
     plural: str
 
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core."""
+        return self.api.rpartition("/")[0]
+
     def path(self, namespace: str, name: str = "") -> str:
         """Return the URL path of the collection, or of one object in it."""
         root = "api" if "/" not in self.api else "apis"
@@ -41,5 +46,18 @@ STATEFUL_SET = Kind("StatefulSet", "apps/v1", "statefulsets")
 DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets")
 ROLLOUT = Kind("Rollout", "argoproj.io/v1alpha1", "rollouts")
 
+ROTATION = Kind("Rotation", f"{PREFIX}/v1alpha1", "rotations")
+EVENT = Kind("Event", "events.k8s.io/v1", "events")
+
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ROLLOUT)
 """The kinds that we restart."""
+
+
+def lease_name(rotation: str) -> str:
+    """Return the name of the Lease of the rotation `rotation`, in its namespace."""
+    return f"rotation-{rotation}"
+
+
+def ring_name(rotation: str) -> str:
+    """Return the name of the Secret that keeps the ring of `rotation`, where no Vault does."""
+    return f"rotation-{rotation}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rotator import kinds
 from rotator.clients.clock import RunClock
@@ -17,12 +17,12 @@ from rotator.clients.retry import Retry
 from rotator.core.machine import Policy
 from rotator.core.timing import Windows
 from rotator.engine.delivery import Delivery
-from rotator.engine.fleet import Fleet
+from rotator.engine.fleet import LOOK_EVERY, Fleet, Shown
 from rotator.engine.lease import Leases
 from rotator.engine.rollout import Rollout, Which
 from rotator.engine.rotation import Existing, Rotation, Run
 from rotator.engine.workloads import annotation_key
-from rotator.errors import Forbidden, NotFound
+from rotator.errors import Forbidden
 from rotator.holders.mapping import Mapped, current_and_previous
 from rotator.policy import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy
 from rotator.policy import Gate as GatePolicy
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(seconds=30)
 """How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
+LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
+"""The kinds of targets that are listed to see in one request whether somebody wrote to them."""
 CONCURRENCY = 8
 """Rotations at a time, and connections to each system."""
 GRACE = timedelta(seconds=15)
@@ -134,6 +136,8 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     act: bool,
     concurrency: int = CONCURRENCY,
     lease: timedelta = LEASE,
+    listed: Collection[kinds.Kind] = LISTED,
+    look_every: timedelta = LOOK_EVERY,
     tell_last: bool = False,
     finished: Callable[..., None] = lambda _: None,
 ) -> Fleet:
@@ -143,8 +147,9 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     return Fleet(
         run=run,
         leases=leases,
-        fences=lambda rotations: shown_fences(w, rotations),
+        fences=lambda rotations: shown_fences(w, rotations, listed),
         concurrency=concurrency,
+        look_every=look_every,
         tell_last=tell_last,
         finished=finished,
     )
@@ -204,7 +209,7 @@ def _store(w: World, policy: RotationPolicy) -> Store:
         return VaultStore(w.vault, vault.mount, vault.path)
     from rotator.stores.kubernetes import KubernetesStore  # noqa: PLC0415 - as above
 
-    return KubernetesStore(w.kubernetes, policy.metadata.namespace, f"rotation-{policy.metadata.name}")
+    return KubernetesStore(w.kubernetes, policy.metadata.namespace, kinds.ring_name(policy.metadata.name))
 
 
 def _verifier(w: World, policy: RotationPolicy, credential: Credential, declared: VerifierPolicy) -> Delivery:
@@ -319,37 +324,24 @@ def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:
 # --- what lists show ---------------------------------------------------------------------------------------------
 
 
-def shown_fences(w: World, rotations: Sequence[Rotation]) -> Mapping[str, str]:
-    """Return the fence of every target, by label, in as few requests as can be.
-
-    One list of metadata per kind and namespace where listing is allowed, else one request an object; Vault shows
-    the version of one path at a time. No secret is read.
-    """
+def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kinds.Kind]) -> Shown:
+    """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
     targets = [d.target for r in rotations for d in (*r.verifiers, *r.holders) if isinstance(d, Delivery)]
     fences: dict[str, str] = {}
-    places: dict[tuple[kinds.Kind, str], set[str]] = {}
-    for target in targets:
-        if isinstance(target, KubernetesObject):
-            places.setdefault((target.kind, target.namespace), set()).add(target.name)
-        elif isinstance(target, VaultPath):
-            fences[target.label] = str(w.vault.current_version(target.mount, target.path))
-    for (kind, namespace), names in places.items():
-        for name, version in _versions(w, kind, namespace, names):
-            fences[f"{kind} {namespace}/{name}"] = version
-    return fences
-
-
-def _versions(w: World, kind: kinds.Kind, namespace: str, names: set[str]) -> list[tuple[str, str]]:
-    try:
-        listed = list(w.kubernetes.list(kind, namespace, selector=kinds.MANAGED, metadata_only=True))
-    except Forbidden:
-        listed = list(_one_by_one(w, kind, namespace, names))
-    return [(o["metadata"]["name"], o["metadata"]["resourceVersion"]) for o in listed]
-
-
-def _one_by_one(w: World, kind: kinds.Kind, namespace: str, names: set[str]) -> Iterator[dict[str, Any]]:
-    for name in sorted(names):
+    covered: set[tuple[kinds.Kind, str]] = set()
+    places = {(t.kind, t.namespace) for t in targets if isinstance(t, KubernetesObject) and t.kind in listed}
+    for kind, namespace in sorted(places, key=str):
         try:
-            yield w.kubernetes.metadata(kind, namespace, name)
-        except NotFound:
+            found = list(w.kubernetes.list(kind, namespace, selector=kinds.MANAGED, metadata_only=True))
+        except Forbidden:
             continue
+        covered.add((kind, namespace))
+        fences |= {
+            f"{kind} {namespace}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found
+        }
+    unlisted = {
+        t.label
+        for t in targets
+        if not isinstance(t, KubernetesObject) or (t.kind, t.namespace) not in covered
+    }
+    return Shown(fences, frozenset(unlisted))

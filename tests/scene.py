@@ -6,6 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -79,12 +80,13 @@ class Scene:
         request: str | None = None,
         deadline: timedelta = timedelta(minutes=10),
         concurrency: int = 1,
+        **how: Any,
     ) -> Report:
         """Do one run over `policies`. `calls` holds its requests afterwards."""
         self.calls = []
         world = self.world(skew, deadline)
         try:
-            fleet = wiring.fleet(world, act=act, concurrency=concurrency)
+            fleet = wiring.fleet(world, act=act, concurrency=concurrency, **how)
             return fleet.advance([wiring.rotation(world, p, request=request) for p in policies])
         finally:
             world.close()
@@ -130,8 +132,7 @@ class Scene:
         return api_client(self.stage.cluster, TOKEN, self._middle, lambda: self.timeline.now)
 
     def _middle(self, call: Call, body: bytes, perform: Perform) -> Answer:
-        del body
-        self.calls.append(call)
+        self.calls.append(replace(call, method="CREATE") if _creates(body) else call)
         self.timeline.now += TICK
         for (method, tail), answer in self.answers.items():
             if call.method == method and call.path.endswith(tail):
@@ -166,6 +167,11 @@ class Scene:
 
 
 _KINDS = ("leases", "configmaps", "secrets", "deployments", "statefulsets", "daemonsets", "rollouts", "pods")
+
+
+def _creates(body: bytes) -> bool:
+    """Whether a write is a server-side apply at the version that no object has."""
+    return b'"resourceVersion": "1"' in body
 
 
 def _named(call: Call) -> str:

@@ -27,9 +27,14 @@ SYSTEM = "kubernetes"
 PAGE = 500
 """Objects a page of a list (`limit`)."""
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+NEVER = "1"
+"""A resourceVersion that no object has: etcd's first revision is that of the empty store."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 FIELD_MANAGER = "rotator"
+METHODS = {"CREATE": "PATCH"}
+"""HTTP methods of what messages call otherwise: as a Role would have to name it."""
 TOKEN_LIFE = timedelta(seconds=30)
 """How long a token is used before it is read again; the kubelet renews it long before it expires."""
 
@@ -113,34 +118,64 @@ class Kubernetes:
             query["continue"] = token
 
     def create(self, kind: Kind, namespace: str, document: Json) -> Json:
-        """Create an object. Raises Conflict where the name is taken."""
+        """Create an object. Raises Conflict where the name is taken.
+
+        It is a server-side apply at a resourceVersion that no object has: what exists is a conflict, what does not is
+        made. Unlike a POST it names the object in its address, so a Role can allow it for single names
+        (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources).
+        """
+        metadata = {**document["metadata"], "resourceVersion": NEVER}
+        document = {"apiVersion": kind.api, "kind": kind.name, **document, "metadata": metadata}
+        return self._write(kind.path(namespace, metadata["name"]), APPLY_PATCH, document, verb="CREATE")
+
+    def post(self, kind: Kind, namespace: str, document: Json) -> Json:
+        """Create an object whose name no Role can know, as an Event. Raises Conflict where the name is taken."""
         document = {"apiVersion": kind.api, "kind": kind.name, **document}
-        return self._write("POST", kind.path(namespace), "application/json", document)
+        return self._write(kind.path(namespace), "application/json", document, verb="POST")
+
+    def delete(self, kind: Kind, namespace: str, name: str, resource_version: str) -> None:
+        """Delete an object as it was seen. Raises Conflict where it has changed, NotFound where it is gone."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"resourceVersion": resource_version},
+        }
+        self._write(kind.path(namespace, name), "application/json", options, verb="DELETE")
+
+    def patch_status(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
+        """Apply a merge patch to the status. With `metadata.resourceVersion` in it, Conflict where it is stale."""
+        return self._write(f"{kind.path(namespace, name)}/status", MERGE_PATCH, changes)
 
     def patch(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
         """Apply a merge patch (RFC 7386). With `metadata.resourceVersion` in it, Conflict where it is stale."""
-        return self._write("PATCH", kind.path(namespace, name), MERGE_PATCH, changes)
+        return self._write(kind.path(namespace, name), MERGE_PATCH, changes)
 
     def close(self) -> None:
         """Close the connections."""
         self._api.rest_client.pool_manager.clear()
 
     def _read(self, path: str, *, accept: str = "application/json") -> Json:
-        return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}, None), read=True)
+        return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}), read=True)
 
-    def _write(self, method: str, path: str, content_type: str, body: Json) -> Json:
+    def _write(self, path: str, content_type: str, body: Json, *, verb: str = "PATCH") -> Json:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         path = f"{path}?fieldManager={FIELD_MANAGER}"
-        return self._retry.call(lambda: self._ask(method, path, headers, body), read=False)
+        return self._retry.call(lambda: self._ask(verb, path, headers, body), read=False)
 
-    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: Json | None) -> Json:
-        what = f"{method} {path.partition('?')[0]}"
+    def _ask(self, verb: str, path: str, headers: Mapping[str, str], body: Json | None = None) -> Json:
+        what = f"{verb} {path.partition('?')[0]}"
+        method = METHODS.get(verb, verb)
         sent = self._retry.clock.now()
         token = self._token(sent)
         sent_headers = {**headers, "Authorization": token} if token else dict(headers)
+        sent_body = json.dumps(body) if headers.get("Content-Type") == APPLY_PATCH else body
         try:
             answer = _send(self._api)(
-                method, self._host + path, headers=sent_headers, body=body, _request_timeout=self._timeout
+                method,
+                self._host + path,
+                headers=sent_headers,
+                body=sent_body,
+                _request_timeout=self._timeout,
             )
             status, text = answer.status, answer.read()
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:

@@ -115,13 +115,6 @@ class Vault:
         current = int(data["current_version"])
         return sorted(int(n) for n, v in data["versions"].items() if int(n) != current and not v["destroyed"])
 
-    def current_version(self, mount: str, path: str) -> int:
-        """Return the number of the current version from the metadata, without reading any secret; 0 if none."""
-        try:
-            return int(self._call("GET", f"{mount}/metadata/{path}", read=True)["data"]["current_version"])
-        except _Absent:
-            return 0
-
     def destroy(self, mount: str, path: str, versions: list[int]) -> None:
         """Remove the data of `versions` for good."""
         self._call("PUT", f"{mount}/destroy/{path}", {"versions": versions})

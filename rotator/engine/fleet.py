@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
 from rotator.engine.ledger import Ledger
@@ -18,8 +18,22 @@ from rotator.errors import ClientError, RotatorError
 
 log = logging.getLogger("rotator")
 
-Fences = Callable[[Sequence[Rotation]], Mapping[str, str]]
-"""Shows the fence of every target of some rotations, in as few requests as their systems allow."""
+LOOK_EVERY = timedelta(hours=1)
+"""How often everything is looked at anew where lists do not show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What lists show of the targets of some rotations."""
+
+    fences: Mapping[str, str]
+    """The fence of each target that was listed, by label."""
+    unlisted: frozenset[str]
+    """Labels of targets that no list shows: in Vault, or where we may not list."""
+
+
+Fences = Callable[[Sequence[Rotation]], Shown]
+"""Shows the fences of the targets of some rotations by lists alone."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +59,15 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 done, or nothing due, or waiting as planned; 1 one is frozen; 3 another run holds a lease."""
+        """0 done, or nothing due, or waiting as planned; 1 one is frozen or refused; 3 another run holds a lease."""
         results = {o.result for o in self.outcomes}
-        if Result.FROZEN in results:
+        if results & {Result.FROZEN, Result.REFUSED}:
             return 1
         return 3 if Result.HELD in results else 0
+
+    def with_refused(self, refused: Sequence[Outcome]) -> Report:
+        """Return this report with the rotations that were refused before the run."""
+        return replace(self, outcomes=(*self.outcomes, *refused))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +78,7 @@ class Fleet:
     leases: Leases
     fences: Fences
     concurrency: int = 8
+    look_every: timedelta = LOOK_EVERY
     tell_last: bool = False
     """Without acting: whether a rotation that the last run left frozen is shown so."""
     finished: Callable[[Outcome], None] = field(default=lambda _: None)
@@ -95,15 +114,23 @@ class Fleet:
         """Find the rotations of which the lists show that nothing is due and nobody wrote to a target."""
         quiet = [r for r in rotations if self._quiet(r, views[r.ref].memo)]
         try:
-            seen = self.fences(quiet) if quiet else {}
+            shown = self.fences(quiet) if quiet else Shown({}, frozenset())
         except ClientError:
             return {}
-        idle = [r for r in quiet if views[r.ref].memo.fences.items() <= seen.items()]
+        idle = [r for r in quiet if self._untouched(views[r.ref].memo, shown)]
         return {r.ref: self._report_idle(r, views[r.ref].memo) for r in idle}
+
+    def _untouched(self, memo: Memo, shown: Shown) -> bool:
+        unlisted = memo.fences.keys() & shown.unlisted
+        if unlisted and (memo.look is None or memo.look <= self.run.clock.now()):
+            return False
+        return {
+            label: fence for label, fence in memo.fences.items() if label not in unlisted
+        }.items() <= shown.fences.items()
 
     def _quiet(self, rotation: Rotation, memo: Memo) -> bool:
         due = memo.due is not None and memo.due <= self.run.clock.now()
-        asked = rotation.policy.request is not None
+        asked = rotation.policy.request not in {None, *memo.summary.requests}
         return memo.due is not None and not due and not asked and memo.spec == rotation.digest
 
     def _report_idle(self, rotation: Rotation, memo: Memo) -> Outcome:
@@ -113,6 +140,8 @@ class Fleet:
             reason=memo.reason,
             until=memo.due,
             summary=memo.summary,
+            since=memo.since,
+            news=False,
         )
         self.finished(outcome)
         return outcome
@@ -123,11 +152,9 @@ class Fleet:
         try:
             outcome = self._one(rotation, view)
         except LeaseHeld as held:
-            outcome = Outcome(
-                rotation=rotation.ref, result=Result.HELD, reason=f"another run is at work: {held}"
-            )
+            outcome = self._ended(rotation, view.memo, Result.HELD, f"another run is at work: {held}")
         except RotatorError as error:
-            outcome = Outcome(rotation=rotation.ref, result=Result.FROZEN, reason=str(error))
+            outcome = self._ended(rotation, view.memo, Result.FROZEN, str(error))
         self.finished(outcome)
         return outcome
 
@@ -141,14 +168,26 @@ class Fleet:
         def renew() -> None:
             held[0] = self.leases.renew(held[0])
 
-        outcome = _abandoned(self._advanced(self._turn(rotation, held[0].memo, renew)), held[0].memo)
+        before = held[0].memo
+        outcome = self._dated(_abandoned(self._advanced(self._turn(rotation, before, renew)), before), before)
         try:
-            self.leases.give_back(held[0], self._memo(rotation, held[0].memo, outcome))
+            self.leases.give_back(held[0], self._memo(rotation, before, outcome))
         except RotatorError as error:
             log.warning(
                 "the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)}
             )
         return outcome
+
+    def _ended(self, rotation: Rotation, memo: Memo, result: Result, reason: str) -> Outcome:
+        return self._dated(Outcome(rotation=rotation.ref, result=result, reason=reason), memo)
+
+    def _dated(self, outcome: Outcome, before: Memo) -> Outcome:
+        """Say since when it is so, and whether that is news; where the ring was not read, say what is known of it."""
+        if outcome.summary.revision < before.summary.revision:
+            outcome = replace(outcome, summary=before.summary)
+        if (before.outcome, before.reason) == (outcome.result, outcome.reason) and before.since:
+            return replace(outcome, since=before.since, news=False)
+        return replace(outcome, since=self.run.clock.now())
 
     def _advanced(self, turn: Turn) -> Outcome:
         try:
@@ -169,17 +208,17 @@ class Fleet:
         """Return what to leave on the lease. A run that was overtaken leaves what it found."""
         if outcome.result is Result.HELD:
             return before
-        same = before.outcome == outcome.result and before.reason == outcome.reason
         return replace(
             before,
             outcome=str(outcome.result),
             reason=outcome.reason,
-            since=before.since if same and before.since else self.run.clock.now(),
+            since=outcome.since,
             due=outcome.until if outcome.result is Result.WAITING else None,
+            look=self.run.clock.now() + self.look_every,
             spec=rotation.digest,
-            summary=outcome.summary
-            if outcome.summary.revision >= before.summary.revision
-            else before.summary,
+            type=rotation.kind,
+            every=rotation.policy.windows.every,
+            summary=outcome.summary,
             fences={label: fence or before.fences.get(label, "") for label, fence in outcome.fences.items()},
         )
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from rotator.core.codec import instant, parse_instant
 from rotator.engine.outcome import Summary
 from rotator.errors import Ambiguous, Conflict, LeaseLost, NotFound
-from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind
+from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind, lease_name
 from rotator.ports import Clock
 
 Json = dict[str, Any]
@@ -55,6 +55,11 @@ class Memo:
     """The digest of the declaration that was acted on."""
     due: datetime | None = None
     """Before this instant nothing is to be done; None: look at it in each run."""
+    look: datetime | None = None
+    """At this instant everything is looked at again, for what no list shows."""
+    type: str = ""
+    """The credential kind, for those who read leases only."""
+    every: timedelta = timedelta()
     outcome: str = ""
     reason: str = ""
     since: datetime | None = None
@@ -68,12 +73,18 @@ class Memo:
             "revision": self.summary.revision,
             "phase": self.summary.phase,
             "active": self.summary.active,
-            "activeSince": instant(self.summary.active_since) if self.summary.active_since else None,
+            "activeSince": _text(self.summary.active_since),
+            "accepted": self.summary.accepted,
+            "retireAt": _text(self.summary.retire_at),
+            "requests": self.summary.requests,
             "spec": self.spec,
-            "due": instant(self.due) if self.due else None,
+            "due": _text(self.due),
+            "look": _text(self.look),
+            "type": self.type,
+            "every": self.every.total_seconds(),
             "outcome": self.outcome,
             "reason": self.reason,
-            "since": instant(self.since) if self.since else None,
+            "since": _text(self.since),
             "fences": dict(self.fences),
         }
         return json.dumps(document, separators=(",", ":"), sort_keys=True)
@@ -83,23 +94,36 @@ class Memo:
         """Read it back. A damaged memo is an empty one: it only costs a look."""
         try:
             document = json.loads(text)
-            due, since, active_since = document["due"], document["since"], document["activeSince"]
             return cls(
                 summary=Summary(
                     revision=int(document["revision"]),
                     phase=str(document["phase"]),
                     active=str(document["active"]),
-                    active_since=parse_instant(active_since) if active_since else None,
+                    active_since=_instant(document["activeSince"]),
+                    accepted=int(document.get("accepted", 0)),
+                    retire_at=_instant(document.get("retireAt")),
+                    requests=tuple(str(r) for r in document.get("requests", ())),
                 ),
                 spec=str(document["spec"]),
-                due=parse_instant(due) if due else None,
+                due=_instant(document["due"]),
+                look=_instant(document.get("look")),
+                type=str(document.get("type", "")),
+                every=timedelta(seconds=float(document.get("every", 0))),
                 outcome=str(document["outcome"]),
                 reason=str(document["reason"]),
-                since=parse_instant(since) if since else None,
+                since=_instant(document["since"]),
                 fences={str(k): str(v) for k, v in document["fences"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls()
+
+
+def _text(moment: datetime | None) -> str | None:
+    return instant(moment) if moment else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return parse_instant(text) if text else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +134,8 @@ class LeaseView:
     name: str
     resource_version: str = ""
     holder: str = ""
+    acquired: datetime | None = None
+    """Since when the holder has it."""
     expires: datetime | None = None
     transitions: int = 0
     memo: Memo = Memo()
@@ -117,11 +143,6 @@ class LeaseView:
 
 class LeaseHeld(Exception):
     """Another run holds the lease."""
-
-
-def lease_name(rotation: str) -> str:
-    """Return the name of the Lease of `namespace/name`, in the same namespace."""
-    return f"rotation-{rotation.partition('/')[2]}"
 
 
 @dataclass
@@ -144,10 +165,12 @@ class Leases:
 
     def absent(self, rotation: str) -> LeaseView:
         """Return the view of a lease that a list did not show."""
-        return LeaseView(namespace=rotation.partition("/")[0], name=lease_name(rotation))
+        namespace, _, name = rotation.partition("/")
+        return LeaseView(namespace=namespace, name=lease_name(name))
 
     def take(self, view: LeaseView) -> LeaseView:
         """Take the lease, or raise LeaseHeld."""
+        now = instant(self.clock.now())
         for _ in range(ATTEMPTS):
             if (
                 view.holder
@@ -158,7 +181,9 @@ class Leases:
                 raise LeaseHeld(view.holder)
             try:
                 return self._write(
-                    view, {**self._held(), "leaseTransitions": view.transitions + 1}, view.memo
+                    view,
+                    {**self._renewed(), "acquireTime": now, "leaseTransitions": view.transitions + 1},
+                    view.memo,
                 )
             except (Conflict, Ambiguous, NotFound):
                 view = self._again(view)
@@ -175,7 +200,7 @@ class Leases:
                     f"the lease {view.namespace}/{view.name} was taken by {view.holder or 'nobody'}"
                 )
             try:
-                return self._write(view, self._held(), view.memo)
+                return self._write(view, self._renewed(), view.memo)
             except (Conflict, Ambiguous, NotFound):
                 view = self._again(view)
         raise LeaseLost(f"the lease {view.namespace}/{view.name} cannot be renewed")
@@ -192,14 +217,12 @@ class Leases:
             else:
                 return
 
-    def _held(self) -> Json:
-        now = instant(self.clock.now())
+    def _renewed(self) -> Json:
         seconds = max(1, round(self.duration.total_seconds()))
         return {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": seconds,
-            "acquireTime": now,
-            "renewTime": now,
+            "renewTime": instant(self.clock.now()),
         }
 
     def _write(self, view: LeaseView, spec: Json, memo: Memo) -> LeaseView:
@@ -231,6 +254,7 @@ def _view(document: Json) -> LeaseView:
         name=metadata["name"],
         resource_version=metadata["resourceVersion"],
         holder=spec.get("holderIdentity") or "",
+        acquired=_instant(spec.get("acquireTime")),
         expires=expires.astimezone(UTC) if expires else None,
         transitions=int(spec.get("leaseTransitions") or 0),
         memo=Memo.from_json((metadata.get("annotations") or {}).get(MEMO, "")),

@@ -21,6 +21,8 @@ class Result(StrEnum):
     """Another run is at work on it."""
     IDLE = "Idle"
     """Nothing was due, and the lists show that nobody touched anything."""
+    REFUSED = "Refused"
+    """What was declared cannot be carried out; nothing was touched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +33,25 @@ class Summary:
     phase: str = ""
     active: str = ""
     active_since: datetime | None = None
+    accepted: int = 0
+    """How many versions are accepted."""
+    retire_at: datetime | None = None
+    """When the old version is to be withdrawn; None where there is none, or not all holders have switched."""
+    requests: tuple[str, ...] = ()
+    """Reasons of requested rotations that were honoured."""
 
     @classmethod
     def of(cls, ring: Ring) -> Summary:
         """Sum up `ring`."""
-        active = ring.active
+        active, retiring = ring.active, ring.retiring
         return cls(
             revision=ring.revision,
             phase=str(phase(ring)),
             active=active.id if active else "",
             active_since=active.activated_at if active else None,
+            accepted=len(ring.accepted),
+            retire_at=retiring.destroy_after if retiring else None,
+            requests=ring.requests,
         )
 
 
@@ -60,3 +71,12 @@ class Outcome:
     ring: Ring | None = None
     """None where it was not looked at."""
     fences: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
+    """Since when result and reason are the same; None: not recorded."""
+    news: bool = True
+    """Whether the run before ended otherwise."""
+
+    @property
+    def last_result(self) -> Result:
+        """The result of the last run that looked at it: where nothing was due, it still waits."""
+        return Result.WAITING if self.result is Result.IDLE else self.result

@@ -12,7 +12,7 @@ import pytest
 
 from rotator.sandbox.certificates import issue
 from rotator.sandbox.emulator import Cluster, EmulatorServer, HttpCaller
-from tests.contract.kubernetes_servers import Api, config_map, eventually, reasons
+from tests.contract.kubernetes_servers import APPLY, Answer, Api, config_map, eventually, reasons
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -191,6 +191,22 @@ def test_a_role_can_be_for_named_objects(api: Api, namespace: str) -> None:
         assert reasons(user.get(f"{path}/other")) == (403, "Forbidden")
         assert reasons(user.get(path)) == (403, "Forbidden")
         assert user.get(path, fieldSelector="metadata.name=mine").names == ["mine"]
+
+
+def test_an_apply_creates_what_a_role_names_and_nothing_else(api: Api, namespace: str) -> None:
+    """Its address names the object, so resourceNames hold for `create` as well; a POST stays forbidden."""
+    allow(api, namespace, "app", rule("create", "patch", names=("c",)), rule("patch", names=("seen",)))
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    with api.as_user(token_of(api, namespace, "app")) as user:
+
+        def apply(name: str) -> Answer:
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+            return user.patch(f"{path}/{name}", body, APPLY, fieldManager="app")
+
+        assert apply("c").status == 201
+        assert reasons(apply("seen")) == (403, "Forbidden"), "patching is not creating"
+        assert reasons(apply("other")) == (403, "Forbidden")
+        assert reasons(user.post(path, config_map("c"))) == (403, "Forbidden")
 
 
 def test_a_role_for_an_object_is_not_for_its_subresources(api: Api, namespace: str) -> None:

@@ -157,6 +157,17 @@ def test_apply_creates_and_then_merges(api: Api, namespace: str) -> None:
     assert apply(api, path, config_map("c", b="2"), "two").body["data"] == {"a": "1", "b": "2"}
 
 
+def test_apply_at_a_version_that_nothing_has_only_creates(api: Api, namespace: str) -> None:
+    """201 where nothing is; 409 where something is, the same or not, another's or one's own."""
+    path = f"/api/v1/namespaces/{namespace}/configmaps/c"
+    new = {**config_map("c", a="1"), "metadata": {"name": "c", "resourceVersion": "1"}}
+    made = apply(api, path, new, "one")
+    assert (made.status, made.body["data"]) == (201, {"a": "1"})
+    for manager, body in (("one", new), ("one", {**new, "data": {"a": "2"}}), ("two", new)):
+        assert reasons(apply(api, path, body, manager)) == (409, "Conflict")
+    assert api.get(path).version == made.version
+
+
 def test_apply_removes_what_it_states_no_longer(api: Api, namespace: str) -> None:
     """Unless another manager states it too."""
     path = f"/api/v1/namespaces/{namespace}/configmaps/c"

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import pytest
 
+from rotator.kinds import CONFIG_MAP
 from tests.faults.stage import Bao
 from tests.scene import Scene
 
@@ -36,9 +37,9 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
     assert scene.counted() == {
         **EVERY_RUN,
         "kubernetes PATCH leases/NAME": 1,
-        "kubernetes POST leases": 1,
-        "kubernetes POST configmaps": 1,  # fenced by their absence: nothing to read first
-        "kubernetes POST secrets": 1,
+        "kubernetes CREATE leases/NAME": 1,
+        "kubernetes CREATE configmaps/NAME": 1,  # fenced by their absence: nothing to read first
+        "kubernetes CREATE secrets/NAME": 1,
         "vault POST metadata": 1,  # once in a life: no history is kept
         "vault POST data": 2,  # stage; publish and activate, with nothing outside between them
     }, "the first version is made, published, activated and delivered"
@@ -109,16 +110,27 @@ def test_nothing_due_costs_three_lists_however_many_rotations_there_are(bao: Bao
     }
 
 
-def test_a_vault_path_costs_one_look_at_its_metadata_when_nothing_is_due(bao: Bao) -> None:
-    """Vault lists no versions, so a path is looked at by itself; no secret is read."""
+def test_what_no_list_shows_costs_nothing_until_it_is_looked_at_again(bao: Bao) -> None:
+    """Vault lists no versions: such a path is looked at once an hour, and so is a Secret where none are listed."""
     scene = Scene(bao)
-    policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
+    policy = scene.policy(
+        store={"kubernetes": {}},
+        holders=[{"vault": {"mount": "secret", "path": scene.life}}, {"secret": {"name": "key"}}],
+    )
     scene.until_stable(policy)
-    scene.run(policy)
+    scene.fleet(policy, listed=(CONFIG_MAP,))
+    assert scene.counted() == {"kubernetes GET leases": 1, "kubernetes GET configmaps": 1}
+    scene.timeline.pass_by(timedelta(hours=1))
+    scene.fleet(policy, listed=(CONFIG_MAP,))
     assert scene.counted() == {
         "kubernetes GET leases": 1,
         "kubernetes GET configmaps": 1,
-        "vault GET metadata": 1,
+        "kubernetes GET configmaps/NAME": 1,
+        "kubernetes GET secrets/NAME": 2,
+        "kubernetes PATCH leases/NAME": 2,
+        "vault GET data": 1,
         "vault POST login": 1,
         "vault POST revoke-self": 1,
-    }
+    }, "a look costs one read of each target and of the ring, and the lease"
+    scene.fleet(policy, listed=(CONFIG_MAP,))
+    assert scene.counted() == {"kubernetes GET leases": 1, "kubernetes GET configmaps": 1}

@@ -214,14 +214,15 @@ def test_a_target_deleted_by_hand_comes_back_with_the_next_run(scene: Scene, kin
     assert any("repair (deleted by somebody else)" in s for s in outcome.steps)
 
 
-def test_a_vault_path_written_by_hand_is_repaired(scene: Scene) -> None:
-    """The KV version moved on without us."""
+def test_a_vault_path_written_by_hand_is_repaired_at_the_next_look(scene: Scene) -> None:
+    """The KV version moved on without us; no list shows that, so a run looks once an hour."""
     policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
     scene.until_stable(policy)
     before = scene.vault(f"secret/data/{scene.life}")["data"]["kid"]
     scene.bao.server.call(
         "POST", f"secret/data/{scene.life}", {"options": {"cas": 1}, "data": {"kid": "mine"}}
     )
+    scene.timeline.pass_by(timedelta(hours=1))
     outcome = scene.run(policy)
     assert scene.vault(f"secret/data/{scene.life}")["data"]["kid"] == before
     assert any("repair" in s for s in outcome.steps)
@@ -503,10 +504,10 @@ def test_one_bad_rotation_never_stops_another(scene: Scene) -> None:
 
 def test_a_server_that_refuses_for_good_freezes_with_its_name_and_path(scene: Scene) -> None:
     """I9: 403 is not retried for ever; the message says what was asked of whom."""
-    scene.answers["POST", "/configmaps"] = Answer(403, {}, json.dumps({"reason": "Forbidden"}).encode())
+    scene.answers["PATCH", "/key-accepted"] = Answer(403, {}, json.dumps({"reason": "Forbidden"}).encode())
     outcome = scene.run(scene.policy())
     assert outcome.result is Result.FROZEN
-    assert "POST /api/v1/namespaces/payments/configmaps: HTTP 403 Forbidden" in outcome.reason
+    assert "CREATE /api/v1/namespaces/payments/configmaps/key-accepted: HTTP 403 Forbidden" in outcome.reason
 
 
 def test_what_a_run_left_is_on_the_lease_for_people_and_for_the_next_run(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from .authz import authorise_creation
 from .decoding import decode
 from .layouts import layout_of
 from .managed import Author, Manager, apply_merge, reset_fields
@@ -125,6 +126,7 @@ def _apply(call: Call, target: Target, options: WriteOptions) -> Response:
         raise bad_request(message)
     old = call.state.store.get(target.kind.storage, target.key)
     if old is None:
+        authorise_creation(call, target)
         _check_incarnation(target, as_object(applied.get("metadata")).get("uid"))
         manager = apply_manager(options, target)
         stored = _apply_new(call, target, applied, manager, dry_run=options.dry_run)

@@ -1,0 +1,91 @@
+"""Kubernetes Events: what happened to a rotation, where `kubectl describe` and `kubectl events` show it.
+
+They are written for news only: steps that were recorded, a rotation that froze, one that goes on again. Their names
+derive from what they say, so a repeated run writes nothing twice. API: events.k8s.io/v1, recommended since 1.19.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rotator.core.codec import instant
+from rotator.engine.outcome import Outcome, Result
+from rotator.errors import Conflict
+from rotator.kinds import EVENT, LEASE, ROTATION, Kind, lease_name
+from rotator.ports import Clock
+
+Json = dict[str, Any]
+LONGEST_NOTE = 1024
+"""Characters of a note (https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/)."""
+LONGEST_IDENTITY = 128
+BAD = {Result.FROZEN, Result.REFUSED}
+TOLD = {*BAD, Result.WAITING}
+
+
+class EventApi(Protocol):
+    """What Events need of the Kubernetes API."""
+
+    def post(self, kind: Kind, namespace: str, document: Json) -> Json:
+        """Create an object whose name nobody has to know. Raises Conflict."""
+        ...
+
+
+@dataclass(frozen=True)
+class Events:
+    """Writes the Events of one run."""
+
+    api: EventApi
+    identity: str
+    clock: Clock
+    resources: Mapping[str, Json]
+    """The custom resources by `namespace/name`: Events are about them, else about the rotation's Lease."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """Write what is news. Raises ClientError where the API does not take it."""
+        for reason, note in _news(outcome):
+            document = self._event(outcome, reason, note)
+            try:
+                self.api.post(EVENT, document["metadata"]["namespace"], document)
+            except Conflict:
+                continue  # an earlier run has said the same
+
+    def _event(self, outcome: Outcome, reason: str, note: str) -> Json:
+        namespace, _, name = outcome.rotation.partition("/")
+        digest = hashlib.sha256(f"{outcome.rotation} {outcome.summary.revision} {reason} {note}".encode())
+        return {
+            "metadata": {"name": f"{name}.{digest.hexdigest()[:16]}", "namespace": namespace},
+            "eventTime": instant(self.clock.now()),
+            "type": "Warning" if outcome.result in BAD and reason == str(outcome.result) else "Normal",
+            "reason": reason,
+            "action": "Rotate",
+            "note": note[:LONGEST_NOTE],
+            "regarding": self._regarding(outcome.rotation, namespace, name),
+            "reportingController": "rotator.dev/rotator",
+            "reportingInstance": self.identity[:LONGEST_IDENTITY],
+        }
+
+    def _regarding(self, rotation: str, namespace: str, name: str) -> Json:
+        if resource := self.resources.get(rotation):
+            metadata = resource["metadata"]
+            return _reference(ROTATION, namespace, name) | {"uid": metadata.get("uid", "")}
+        return _reference(LEASE, namespace, lease_name(name))
+
+
+def _reference(kind: Kind, namespace: str, name: str) -> Json:
+    return {"apiVersion": kind.api, "kind": kind.name, "namespace": namespace, "name": name}
+
+
+def _news(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return reason and note of each Event that a run is worth."""
+    told = [(_reason(step), step) for step in outcome.steps]
+    if outcome.result in BAD and outcome.news:
+        told.append((str(outcome.result), outcome.reason))
+    return told
+
+
+def _reason(step: str) -> str:
+    """Return the first word of a step, as Events write reasons: `Activate`, `Restart`."""
+    return step.partition(" ")[0].capitalize()

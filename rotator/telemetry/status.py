@@ -1,0 +1,139 @@
+"""The status of a Rotation custom resource: what a run found, for `kubectl get rotations`.
+
+The status is a view of the ring and of the lease's memo; nothing is decided by it. Conditions follow
+https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from rotator.core.codec import instant
+from rotator.core.ring import Phase
+from rotator.engine.outcome import Outcome, Result
+from rotator.errors import Ambiguous, Conflict, NotFound
+from rotator.kinds import ROTATION, Kind
+from rotator.ports import Clock
+
+Json = dict[str, Any]
+ATTEMPTS = 3
+AT_REST = {"", Phase.NEW, Phase.STABLE}
+"""Phases in which no rotation is under way."""
+
+
+class StatusApi(Protocol):
+    """What the status needs of the Kubernetes API."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """Read one object. Raises NotFound."""
+        ...
+
+    def patch_status(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
+        """Apply a merge patch to the status at a resourceVersion. Raises Conflict, Ambiguous."""
+        ...
+
+
+@dataclass(frozen=True)
+class StatusBoard:
+    """Writes the status of the custom resources that one run read."""
+
+    api: StatusApi
+    resources: Mapping[str, Json]
+    """The custom resources as they were read, by `namespace/name`."""
+    types: Mapping[str, str]
+    """The credential kinds, by `namespace/name`."""
+    clock: Clock
+
+    def tell(self, outcome: Outcome) -> None:
+        """Write what became of a rotation, if it is a custom resource and its status says otherwise.
+
+        Fenced twice (I5): by the resourceVersion, and by the ring's revision, which never goes backwards. Raises
+        ClientError where the API does not take it; the next run writes it then.
+        """
+        resource = self.resources.get(outcome.rotation)
+        if resource is None or outcome.result is Result.HELD:
+            return
+        namespace, _, name = outcome.rotation.partition("/")
+        generation = int(resource["metadata"].get("generation") or 0)
+        for _ in range(ATTEMPTS):
+            live = resource.get("status") or {}
+            if _is_ahead(live, outcome, generation):
+                return
+            status = wanted(outcome, self.types.get(outcome.rotation, ""), generation, live, self.clock.now())
+            if all(live.get(k) == v for k, v in status.items()):
+                return
+            changes = {
+                "metadata": {"resourceVersion": resource["metadata"]["resourceVersion"]},
+                "status": status,
+            }
+            try:
+                self.api.patch_status(ROTATION, namespace, name, changes)
+            except (Conflict, Ambiguous):
+                resource = self.api.get(ROTATION, namespace, name)
+            except NotFound:
+                return
+            else:
+                return
+
+
+def _is_ahead(live: Json, outcome: Outcome, generation: int) -> bool:
+    """Whether a later run has written the status: of a later ring, or of a later declaration."""
+    overtaken = int(live.get("revision") or 0) > outcome.summary.revision
+    return int(live.get("observedGeneration") or 0) > generation or (
+        overtaken and outcome.result is not Result.REFUSED
+    )
+
+
+def wanted(outcome: Outcome, kind: str, generation: int, live: Mapping[str, Any], now: datetime) -> Json:
+    """Return the status that says what `outcome` says; None for what is to be removed, nothing for what is unknown."""
+    summary, result = outcome.summary, outcome.last_result
+    known = {
+        "type": kind or None,
+        "phase": summary.phase or None,
+        "active": summary.active or None,
+        "activeSince": instant(summary.active_since) if summary.active_since else None,
+        "revision": summary.revision,
+    }
+    status: Json = {
+        "observedGeneration": generation,
+        "result": str(result),
+        "reason": outcome.reason,
+        "next": instant(outcome.until) if outcome.until else None,
+        "waitingOn": list(outcome.waiting_on),
+        **({k: v for k, v in known.items() if k == "type"} if result is Result.REFUSED else known),
+    }
+    if outcome.ring:
+        status["versions"] = [
+            {"id": v.id, "number": v.number, "state": str(v.state)} for v in outcome.ring.versions
+        ]
+    if outcome.result is Result.IDLE:
+        del status["waitingOn"]
+    before = {c["type"]: c for c in live.get("conditions") or ()}
+    status["conditions"] = [
+        _since(before.get(c["type"], {}), {**c, "observedGeneration": generation}, now)
+        for c in _conditions(outcome)
+    ]
+    return status
+
+
+def _conditions(outcome: Outcome) -> list[Json]:
+    summary, result = outcome.summary, outcome.last_result
+    if result is not Result.WAITING:
+        ready = ("False", str(result))
+    else:
+        ready = ("True", "Active") if summary.active else ("False", "Beginning")
+    progressing = ("False" if summary.phase in AT_REST else "True", summary.phase or str(Phase.NEW))
+    return [
+        {"type": kind, "status": status, "reason": reason, "message": outcome.reason}
+        for kind, (status, reason) in (("Ready", ready), ("Progressing", progressing))
+    ]
+
+
+def _since(before: Json, condition: Json, now: datetime) -> Json:
+    """Add since when the condition has its status."""
+    same = before.get("status") == condition["status"]
+    since = before.get("lastTransitionTime") if same else None
+    return {**condition, "lastTransitionTime": since or f"{now:%Y-%m-%dT%H:%M:%SZ}"}
