@@ -137,7 +137,11 @@ class Party(Protocol):
         ...
 
     def fences(self) -> Mapping[str, str]:
-        """Return the fence of each target as it was last seen (empty: not seen in this run), by label."""
+        """Return the fence of each target as it was last seen, by label; empty: not seen in this run, or not ours."""
+        ...
+
+    def remove(self, rotation: str) -> tuple[str, ...]:
+        """Take away what `rotation` delivered, and nothing else; return what was removed."""
         ...
 
 
@@ -210,6 +214,13 @@ class Target(Protocol):
         """Make sure that nothing but the current content can be read; return whether that is so."""
         ...
 
+    def remove(self, names: Sequence[str], seen: Seen) -> None:
+        """Remove our fields `names` and our stamp from the document as it was `seen`, or all of it if that is all.
+
+        Raises Conflict where somebody wrote in between, Ambiguous where the answer was lost.
+        """
+        ...
+
 
 # --- the store -------------------------------------------------------------------------------------------------
 
@@ -249,4 +260,8 @@ class Store(Protocol):
 
     def erase_history(self, *, act: bool) -> bool:
         """Make sure that no older copy of the document can be read; return whether that is so."""
+        ...
+
+    def remove(self, entry: Entry) -> None:
+        """Delete the document with ring, material and history. One that is gone already is no error."""
         ...

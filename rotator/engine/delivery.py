@@ -6,9 +6,10 @@ lost reply (I6) and what counts as somebody else's edit is said once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 from rotator.core.codec import instant
 from rotator.core.machine import Sighting
@@ -23,13 +24,26 @@ FOUND = 0
 """The content revision of what was there before us and is as it is wanted: whoever reads it has read it."""
 
 
+class Render(Protocol):
+    """Says what a target is to hold."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The fields of the target that are ours."""
+        ...
+
+    def __call__(self, want: Want) -> Rendered:
+        """Return the fields with their values."""
+        ...
+
+
 @dataclass
 class Delivery:
     """One verifier or holder that is a document somewhere, and perhaps workloads that read it."""
 
     name: str
     target: Target
-    render: Callable[[Want], Rendered]
+    render: Render
     clock: Clock
     landing: timedelta
     """The longest time between stamping a write and its taking effect: the client's time-out."""
@@ -52,8 +66,21 @@ class Delivery:
         return self._settle(want, changes, act=act, fresh=fresh)
 
     def fences(self) -> Mapping[str, str]:
-        """Return the fence of the target as it was last seen."""
-        return {self.target.label: self._seen.fence if self._seen else ""}
+        """Return the fence of the target as it was last seen; empty where it does not carry our stamp."""
+        return {self.target.label: self._seen.fence if self._seen and self._seen.stamp else ""}
+
+    def remove(self, rotation: str) -> tuple[str, ...]:
+        """Take away what `rotation` delivered; see `rotator.ports.Party`."""
+        for _ in range(ATTEMPTS):
+            seen = self.target.read(self.render.names)
+            if seen is None or seen.stamp is None or seen.stamp.rotation != rotation:
+                return ()
+            try:
+                self.target.remove(self.render.names, seen)
+            except (Conflict, Ambiguous):
+                continue
+            return (f"delete {self.target.label}",)
+        raise Frozen(f"{self.target.label} changed under us {ATTEMPTS} times; nothing more was deleted")
 
     def _deliver(self, want: Want, rendered: Rendered, *, act: bool) -> tuple[str, ...]:
         changes: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -65,9 +66,9 @@ class Report:
             return 1
         return 3 if Result.HELD in results else 0
 
-    def with_refused(self, refused: Sequence[Outcome]) -> Report:
-        """Return this report with the rotations that were refused before the run."""
-        return replace(self, outcomes=(*self.outcomes, *refused))
+    def and_others(self, outcomes: Iterable[Outcome]) -> Report:
+        """Return this report with what became of rotations that had nothing to be advanced."""
+        return replace(self, outcomes=(*self.outcomes, *outcomes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,8 @@ class Fleet:
     """Without acting: whether a rotation that the last run left frozen is shown so."""
     finished: Callable[[Outcome], None] = field(default=lambda _: None)
     """Told of each outcome as it comes, for progress."""
+    span: Callable[[str, Mapping[str, str]], AbstractContextManager[object]] = lambda *_: nullcontext()
+    """Traces the work on one rotation."""
 
     def advance(self, rotations: Sequence[Rotation]) -> Report:
         """Advance every rotation that is due. One bad rotation never stops another."""
@@ -142,6 +145,8 @@ class Fleet:
             summary=memo.summary,
             since=memo.since,
             news=False,
+            kind=rotation.kind,
+            every=rotation.policy.windows.every,
         )
         self.finished(outcome)
         return outcome
@@ -150,7 +155,8 @@ class Fleet:
 
     def _isolated(self, rotation: Rotation, view: LeaseView) -> Outcome:
         try:
-            outcome = self._one(rotation, view)
+            with self.span("rotation", {"rotation": rotation.ref}):
+                outcome = self._one(rotation, view)
         except LeaseHeld as held:
             outcome = self._ended(rotation, view.memo, Result.HELD, f"another run is at work: {held}")
         except RotatorError as error:
@@ -169,7 +175,8 @@ class Fleet:
             held[0] = self.leases.renew(held[0])
 
         before = held[0].memo
-        outcome = self._dated(_abandoned(self._advanced(self._turn(rotation, before, renew)), before), before)
+        outcome = _abandoned(self._advanced(self._turn(rotation, before, renew)), before)
+        outcome = self._dated(outcome, rotation, before)
         try:
             self.leases.give_back(held[0], self._memo(rotation, before, outcome))
         except RotatorError as error:
@@ -179,10 +186,11 @@ class Fleet:
         return outcome
 
     def _ended(self, rotation: Rotation, memo: Memo, result: Result, reason: str) -> Outcome:
-        return self._dated(Outcome(rotation=rotation.ref, result=result, reason=reason), memo)
+        return self._dated(Outcome(rotation=rotation.ref, result=result, reason=reason), rotation, memo)
 
-    def _dated(self, outcome: Outcome, before: Memo) -> Outcome:
+    def _dated(self, outcome: Outcome, rotation: Rotation, before: Memo) -> Outcome:
         """Say since when it is so, and whether that is news; where the ring was not read, say what is known of it."""
+        outcome = replace(outcome, kind=rotation.kind, every=rotation.policy.windows.every)
         if outcome.summary.revision < before.summary.revision:
             outcome = replace(outcome, summary=before.summary)
         if (before.outcome, before.reason) == (outcome.result, outcome.reason) and before.since:
@@ -199,7 +207,7 @@ class Fleet:
         return Turn(
             rotation=rotation,
             run=self.run,
-            known=frozenset(memo.fences),
+            known=frozenset(label for label, fence in memo.fences.items() if fence),
             ledger=Ledger(rotation.store, rotation.ref, memo.summary.revision),
             before_acting=renew,
         )

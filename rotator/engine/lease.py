@@ -44,6 +44,10 @@ class LeaseApi(Protocol):
         """Apply a merge patch at a resourceVersion. Raises Conflict, Ambiguous."""
         ...
 
+    def delete(self, kind: Kind, namespace: str, name: str, resource_version: str) -> None:
+        """Delete an object as it was seen. Raises Conflict, NotFound, Ambiguous."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
@@ -213,6 +217,20 @@ class Leases:
             try:
                 self._write(view, {"holderIdentity": None, "renewTime": None}, memo)
             except (Conflict, Ambiguous, NotFound):
+                view = self._again(view)
+            else:
+                return
+
+    def remove(self, view: LeaseView) -> None:
+        """Delete the lease that we hold: its rotation is no more."""
+        for _ in range(ATTEMPTS):
+            if view.holder != self.identity:
+                return
+            try:
+                self.api.delete(LEASE, view.namespace, view.name, view.resource_version)
+            except NotFound:
+                return
+            except (Conflict, Ambiguous):
                 view = self._again(view)
             else:
                 return

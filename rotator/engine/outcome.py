@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rotator.core.ring import Ring, phase
@@ -23,6 +23,8 @@ class Result(StrEnum):
     """Nothing was due, and the lists show that nobody touched anything."""
     REFUSED = "Refused"
     """What was declared cannot be carried out; nothing was touched."""
+    DELETED = "Deleted"
+    """The declaration was deleted, and with it the credential, as its deletion policy asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,9 @@ class Outcome:
     ring: Ring | None = None
     """None where it was not looked at."""
     fences: Mapping[str, str] = field(default_factory=dict)
+    kind: str = ""
+    """The credential kind, as in the policy; empty where the declaration could not be read."""
+    every: timedelta = timedelta()
     since: datetime | None = None
     """Since when result and reason are the same; None: not recorded."""
     news: bool = True

@@ -258,11 +258,13 @@ def test_a_secret_that_rotator_did_not_make_is_left_untouched(scene: Scene) -> N
     foreign = base64.b64encode(b"theirs").decode()
     scene.stage.ask("POST", path, {"metadata": {"name": "key"}, "data": {"kid": foreign}})
     policy = scene.policy()
-    outcome = scene.run(policy)
-    assert outcome.result is Result.FROZEN
-    assert "takeOver" in outcome.reason
-    assert "secret payments/key exists and was not made by rotator" in outcome.reason
-    assert scene.held() == "theirs"
+    for _ in range(3):  # every run, also one that knows of the runs before
+        outcome = scene.run(policy)
+        assert outcome.result is Result.FROZEN
+        assert "takeOver" in outcome.reason
+        assert "secret payments/key exists and was not made by rotator" in outcome.reason
+        assert scene.held() == "theirs"
+        scene.timeline.pass_by(timedelta(minutes=5))
     scene.stage.ask("DELETE", f"{path}/key")
     scene.until_stable(policy)
     assert [scene.held()] == scene.accepted()
