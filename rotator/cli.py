@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import gc
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rotator import __version__
-from rotator.cli_options import cluster_options, lease_option, output_option, paths_option, policy_options
+from rotator.cli_options import (
+    POLICIES,
+    choice_options,
+    cluster_options,
+    file_option,
+    output_option,
+    paths_option,
+    policy_options,
+    run_options,
+    selector_option,
+)
+from rotator.cli_render import crd, rbac, vault
 from rotator.errors import PolicyError, RotatorError, SettingsError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from rotator.engine.fleet import Report, Shard
     from rotator.engine.outcome import Outcome
-    from rotator.engine.rotation import Rotation
-    from rotator.policy import RotationPolicy
+    from rotator.job import Job
     from rotator.wiring import World
 
 USAGE = 2
@@ -49,37 +56,46 @@ def cli(*, verbose: bool) -> None:
 @cli.command()
 @policy_options
 @cluster_options
-@lease_option
-def run(*, lease: timedelta, output: str, **options: Any) -> None:
+@run_options
+def run(*, output: str, **options: Any) -> None:
     """Advance every rotation that is due. This is what the CronJobs call.
 
     \b
     Example: rotator run -f policies/ -l team=payments
     """
-    report = _advance(act=True, lease=lease, progress=output == "table", **options)
-    _show(report.outcomes, output, steps=True)
-    sys.exit(report.exit_code)
+    sys.exit(_act(output, **options))
 
 
 @cli.command()
-@click.argument("name")
-@click.option("--reason", required=True, help="Why. The same reason rotates at most once.")
+@click.argument("name", required=False, envvar="ROTATOR_NAME")
+@click.option(
+    "--reason",
+    required=True,
+    envvar="ROTATOR_REASON",
+    help="Why. The same reason rotates at most once. [env: ROTATOR_REASON]",
+)
+@selector_option
 @paths_option
 @cluster_options
-@lease_option
-def rotate(*, name: str, reason: str, lease: timedelta, output: str, **options: Any) -> None:
-    """Start the rotation NAME (NAMESPACE/NAME) now, on the same safe path; at most once per reason.
+@run_options
+def rotate(
+    *, name: str | None, reason: str, selector: Mapping[str, str], output: str, **options: Any
+) -> None:
+    """Start the rotation NAME (NAMESPACE/NAME), or all with some labels, now; at most once per reason.
+
+    It takes the same safe path as any other: this run begins it, and the scheduled runs carry it on.
 
     \b
     Example: rotator rotate payments/payments-jwt --reason INC-4711
     """
     if not reason.strip():
         raise click.BadParameter("expected a reason, as INC-4711", param_hint="--reason")
-    report = _advance(
-        act=True, lease=lease, request=reason, names=(name,), progress=output == "table", **options
-    )
-    _show(report.outcomes, output, steps=True)
-    sys.exit(report.exit_code)
+    if bool(name) == bool(selector):
+        raise click.UsageError(
+            "which rotation? Expected either NAMESPACE/NAME [env: ROTATOR_NAME], or labels (-l) [env: ROTATOR_SELECTOR]"
+        )
+    names = (name,) if name else ()
+    sys.exit(_act(output, request=reason, names=names, selector=selector, **options))
 
 
 @cli.command()
@@ -91,7 +107,7 @@ def plan(*, output: str, **options: Any) -> None:
     \b
     Example: rotator plan -f policies/ -o yaml
     """
-    report = _advance(act=False, **options)
+    report = _advance(_job(act=False, **options))
     _show(report.outcomes, output, steps=True)
     sys.exit(report.exit_code)
 
@@ -105,15 +121,16 @@ def status(*, output: str, **options: Any) -> None:
     \b
     Example: rotator status -f policies/ -o json
     """
-    report = _advance(act=False, tell_last=True, **options)
+    report = _advance(_job(act=False, tell_last=True, **options))
     _show(report.outcomes, output, steps=False)
     sys.exit(report.exit_code)
 
 
 @cli.command()
-@policy_options
+@file_option
+@choice_options
 @output_option
-def validate(*, output: str, **options: Any) -> None:
+def validate(*, paths: Sequence[Path], output: str, **choice: Any) -> None:
     """Check policy files, their windows and what they share. Reads no system.
 
     \b
@@ -121,6 +138,7 @@ def validate(*, output: str, **options: Any) -> None:
     """
     from rotator import report  # noqa: PLC0415 - only for this verb
     from rotator.core.timing import format_duration  # noqa: PLC0415 - as above
+    from rotator.declared import Declared  # noqa: PLC0415 - as above
 
     rows = [
         {
@@ -130,7 +148,7 @@ def validate(*, output: str, **options: Any) -> None:
             "leastLead": str(p.least_lead),
             "overlap": str(p.overlap),
         }
-        for p in _policies(**options)
+        for p in Declared(paths=paths or [POLICIES], **choice).chosen()
     ]
     if output == "table":
         for row in rows:
@@ -168,83 +186,115 @@ def demo(*, seed: int | None, as_json: bool, context: str | None) -> None:
     sys.exit(play(seed=seed, as_json=as_json, context=context))
 
 
+@cli.command()
+@paths_option
+@click.option("--context", default=None, help="The kubeconfig context; default: the pod's own cluster.")
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    help="Serve them on /metrics, with /healthz, until stopped; 0.0.0.0:9464.",
+)
+def metrics(
+    *,
+    paths: Sequence[Path],
+    namespaces: Sequence[str],
+    trust_resources: bool,
+    context: str | None,
+    listen: str | None,
+) -> None:
+    """Show the metrics of all rotations from their Leases, once or for a scrape. Reads Leases and nothing else.
+
+    \b
+    Example: rotator metrics -f policies/ --listen 0.0.0.0:9464
+    """
+    from rotator.telemetry import exporter  # noqa: PLC0415 - only for this verb
+
+    del trust_resources
+    files = paths or ([] if namespaces else [POLICIES])
+    looking = exporter.Exporter(paths=files, namespaces=namespaces, context=context)
+    if listen:
+        exporter.serve(looking, listen)
+    else:
+        click.echo(exporter.text(looking), nl=False)
+
+
+for command in (crd, rbac, vault):
+    cli.add_command(command)
+
 # --- what the verbs share ----------------------------------------------------------------------------------------
 
 
-def _policies(
+def _act(output: str, **options: Any) -> int:
+    """Do a run, show it, and return its exit code."""
+    telling = {name: options.pop(name) for name in ("metrics_push", "metrics_file", "metrics_job")}
+    report = _advance(_job(act=True, **options), progress=output == "table", **telling)
+    _show(report.outcomes, output, steps=True)
+    return report.exit_code
+
+
+def _job(  # noqa: PLR0913 - the options of the command line
     *,
+    act: bool,
     paths: Sequence[Path],
-    selector: str = "",
+    namespaces: Sequence[str],
+    trust_resources: bool,
+    selector: Mapping[str, str],
     kind: str | None = None,
     names: Sequence[str] = (),
     shard: Shard | None = None,
-) -> list[RotationPolicy]:
-    """Read all policies, then keep those that were asked for. All are checked: a bad one is never skipped over."""
-    from rotator.policy_files import load  # noqa: PLC0415 - pydantic and yaml load only for verbs that read policies
-
-    policies = load(paths)
-    wanted = _labels(selector)
-    chosen = [
-        p
-        for p in policies
-        if wanted.items() <= p.metadata.labels.items()
-        and (not names or p.ref in names)
-        and (not shard or shard.has(p.ref))
-        and (not kind or p.kind_name == kind)
-    ]
-    if unknown := set(names) - {p.ref for p in policies}:
-        known = ", ".join(p.ref for p in policies)
-        raise SettingsError(f"no rotation {', '.join(sorted(unknown))}; declared: {known}")
-    return chosen
-
-
-_LABEL = re.compile(r"(?P<key>[A-Za-z0-9._/-]+)\s*==?\s*(?P<value>[A-Za-z0-9._-]*)")
-
-
-def _labels(selector: str) -> dict[str, str]:
-    parts = [part.strip() for part in selector.split(",")] if selector else []
-    pairs = [_LABEL.fullmatch(part) for part in parts]
-    if not all(pairs):
-        raise click.BadParameter(f"{selector}: expected k=v,k2=v2", param_hint="--selector")
-    return {pair["key"]: pair["value"] for pair in pairs if pair}
-
-
-def _advance(  # noqa: PLR0913 - the options of the command line
-    *,
-    act: bool,
-    context: str | None,
-    deadline: timedelta,
-    timeout: timedelta,
-    concurrency: int,
-    lease: timedelta | None = None,
     request: str | None = None,
     tell_last: bool = False,
-    progress: bool = False,
-    **chosen: Any,
-) -> Report:
-    policies = _policies(**chosen)
-    from rotator import wiring  # noqa: PLC0415 - clients load after the policies are known to be good
+    events: bool = False,
+    **systems: Any,
+) -> Job:
+    from rotator.clients.meter import no_span  # noqa: PLC0415 - as above
+    from rotator.declared import Declared  # noqa: PLC0415 - policies load only for verbs that read them
+    from rotator.job import Job, Systems  # noqa: PLC0415 - the engine, for verbs that run
+    from rotator.telemetry.traces import span  # noqa: PLC0415 - as above
 
-    world = wiring.world(
-        context=context, deadline=deadline, timeout=timeout.total_seconds(), concurrency=concurrency
+    declared = Declared(
+        paths=paths or ([] if namespaces else [POLICIES]),
+        namespaces=namespaces,
+        trust_resources=trust_resources,
+        selector=selector,
+        kind=kind,
+        names=names,
+        shard=shard,
     )
+    return Job(
+        declared=declared,
+        systems=Systems(**systems),
+        act=act,
+        request=request,
+        tell_last=tell_last,
+        events=events,
+        span=span() or no_span,
+    )
+
+
+def _advance(job: Job, *, progress: bool = False, **metrics: Any) -> Report:
+    files = job.declared.files()
+    world = job.connect()
     gc.freeze()  # what is loaded by now stays to the end
     gc.set_threshold(GARBAGE)
     gc.enable()
-    finished = _progress(len(policies)) if progress else _log
     _end_when_asked(world)
+    tell = (_progress if progress else _logging) if job.act else _silent
     try:
-        fleet = wiring.fleet(
-            world,
-            act=act,
-            concurrency=concurrency,
-            lease=lease or wiring.LEASE,
-            tell_last=tell_last,
-            finished=finished if act else _silent,
-        )
-        return fleet.advance(_wired(world, policies, request))
+        report = job.run(world, files, tell)
+        if metrics.get("metrics_push") or metrics.get("metrics_file"):
+            _publish(job, world, report, **metrics)
+        return report
     finally:
         world.close()
+
+
+def _publish(job: Job, world: World, report: Report, **metrics: Any) -> None:
+    from rotator.telemetry.publish import publish  # noqa: PLC0415 - only where metrics are wanted
+    from rotator.telemetry.sources import of_run  # noqa: PLC0415 - as above
+
+    run = of_run(report, world.clock.now(), world.meter.requests, world.meter.skew)
+    publish(report, run, whole=job.declared.whole, shard=job.declared.shard, **metrics)
 
 
 def _end_when_asked(world: World) -> None:
@@ -260,14 +310,14 @@ def _end_when_asked(world: World) -> None:
         signal.signal(number, end)
 
 
-def _wired(world: World, policies: Sequence[RotationPolicy], request: str | None) -> list[Rotation]:
-    from rotator import wiring  # noqa: PLC0415 - as above
+def _silent(total: int) -> Callable[[Outcome], None]:
+    del total
+    return lambda _: None
 
-    return [wiring.rotation(world, p, request=request) for p in policies]
 
-
-def _silent(outcome: Outcome) -> None:
-    del outcome
+def _logging(total: int) -> Callable[[Outcome], None]:
+    del total
+    return _log
 
 
 def _log(outcome: Outcome) -> None:

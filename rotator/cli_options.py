@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from rotator.engine.fleet import Shard
+    from rotator.kinds import Kind
 
 KINDS = ("jwtSigningKey", "sharedSecret")
 """The credential kinds; a test holds them equal to the schema's (the command line must not load it to say so)."""
@@ -58,7 +60,49 @@ class ShardType(click.ParamType[Any]):
         return Shard(int(index), int(count))
 
 
-def paths_option(command: F) -> F:
+_LABEL = re.compile(r"(?P<key>[A-Za-z0-9._/-]+)\s*==?\s*(?P<value>[A-Za-z0-9._-]*)")
+
+
+class LabelsType(click.ParamType[Any]):
+    """Labels on the command line: `k=v,k2=v2`."""
+
+    name = "labels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        """Read them, or say what was expected."""
+        if isinstance(value, dict):
+            return value
+        pairs = [_LABEL.fullmatch(part.strip()) for part in value.split(",")] if value else []
+        if not all(pairs):
+            self.fail(f"{value}: expected k=v,k2=v2", param, ctx)
+        return {pair["key"]: pair["value"] for pair in pairs if pair}
+
+
+POLICIES = Path("/etc/rotator/policies")
+"""Where a job finds its policies, unless it is told otherwise."""
+
+
+class KindsType(click.ParamType[Any]):
+    """Kinds of targets on the command line: `configmaps,secrets`."""
+
+    name = "kinds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Kind, ...]:
+        """Read them, or say what was expected."""
+        from rotator.kinds import CONFIG_MAP, SECRET  # noqa: PLC0415 - only where the option is used
+
+        if not isinstance(value, str):
+            return tuple(value)
+        known = {kind.plural: kind for kind in (CONFIG_MAP, SECRET)}
+        names = [name for name in value.replace(",", " ").split() if name != "none"]
+        if unknown := set(names) - known.keys():
+            self.fail(f"{', '.join(sorted(unknown))}: expected {', '.join(known)} or none", param, ctx)
+        return tuple(known[name] for name in names)
+
+
+def file_option(command: F) -> F:
     """Add `-f`."""
     return click.option(
         "-f",
@@ -66,24 +110,57 @@ def paths_option(command: F) -> F:
         "paths",
         multiple=True,
         envvar="ROTATOR_POLICIES",
-        default=["/etc/rotator/policies"],
-        show_default=True,
         type=click.Path(path_type=Path),
-        help="A policy file or a folder of them; repeatable. [env: ROTATOR_POLICIES]",
+        help=f"A policy file or a folder of them; repeatable. Default: {POLICIES}, where no custom resources are read. "
+        "[env: ROTATOR_POLICIES, parts between colons]",
+    )(command)
+
+
+def paths_option(command: F) -> F:
+    """Add `-f`, and where custom resources are read."""
+    for option in (
+        click.option(
+            "--trust-resources",
+            is_flag=True,
+            envvar="ROTATOR_TRUST_RESOURCES",
+            help="Let custom resources name other namespaces and any Vault path. [env: ROTATOR_TRUST_RESOURCES]",
+        ),
+        click.option(
+            "--resources-in",
+            "namespaces",
+            multiple=True,
+            envvar="ROTATOR_RESOURCES_IN",
+            metavar="NAMESPACE",
+            help="Read the Rotations of this namespace; repeatable. [env: ROTATOR_RESOURCES_IN, parts between blanks]",
+        ),
+        file_option,
+    ):
+        command = option(command)
+    return command
+
+
+def selector_option(command: F) -> F:
+    """Add `-l`."""
+    return click.option(
+        "-l",
+        "--selector",
+        type=LabelsType(),
+        default="",
+        envvar="ROTATOR_SELECTOR",
+        help="Only rotations with these labels: k=v,k2=v2. [env: ROTATOR_SELECTOR]",
+        metavar="LABELS",
     )(command)
 
 
 def policy_options(command: F) -> F:
     """Add the options of every verb that reads policies and takes a choice of them."""
+    return choice_options(paths_option(command))
+
+
+def choice_options(command: F) -> F:
+    """Add the options that choose among what is declared."""
     for option in (
-        paths_option,
-        click.option(
-            "-l",
-            "--selector",
-            default="",
-            help="Only rotations with these labels: k=v,k2=v2.",
-            metavar="LABELS",
-        ),
+        selector_option,
         click.option("--type", "kind", type=click.Choice(KINDS), help="Only this credential kind."),
         click.option(
             "-n",
@@ -135,6 +212,66 @@ def cluster_options(command: F) -> F:
     return command
 
 
+def run_options(command: F) -> F:
+    """Add the options of every verb that changes something: how it looks, and who is told."""
+    for option in (
+        click.option(
+            "--metrics-job",
+            default="rotator",
+            show_default=True,
+            envvar="ROTATOR_METRICS_JOB",
+            help="The job under which metrics are pushed. [env: ROTATOR_METRICS_JOB]",
+        ),
+        click.option(
+            "--metrics-file",
+            type=click.Path(path_type=Path),
+            envvar="ROTATOR_METRICS_FILE",
+            help="Write metrics to this file, for a textfile collector. [env: ROTATOR_METRICS_FILE]",
+        ),
+        click.option(
+            "--metrics-push",
+            metavar="URL",
+            envvar="ROTATOR_METRICS_PUSH",
+            help="Push metrics to this Pushgateway. [env: ROTATOR_METRICS_PUSH]",
+        ),
+        click.option(
+            "--events/--no-events",
+            default=False,
+            show_default=True,
+            envvar="ROTATOR_EVENTS",
+            help="Write Kubernetes Events. [env: ROTATOR_EVENTS]",
+        ),
+        click.option(
+            "--look-every",
+            type=DurationType(),
+            default="1h",
+            show_default=True,
+            envvar="ROTATOR_LOOK_EVERY",
+            help="Look at least so often at what no list shows. [env: ROTATOR_LOOK_EVERY]",
+        ),
+        click.option(
+            "--list",
+            "listed",
+            type=KindsType(),
+            default="configmaps,secrets",
+            show_default=True,
+            metavar="KINDS",
+            envvar="ROTATOR_LIST",
+            help="Kinds of targets to list, to see edits in one request: configmaps, secrets, or none. "
+            "[env: ROTATOR_LIST]",
+        ),
+        click.option(
+            "--lease",
+            type=DurationType(),
+            default="30s",
+            show_default=True,
+            help="A killed run is waited for so long.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def output_option(command: F) -> F:
     """Add `-o`."""
     return click.option(
@@ -144,15 +281,4 @@ def output_option(command: F) -> F:
         default="table",
         show_default=True,
         help="For people, or for programs.",
-    )(command)
-
-
-def lease_option(command: F) -> F:
-    """Add `--lease`."""
-    return click.option(
-        "--lease",
-        type=DurationType(),
-        default="30s",
-        show_default=True,
-        help="A killed run is waited for so long.",
     )(command)

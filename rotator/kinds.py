@@ -47,7 +47,7 @@ DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets")
 ROLLOUT = Kind("Rollout", "argoproj.io/v1alpha1", "rollouts")
 
 ROTATION = Kind("Rotation", f"{PREFIX}/v1alpha1", "rotations")
-EVENT = Kind("Event", "events.k8s.io/v1", "events")
+EVENT = Kind("Event", "v1", "events")
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ROLLOUT)
 """The kinds that we restart."""

@@ -1,4 +1,4 @@
-"""The declaration of a rotation: one closed schema for files and, later, custom resources.
+"""The declaration of a rotation: one closed schema for files and custom resources.
 
 Unknown fields, unsafe windows, duplicate names and references to nothing are refused, all at once, each with file,
 line and what was expected. Every default is in the published JSON schema (`rotator schema`).
@@ -39,6 +39,8 @@ from rotator.policy_types import (
     Namespace,
     OneOf,
     Positive,
+    Rule,
+    Source,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +65,17 @@ class JwtSigningKey(Model):
     """A key pair that signs JWTs; its id is its RFC 7638 thumbprint."""
 
     algorithm: JwtAlgorithm = Field("ES256", description="The `alg` of the tokens (RFC 7518, RFC 8037).")
-    bits: int = Field(3072, ge=2048, le=8192, multiple_of=8, description="RSA key size; RS and PS only.")
+    bits: int = Field(
+        3072, ge=2048, le=8192, multiple_of=8, description="RSA key size, default 3072; RS and PS only."
+    )
+
+    conditional = ("bits",)
+    rules = (
+        Rule(
+            "!has(self.bits) || self.algorithm.startsWith('RS') || self.algorithm.startsWith('PS')",
+            "bits goes with RS and PS algorithms; the others have one size",
+        ),
+    )
 
     @model_validator(mode="after")
     def _bits_of_rsa(self) -> Self:
@@ -92,6 +104,20 @@ class SharedSecret(Model):
     )
     encoding: Literal["base64", "hex", "raw"] | None = Field(
         None, description="How `bytes` are written; default base64."
+    )
+
+    rules = (
+        Rule(
+            "[has(self.algorithm), has(self.length), has(self.bytes)].filter(x, x).size() <= 1",
+            "expected one of algorithm, length, bytes",
+        ),
+        Rule("!has(self.alphabet) || has(self.length)", "alphabet goes with length"),
+        Rule("!has(self.encoding) || !(has(self.length) || has(self.algorithm))", "encoding goes with bytes"),
+        Rule(
+            "!has(self.alphabet) || (self.alphabet.matches('^[!-~]*$') && "
+            "self.alphabet.split('').all(c, self.alphabet.indexOf(c) == self.alphabet.lastIndexOf(c)))",
+            "alphabet: expected distinct ASCII characters, and no white space",
+        ),
     )
 
     @model_validator(mode="after")
@@ -189,7 +215,9 @@ class Restart(Model):
         timedelta(minutes=10), description="After this the rotation freezes with both versions accepted."
     )
     soak: Duration = Field(timedelta(seconds=10), description="How long all pods must stay ready.")
-    at_once: int = Field(0, ge=0, description="How many workloads may restart at the same time; 0: all.")
+    at_once: int = Field(
+        0, ge=0, le=1000, description="How many workloads may restart at the same time; 0: all."
+    )
 
 
 # --- verifiers -------------------------------------------------------------------------------------------------
@@ -198,10 +226,12 @@ class Restart(Model):
 class Place(OneOf):
     """Where a verifier reads: a ConfigMap, a Secret or a Vault path."""
 
-    config_map: Name | None = None
-    secret: Name | None = None
+    config_map: Name | None = Field(None, description="The name of a ConfigMap.")
+    secret: Name | None = Field(None, description="The name of a Secret.")
     vault: VaultRef | None = None
-    namespace: Namespace | None = Field(None, description="Default: the rotation's namespace.")
+    namespace: Namespace | None = Field(
+        None, description="Of the ConfigMap or Secret. Default: the rotation's namespace."
+    )
 
     @classmethod
     def extras(cls) -> tuple[str, ...]:
@@ -274,13 +304,14 @@ class Verifier(OneOf):
 class SecretHolder(Model):
     """A Kubernetes Secret in one or many namespaces."""
 
-    name: Name
+    name: Name = Field(description="The name of the Secret; rotator makes it.")
     namespaces: list[Namespace] | None = Field(
-        None, min_length=1, description="Default: the rotation's namespace."
+        None, min_length=1, max_length=1000, description="Default: the rotation's namespace."
     )
-    data: dict[DataKey, str] | None = Field(
+    data: dict[DataKey, Source] | None = Field(
         None,
         min_length=1,
+        max_length=64,
         description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out. "
         "Default: every field by its own name.",
     )
@@ -289,9 +320,10 @@ class SecretHolder(Model):
 class VaultHolder(VaultRef):
     """A Vault path in flat string fields, current and previous."""
 
-    data: dict[DataKey, str] | None = Field(
+    data: dict[DataKey, Source] | None = Field(
         None,
         min_length=1,
+        max_length=64,
         description="Their field -> our field. Default: every field by its own name, and as previous_FIELD.",
     )
 
@@ -313,10 +345,13 @@ class Holder(OneOf):
         """Return the optional fields that are no alternatives."""
         return ("restart", "pick_up")
 
+    rules = (Rule("!(has(self.restart) && has(self.pickUp))", "expected restart or pickUp, not both"),)
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.restart and self.pick_up:
             raise ValueError("expected restart or pickUp, not both")
+        # Nothing in CEL: it cannot see `workloads`, which has no one type.
         if self.restart and self.vault and self.restart.workloads == "auto":
             raise ValueError(
                 "restart.workloads: nothing in Kubernetes references a Vault path; name the workloads"
@@ -337,7 +372,7 @@ class Holder(OneOf):
 class JwksProbe(Model):
     """Fetch the JWK Set as a verifier would; it must show the new key several times in a row."""
 
-    url: str = Field(pattern=URL)
+    url: str = Field(pattern=URL, description="Where verifiers fetch the JWK Set.")
     times: int = Field(3, ge=1, le=100, description="How many times in a row.")
     ca_file: str | None = Field(
         None, description="A PEM bundle to verify the server with; default: the system's."
@@ -347,11 +382,11 @@ class JwksProbe(Model):
 class PrometheusQuery(Model):
     """An instant query of which every value must be below a bound; no data does not count as zero."""
 
-    url: str = Field(pattern=r"^https?://[^\s]+$")
+    url: str = Field(pattern=URL, description="Of Prometheus, as http://prometheus:9090.")
     query: str = Field(
         min_length=1, description="PromQL; $version stands for the id of the version concerned."
     )
-    below: float
+    below: float = Field(description="The bound: every value must be less than this.")
     ca_file: str | None = Field(
         None, description="A PEM bundle to verify the server with; default: the system's."
     )
@@ -367,8 +402,12 @@ class Gate(OneOf):
 class Gates(Model):
     """Conditions before steps."""
 
-    before_activate: list[Gate] = Field([])
-    before_destroy: list[Gate] = Field([])
+    before_activate: list[Gate] = Field(
+        [], max_length=16, description="All of them must be open before holders are handed the new version."
+    )
+    before_destroy: list[Gate] = Field(
+        [], max_length=16, description="All of them must be open before verifiers forget the old version."
+    )
 
 
 class KubernetesStore(Model):
@@ -385,14 +424,14 @@ class Store(OneOf):
 class TakeOverSecret(Model):
     """A data key of an existing Secret in the rotation's namespace."""
 
-    name: Name
-    key: DataKey
+    name: Name = Field(description="The name of the Secret.")
+    key: DataKey = Field(description="The data key that holds the credential.")
 
 
 class TakeOverVault(VaultRef):
     """A field of an existing Vault document."""
 
-    field: DataKey
+    field: DataKey = Field(description="The field that holds the credential.")
 
 
 class TakeOver(OneOf):
@@ -415,7 +454,9 @@ class Spec(Model):
 
     credential: Credential
     take_over: TakeOver | None = None
-    every: Positive = Field(description="The period.")
+    every: Positive = Field(
+        description="The period: so long after an activation the next version is made. Longer than lead and overlap."
+    )
     overlap: Overlap
     lead: Duration | None = Field(
         None, description="Between publication and activation. Default: computed; a longer one is kept."
@@ -425,9 +466,19 @@ class Spec(Model):
         description="Whether the first version waits for the lead too, though nobody can have a stale cache.",
     )
     store: Store
-    verifiers: list[Verifier] = Field(min_length=1)
-    holders: list[Holder] = Field(min_length=1)
+    verifiers: list[Verifier] = Field(
+        min_length=1, max_length=64, description="Everybody who accepts the credential."
+    )
+    holders: list[Holder] = Field(
+        min_length=1, max_length=64, description="Everybody who uses the credential."
+    )
     gates: Gates = Gates()
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain",
+        description="What happens with the credential when this custom resource is deleted. Retain: nothing, "
+        "everything stays as it is and goes on working. Delete: the credential is withdrawn from its verifiers, "
+        "and what rotator made is deleted. In a file only Retain is possible.",
+    )
 
 
 class Metadata(Model):
@@ -461,8 +512,8 @@ class RotationPolicy(Model):
 
     @property
     def digest(self) -> str:
-        """Changes with the spec and with nothing else."""
-        text = json.dumps(self.spec.model_dump(mode="json"), sort_keys=True)
+        """Changes with what is to be carried out and with nothing else: what follows a deletion is no part of it."""
+        text = json.dumps(self.spec.model_dump(mode="json", exclude={"deletion_policy"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def staleness(self, verifier: Verifier) -> Staleness:
@@ -527,7 +578,7 @@ def store_label(policy: RotationPolicy) -> str:
     return f"secret {policy.metadata.namespace}/rotation-{policy.metadata.name}"
 
 
-class _Schema(GenerateJsonSchema):
+class Schema(GenerateJsonSchema):
     """Writes defaults as they stand in a file, and closes mappings whose keys have a pattern."""
 
     def encode_default(self, dft: Any) -> Any:
@@ -540,5 +591,14 @@ class _Schema(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the file format."""
-    schema = RotationPolicy.model_json_schema(by_alias=True, schema_generator=_Schema)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    schema = RotationPolicy.model_json_schema(by_alias=True, schema_generator=Schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_without_extensions(schema)}
+
+
+def _without_extensions(schema: Any) -> Any:
+    """Leave out what is for the custom resource's schema only (`rotator.crd`)."""
+    if isinstance(schema, list):
+        return [_without_extensions(part) for part in schema]
+    if isinstance(schema, dict):
+        return {n: _without_extensions(part) for n, part in schema.items() if not n.startswith("x-")}
+    return schema

@@ -10,19 +10,15 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from rotator.core.timing import format_duration
 from rotator.errors import PolicyError
-from rotator.holders.mapping import PREVIOUS
-from rotator.policy import RotationPolicy, holder_labels, place_label, store_label
-from rotator.policy_types import PATTERNS
-from rotator.targets.stamp import STAMP_FIELDS
+from rotator.policy import RotationPolicy
+from rotator.policy_problems import Location, problems, written
+from rotator.policy_rules import Owners, unsafe
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 50
 """How many levels a document may have; the parser in C would end the process at some 100,000."""
-
-Location = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,9 @@ class Document:
         """Return `file:line: path: problem`."""
         return self.on(self.line(location), location, problem)
 
-    def on(self, line: int, location: Location, problem: str) -> str:
-        """Return the same for a known line. What a file holds never breaks or colours our lines."""
-        path = ".".join(str(s) for s in location)
-        text = f"{path + ': ' if path else ''}{problem}"
-        return f"{self.file}:{line}: {''.join(c if c.isprintable() else '?' for c in text)}"
+    def on(self, number: int, location: Location, problem: str) -> str:
+        """Return the same for a known line."""
+        return f"{self.file}:{number}: {written((location, problem))}"
 
 
 def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, yaml.Node] | None:
@@ -62,6 +56,11 @@ def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, yaml.Node] | No
     return None
 
 
+def _below(node: yaml.Node, step: int | str) -> yaml.Node | None:
+    child = _child(node, step)
+    return child[1] if child else None
+
+
 @dataclass(frozen=True)
 class Declared:
     """A rotation and where it was declared."""
@@ -70,18 +69,21 @@ class Declared:
     document: Document
 
 
-def load(paths: Sequence[Path]) -> list[RotationPolicy]:
-    """Read all rotations under `paths` (files, or folders of them). Raises PolicyError with every problem found."""
-    problems: list[str] = []
+def load(paths: Sequence[Path], owners: Owners | None = None) -> list[RotationPolicy]:
+    """Read all rotations under `paths` (files, or folders of them), and note in `owners` what they claim.
+
+    Raises PolicyError with every problem found.
+    """
+    wrong: list[str] = []
     declared: list[Declared] = []
     for file in _files(paths):
-        found, wrong = _read(file)
+        found, unread = _read(file)
         declared += found
-        problems += wrong
-    problems += [p for d in declared for p in _unsafe(d)]
-    problems += _duplicates(declared)
-    if problems:
-        raise PolicyError("\n".join(problems))
+        wrong += unread
+    wrong += [p for d in declared for p in _unsafe(d)]
+    wrong += _duplicates(declared, Owners() if owners is None else owners)
+    if wrong:
+        raise PolicyError("\n".join(wrong))
     return [d.policy for d in declared]
 
 
@@ -116,12 +118,12 @@ def _read(file: Path) -> tuple[list[Declared], list[str]]:
         ]
     if not nodes:
         return [], [f"{file}:1: the file is empty; expected at least one document of kind Rotation"]
-    declared, problems = [], []
+    declared, unread = [], []
     for node in nodes:
         found, wrong = _one(Document(file, node))
         declared += [found] if found else []
-        problems += wrong
-    return declared, problems
+        unread += wrong
+    return declared, unread
 
 
 _NULL = "tag:yaml.org,2002:null"
@@ -162,10 +164,7 @@ def _one(document: Document) -> tuple[Declared | None, list[str]]:
     try:
         return Declared(RotationPolicy.model_validate(data), document), []
     except ValidationError as error:
-        return None, [
-            document.at(_location(e["loc"], document), _sentence(e))
-            for e in error.errors(include_input=False)
-        ]
+        return None, [document.at(*problem) for problem in problems(error, document.node, _below)]
 
 
 def _unplain(
@@ -218,140 +217,17 @@ def _is_plain(node: yaml.ScalarNode) -> bool:
     return True
 
 
-def _location(location: Location, document: Document) -> Location:
-    """Drop the steps that pydantic adds for the members of a union and that stand nowhere in the file."""
-    node, kept = document.node, []
-    for step in location:
-        child = _child(node, step)
-        if child is not None:
-            node = child[1]
-            kept.append(step)
-        elif isinstance(step, int) or step[:1].islower():
-            kept.append(step)
-    return tuple(kept)
-
-
-_SENTENCES = {
-    "extra_forbidden": "unknown field; see `rotator schema` for what is known",
-    "missing": "required, but missing",
-    "model_type": "expected a mapping",
-    "dict_type": "expected a mapping",
-    "list_type": "expected a list",
-    "string_type": "expected a text; put a number or a word such as yes in quotes",
-    "int_type": "expected a whole number",
-    "bool_type": "expected true or false",
-    "invalid_key": "a key that is no text; put it in quotes",
-    "literal_error": "expected {expected}",
-    "greater_than_equal": "expected at least {ge}",
-    "less_than_equal": "expected at most {le}",
-    "multiple_of": "expected a multiple of {multiple_of}",
-    "too_short": "expected at least {min_length}",
-    "string_too_short": "expected at least {min_length} characters",
-    "string_too_long": "expected at most {max_length} characters",
-}
-
-
-def _sentence(error: Any) -> str:
-    context = error.get("ctx", {})
-    text = PATTERNS.get(context.get("pattern", "")) or _SENTENCES.get(error["type"], "").format(**context)
-    text = text or str(error["msg"]).removeprefix("Value error, ")
-    return text[0].lower() + text[1:]
-
-
-# --- what a schema cannot say ------------------------------------------------------------------------------------
-
-
 def _unsafe(declared: Declared) -> Iterator[str]:
-    yield from _windows(declared)
-    yield from _kinds(declared)
-    yield from _mappings(declared)
-
-
-def _windows(declared: Declared) -> Iterator[str]:
-    """Check the sums of design section 3, and write them out where they do not come out."""
-    policy, at = declared.policy, declared.document.at
-    spec, least = policy.spec, policy.least_lead
-    if spec.lead is not None and spec.lead < least.total:
-        yield at(("spec", "lead"), f"{format_duration(spec.lead)} is too short; expected at least {least}")
-    whole = policy.lead + policy.overlap.total
-    if spec.every <= whole:
-        yield at(
-            ("spec", "every"),
-            f"{format_duration(spec.every)} is too short; expected more than lead + overlap = "
-            f"{format_duration(policy.lead)} + {format_duration(policy.overlap.total)} = {format_duration(whole)}, "
-            f"where lead = {least} and overlap = {policy.overlap}",
+    for location, problem in unsafe(declared.policy):
+        yield declared.document.at(location, problem)
+    if declared.policy.spec.deletion_policy != "Retain":
+        yield declared.document.at(
+            ("spec", "deletionPolicy"), "nobody notices that a file is gone; expected Retain, or nothing"
         )
 
 
-def _kinds(declared: Declared) -> Iterator[str]:
-    policy, at = declared.policy, declared.document.at
-    shared = policy.spec.credential.shared_secret
-    for position, verifier in enumerate(policy.spec.verifiers):
-        where: Location = ("spec", "verifiers", position)
-        place = verifier.place
-        if shared and place.config_map:
-            yield at(
-                where, "a shared secret in a ConfigMap is readable by everybody; expected secret or vault"
-            )
-        if shared and verifier.jwks and not shared.algorithm:
-            yield at(where, "an opaque secret is no JWK; expected acceptedList")
-        if shared and shared.encoding == "raw" and place.has_lines:
-            yield at(
-                (*where, "acceptedList", "format"), "raw bytes are no lines; expected json, or base64 or hex"
-            )
-        if not shared and verifier.accepted_list:
-            yield at(where, "a signing key's verifiers read public keys; expected jwks")
-    if shared and shared.encoding == "raw" and any(h.vault for h in policy.spec.holders):
-        yield at(("spec", "holders"), "raw bytes do not fit in Vault's text fields; expected base64 or hex")
-    gates = policy.spec.gates
-    if any(g.jwks_probe for g in (*gates.before_activate, *gates.before_destroy)) and shared:
-        yield at(("spec", "gates"), "jwksProbe reads public keys; a shared secret has none")
-    if any(g.jwks_probe for g in gates.before_destroy):
-        yield at(
-            ("spec", "gates", "beforeDestroy"), "jwksProbe shows that a key is there; expected prometheus"
-        )
-
-
-def _mappings(declared: Declared) -> Iterator[str]:
-    policy, at = declared.policy, declared.document.at
-    known = policy.spec.credential.fields
-    for position, holder in enumerate(policy.spec.holders):
-        given = holder.secret.data if holder.secret else holder.vault.data if holder.vault else None
-        where = ("spec", "holders", position, holder.chosen, "data")
-        for theirs, ours in (given or {}).items():
-            if ours.removeprefix(PREVIOUS) not in known:
-                expected = ", ".join(known)
-                yield at(
-                    (*where, theirs), f"unknown field {ours}; expected one of {expected}, or {PREVIOUS}FIELD"
-                )
-            if holder.vault and theirs in STAMP_FIELDS:
-                yield at((*where, theirs), f"reserved; expected a name other than {', '.join(STAMP_FIELDS)}")
-        if given and all(o.startswith(PREVIOUS) for o in given.values()):
-            yield at(where, "only previous fields; expected at least one of the active version")
-
-
-def _duplicates(declared: Sequence[Declared]) -> Iterator[str]:
-    names: dict[str, Declared] = {}
-    owners: dict[str, str] = {}
+def _duplicates(declared: Sequence[Declared], owners: Owners) -> Iterator[str]:
     for one in declared:
-        policy = one.policy
-        if first := names.get(policy.ref):
-            before = f"{first.document.file}:{first.document.line(('metadata', 'name'))}"
-            yield one.document.at(("metadata", "name"), f"{policy.ref} is declared twice, first at {before}")
-            continue
-        names[policy.ref] = one
-        for location, label in _labels(policy):
-            if label in owners:
-                yield one.document.at(
-                    location, f"{label} is used already by {owners[label]}; expected one owner"
-                )
-            owners[label] = policy.ref
-
-
-def _labels(policy: RotationPolicy) -> Iterator[tuple[Location, str]]:
-    yield ("spec", "store"), store_label(policy)
-    for position, verifier in enumerate(policy.spec.verifiers):
-        yield ("spec", "verifiers", position), place_label(policy, verifier.place)
-    for position, holder in enumerate(policy.spec.holders):
-        for label in holder_labels(policy, holder):
-            yield ("spec", "holders", position), label
+        for location, problem in owners.conflicts(one.policy):
+            yield one.document.at(location, problem)
+        owners.add(one.policy, f"{one.document.file}:{one.document.line(('metadata', 'name'))}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,10 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 
-from rotator.core.timing import (
-    format_duration,
-    parse_duration,
-)
+from rotator.core.timing import LONGEST, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -41,6 +39,52 @@ PATTERNS = {
     URL: "expected a URL that starts with https:// or http://",
 }
 """What each pattern asks for, in words."""
+LONGEST_DURATION_TEXT = 32
+"""Characters of a duration; `36500d23h59m59s999ms` has 20. A bound lets the API server say what a check costs."""
+
+CEL = "x-kubernetes-validations"
+CONDITIONAL = "x-rotator-conditional"
+"""Keywords of our own JSON schema that only the custom resource's schema is made from (`rotator.crd`)."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a validator beside it checks, once more in CEL: the API server refuses it at `kubectl apply`.
+
+    A rule never refuses what the validator accepts. It stands in a class's `rules`, or annotates a type.
+    """
+
+    expression: str
+    """In CEL; `self` is the value. True where all is well."""
+    message: str
+    field: str = ""
+    """The field that the message is about, as `.every`; default: the value itself."""
+    written_out: str = ""
+    """A message with the figures in it, in CEL; `message` stands in where it cannot be computed."""
+
+    def as_schema(self) -> dict[str, str]:
+        """Return it the way a CustomResourceDefinition holds it."""
+        whole = {
+            "rule": self.expression,
+            "message": self.message,
+            "fieldPath": self.field,
+            "messageExpression": self.written_out,
+        }
+        return {name: text for name, text in whole.items() if text}
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        """Add it to the schema of the type that it annotates."""
+        schema = handler(core)
+        return {**schema, CEL: [*schema.get(CEL, ()), self.as_schema()]}
+
+
+def seconds(duration: str) -> str:
+    """Return the CEL text that reads the duration in the expression `duration`, as `parse_duration` does."""
+    units = "{'d': 86400.0, 'h': 3600.0, 'm': 60.0, 's': 1.0, 'ms': 0.001}"
+    part = f"double(p.find('[0-9.]+')) * {units}[p.find('[a-z]+')]"
+    return f"{duration}.findAll('[0-9.]+[a-z]+').map(p, {part}).sum()"
 
 
 def _duration(value: object) -> object:
@@ -48,14 +92,28 @@ def _duration(value: object) -> object:
         return value
     if not isinstance(value, str):
         raise ValueError("expected a duration such as 30d, 15m or 90s")  # noqa: TRY004 - pydantic wants this one
-    return parse_duration(value)
+    duration = parse_duration(value)
+    if len(value) > LONGEST_DURATION_TEXT:
+        raise ValueError(f"too long: expected at most {LONGEST_DURATION_TEXT} characters")
+    return duration
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     PlainSerializer(format_duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30d", "15m", "90s"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": DURATION_PATTERN,
+            "maxLength": LONGEST_DURATION_TEXT,
+            "examples": ["30d", "15m", "90s"],
+        }
+    ),
+    Rule(
+        f"{seconds('self')} <= {LONGEST.total_seconds() + 0.01}",
+        f"too long: expected at most {format_duration(LONGEST)}",
+    ),
 ]
 
 
@@ -65,10 +123,14 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
-Positive = Annotated[Duration, AfterValidator(_positive)]
+Positive = Annotated[
+    Duration, AfterValidator(_positive), Rule("self.matches('[1-9]')", "expected more than 0s")
+]
 Name = Annotated[str, Field(pattern=DNS_SUBDOMAIN, max_length=253)]
 Namespace = Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
 DataKey = Annotated[str, Field(pattern=DATA_KEY, max_length=253)]
+Source = Annotated[str, Field(max_length=64)]
+"""The name of one of our fields, perhaps with `previous.` before it."""
 
 
 class Model(BaseModel):
@@ -82,6 +144,29 @@ class Model(BaseModel):
         validate_default=True,
         hide_input_in_errors=True,
     )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What the class's own validators check, for the API server."""
+    conditional: ClassVar[tuple[str, ...]] = ()
+    """Fields whose default must not be written down for whoever left them out: beside some values they are refused."""
+
+    @classmethod
+    def all_rules(cls) -> list[Rule]:
+        """Return the rules of the class and of those it is made from."""
+        return [rule for base in reversed(cls.__mro__) for rule in vars(base).get("rules", ())]
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        """Hand on what the custom resource's schema needs; `rotator.policy.json_schema` leaves it out."""
+        schema = handler(core)
+        own = handler.resolve_ref_schema(schema)
+        if rules := cls.all_rules():
+            own[CEL] = [rule.as_schema() for rule in rules]
+        if cls.conditional:
+            own[CONDITIONAL] = [to_camel(name) for name in cls.conditional]
+        return schema
 
 
 class OneOf(Model):
@@ -102,12 +187,25 @@ class OneOf(Model):
         cls, core: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
         """Say in the schema too that exactly one is set."""
-        schema = handler(core)
+        schema = super().__get_pydantic_json_schema__(core, handler)
         names = [to_camel(n) for n in cls.choices()]
         handler.resolve_ref_schema(schema)["oneOf"] = [
             {"required": [n], "properties": {n: {"not": {"type": "null"}}}} for n in names
         ]
         return schema
+
+    @classmethod
+    def all_rules(cls) -> list[Rule]:
+        """Return the rules, and first of all that exactly one is set."""
+        names = [to_camel(n) for n in cls.choices()]
+        given = ", ".join(f"has(self.{n})" for n in names)
+        one = Rule(f"[{given}].filter(x, x).size() == 1", cls.expectation())
+        return [one, *super().all_rules()]
+
+    @classmethod
+    def expectation(cls) -> str:
+        """Return the sentence for whoever set none, or several."""
+        return f"expected exactly one of {', '.join(to_camel(n) for n in cls.choices())}"
 
     @property
     def chosen(self) -> str:
@@ -118,6 +216,5 @@ class OneOf(Model):
     def _exactly_one(self) -> Self:
         given = [n for n in self.choices() if getattr(self, n) is not None]
         if len(given) != 1:
-            names = ", ".join(to_camel(n) for n in self.choices())
-            raise ValueError(f"expected exactly one of {names}")
+            raise ValueError(self.expectation())
         return self

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from rotator import kinds
 from rotator.clients.clock import RunClock
-from rotator.clients.meter import Meter
+from rotator.clients.meter import Meter, Span, no_span
 from rotator.clients.retry import Retry
 from rotator.core.machine import Policy
 from rotator.core.timing import Windows
-from rotator.engine.delivery import Delivery
+from rotator.engine.delivery import Delivery, Render
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Shown
 from rotator.engine.lease import Leases
 from rotator.engine.rollout import Rollout, Which
@@ -28,7 +28,7 @@ from rotator.policy import AcceptedListPlace, JwksPlace, Place, Restart, Rotatio
 from rotator.policy import Gate as GatePolicy
 from rotator.policy import Holder as HolderPolicy
 from rotator.policy import Verifier as VerifierPolicy
-from rotator.ports import Credential, Deadline, Gate, Rendered, Store, Target, Want
+from rotator.ports import Credential, Deadline, Gate, Store, Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
 from rotator.verifiers.accepted_list import AcceptedList
@@ -60,6 +60,7 @@ class World:
     timeout: float = 10.0
     """The longest time a request may take, in seconds."""
     identity: str = ""
+    span: Span = no_span
     meter: Meter = field(init=False)
     retry: Retry = field(init=False)
     _kubernetes: Kubernetes | None = None
@@ -68,7 +69,7 @@ class World:
     def __post_init__(self) -> None:
         """Give the run its name, its meter and its retries."""
         self.identity = self.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self.meter = Meter(self.clock)
+        self.meter = Meter(self.clock, self.span)
         self.retry = Retry(self.clock, self.deadline)
 
     @property
@@ -105,7 +106,12 @@ def ends_after(clock: RunClock, length: timedelta) -> Deadline:
 
 
 def world(
-    *, context: str | None = None, deadline: timedelta, timeout: float = 10.0, concurrency: int = CONCURRENCY
+    *,
+    context: str | None = None,
+    deadline: timedelta,
+    timeout: float = 10.0,
+    concurrency: int = CONCURRENCY,
+    span: Span = no_span,
 ) -> World:
     """Return the world as the environment describes it."""
     clock = RunClock()
@@ -127,6 +133,7 @@ def world(
         connect_kubernetes=kubernetes,
         connect_vault=vault,
         timeout=timeout,
+        span=span,
     )
 
 
@@ -152,6 +159,7 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
         look_every=look_every,
         tell_last=tell_last,
         finished=finished,
+        span=w.span,
     )
 
 
@@ -230,7 +238,7 @@ def _verifier(w: World, policy: RotationPolicy, credential: Credential, declared
     )
 
 
-def _render(credential: Credential, place: JwksPlace | AcceptedListPlace) -> Callable[[Want], Rendered]:
+def _render(credential: Credential, place: JwksPlace | AcceptedListPlace) -> Render:
     if isinstance(place, AcceptedListPlace):
         return AcceptedList(credential, place.key, lines=place.format == "lines")
     return Jwks(credential, place.key)

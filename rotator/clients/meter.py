@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol
@@ -15,6 +17,20 @@ DATE_RESOLUTION = timedelta(seconds=1)
 """The `Date` header (RFC 9110, section 6.6.1) names whole seconds."""
 REFERENCE = "kubernetes"
 """The system whose time all runs share."""
+
+
+class Span(Protocol):
+    """Traces some work: opened with a name and texts about it, closed when it is done."""
+
+    def __call__(self, name: str, about: Mapping[str, str], /) -> AbstractContextManager[object]:
+        """Begin it."""
+        ...
+
+
+def no_span(name: str, about: Mapping[str, str], /) -> AbstractContextManager[object]:
+    """Trace nothing."""
+    del name, about
+    return nullcontext()
 
 
 class CorrectableClock(Protocol):
@@ -32,7 +48,8 @@ class CorrectableClock(Protocol):
 class Meter:
     """Counts requests by system, method and status code, and keeps how far our clock was off at first sight."""
 
-    def __init__(self, clock: CorrectableClock) -> None:
+    def __init__(self, clock: CorrectableClock, span: Span = no_span) -> None:
+        self.span = span
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self._clock = clock
         self._corrected = timedelta()
@@ -63,6 +80,12 @@ class Meter:
             elif system not in self._off:
                 self._off[system] = self._corrected = error
                 self._clock.correct(error)
+
+    @property
+    def skew(self) -> Mapping[str, timedelta]:
+        """How far each system's clock is ahead of ours, as far as is certain."""
+        with self._lock:
+            return dict(self._off)
 
     def check_skew(self, allowance: timedelta) -> None:
         """Raise ClockSkewed if our clock certainly differs from a server's by more than `allowance`."""

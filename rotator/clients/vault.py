@@ -126,6 +126,11 @@ class Vault:
             self.destroy(mount, path, older)
         return not older or act
 
+    def remove(self, mount: str, path: str) -> None:
+        """Delete a document with all its versions and its metadata; one that is gone is no error."""
+        with contextlib.suppress(_Absent):
+            self._call("DELETE", f"{mount}/metadata/{path}", read=True)
+
     def close(self) -> None:
         """Revoke the token that we logged in for; one that was given to us is left alone."""
         if self._token_is_ours and self._client.token:
@@ -177,7 +182,8 @@ class Vault:
         what = f"{SYSTEM}: {method} {path}"
         sent = self._retry.clock.now()
         try:
-            answer = self._client.adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
+            with self._meter.span(SYSTEM, {"request": what}):
+                answer = self._client.adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             self._meter.count(SYSTEM, method, 0)
             raise _no_answer(what, error) from None

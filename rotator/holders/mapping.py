@@ -19,6 +19,11 @@ class Mapped:
     data: Mapping[str, str]
     """Their name -> our field."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of the target that are ours."""
+        return tuple(self.data)
+
     def __call__(self, want: Want) -> Rendered:
         """Return the fields; those of a previous version that does not exist are to be removed."""
         active, *previous = want.copies

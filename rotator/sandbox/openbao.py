@@ -12,6 +12,7 @@ import requests
 
 from rotator.sandbox.certificates import issue
 from rotator.sandbox.processes import ServerProcess, free_port
+from rotator.vault_access import OWN_TOKEN, document, hcl
 
 CONFIG = """
 ui = false
@@ -35,17 +36,19 @@ storage "raft" {{
 }}
 """
 
-POLICY = """
-# The ring under the rotator's own mount, readable by nobody else.
-path "{store}/data/*"     {{ capabilities = ["create", "read", "update"] }}
-path "{store}/metadata/*" {{ capabilities = ["create", "read", "update"] }}
-path "{store}/destroy/*"  {{ capabilities = ["update"] }}
-# What is delivered to consumers.
-path "{consumers}/data/*"     {{ capabilities = ["create", "read", "update"] }}
-path "{consumers}/metadata/*" {{ capabilities = ["create", "read", "update"] }}
-path "{consumers}/destroy/*"  {{ capabilities = ["update"] }}
-"""
-"""What the rotator is allowed to do, and no more; login, renewal and revoke-self are in Vault's default policy."""
+
+def wide_policy(store: str = "rotator", consumers: str = "secret") -> str:
+    """Return what runs need whose paths are not known up front: rendered as for known ones, with `*` for the path.
+
+    tests/test_vault_access.py runs whole lives with exactly what `rotator vault policy` renders.
+    """
+    rings, delivered = document(store, "*", "all rings"), document(consumers, "*", "all that is delivered")
+    return hcl((*rings, *delivered, *OWN_TOKEN))
+
+
+_BRACES = {ord("{"): "{{", ord("}"): "}}", ord("<"): "{", ord(">"): "}"}
+POLICY = wide_policy("<store>", "<consumers>").translate(_BRACES)
+"""The same, to be filled in by `format`."""
 
 
 def find_bao() -> str | None:
@@ -127,14 +130,13 @@ class OpenBao:
         """Close our connections, as before a fork; the next call opens new ones."""
         self._session.close()
 
-    def app_role(self, name: str = "rotator") -> tuple[str, str]:
-        """Return role id and secret id of a role that has exactly POLICY."""
-        self.call(
-            "PUT", "sys/policies/acl/rotator", {"policy": POLICY.format(store="rotator", consumers="secret")}
-        )
+    def app_role(self, name: str = "rotator", *, policy: str = "") -> tuple[str, str]:
+        """Return role id and secret id of a role that has exactly `policy` (HCL; default: `wide_policy`)."""
+        self.call("PUT", f"sys/policies/acl/{name}", {"policy": policy or wide_policy()})
         if "approle/" not in self.call("GET", "sys/auth")["data"]:
             self.call("POST", "sys/auth/approle", {"type": "approle"})
-        self.call("POST", f"auth/approle/role/{name}", {"token_policies": "rotator", "token_ttl": "10m"})
+        exactly = {"token_policies": name, "token_no_default_policy": True, "token_ttl": "10m"}
+        self.call("POST", f"auth/approle/role/{name}", exactly)
         role_id = self.call("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"]
         secret_id = self.call("POST", f"auth/approle/role/{name}/secret-id")["data"]["secret_id"]
         return role_id, secret_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,6 +60,11 @@ class KubernetesStore:
         """Kubernetes keeps no readable history of an object."""
         del act
         return True
+
+    def remove(self, entry: Entry) -> None:
+        """Delete the Secret as it was loaded."""
+        with contextlib.suppress(NotFound):
+            self.api.delete(SECRET, self.namespace, self.name, entry.fence)
 
     def _create(self, document: dict[str, Any]) -> dict[str, Any]:
         try:

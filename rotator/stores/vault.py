@@ -46,3 +46,8 @@ class VaultStore:
     def erase_history(self, *, act: bool) -> bool:
         """Destroy older versions of the document, where a mount keeps more than we asked for."""
         return self.vault.erase_older(self.mount, self.path, act=act)
+
+    def remove(self, entry: Entry) -> None:
+        """Delete the document with its metadata and history. Vault has no fence for that: the lease is held."""
+        del entry
+        self.vault.remove(self.mount, self.path)

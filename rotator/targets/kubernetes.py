@@ -71,6 +71,24 @@ class KubernetesObject:
         del act
         return True
 
+    def remove(self, names: Sequence[str], seen: Seen) -> None:
+        """Delete the object as it was seen; where others keep fields in it, remove only ours."""
+        try:
+            document = self.api.get(self.kind, self.namespace, self.name)
+            if document["metadata"]["resourceVersion"] != seen.fence:
+                raise Conflict(self.label, "it changed in between")
+            if (document.get("data") or {}).keys() <= set(names):
+                return self.api.delete(self.kind, self.namespace, self.name, seen.fence)
+            metadata = {
+                "resourceVersion": seen.fence,
+                "labels": {MANAGED_BY: None},
+                "annotations": {_annotation(name): None for name in STAMP_FIELDS},
+            }
+            changes = {"metadata": metadata, "data": dict.fromkeys(names)}
+            self.api.patch(self.kind, self.namespace, self.name, changes)
+        except NotFound:
+            return None
+
     def _seen(self, document: Mapping[str, Any], names: Sequence[str]) -> Seen:
         metadata = document["metadata"]
         data = document.get("data") or {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rotator.clients.vault import KvDocument, Vault
 from rotator.core.sensitive import Sensitive
+from rotator.errors import Conflict
 from rotator.ports import Seen, Stamp
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
 
@@ -62,6 +63,19 @@ class VaultPath:
     def erase_history(self, *, act: bool) -> bool:
         """Destroy what the path's history still holds; a destroyed version cannot be undeleted."""
         return self.vault.erase_older(self.mount, self.path, act=act)
+
+    def remove(self, names: Sequence[str], seen: Seen) -> None:
+        """Delete the document with its history; where others keep fields in it, leave those in a new version."""
+        self._document = self.vault.read(self.mount, self.path)
+        if self._document is None or str(self._document.version) != seen.fence:
+            raise Conflict(self.label, "it changed in between")
+        ours = {*names, *STAMP_FIELDS}
+        others = {n: v for n, v in self._document.raw.items() if n not in ours}
+        if not others:
+            self.vault.remove(self.mount, self.path)
+            return
+        self.vault.write(self.mount, self.path, {}, cas=int(seen.fence), beside=others)
+        self.vault.erase_older(self.mount, self.path, act=True)
 
 
 def _seen(document: KvDocument, names: Sequence[str]) -> Seen:

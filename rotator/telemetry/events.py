@@ -1,7 +1,8 @@
 """Kubernetes Events: what happened to a rotation, where `kubectl describe` and `kubectl events` show it.
 
 They are written for news only: steps that were recorded, a rotation that froze, one that goes on again. Their names
-derive from what they say, so a repeated run writes nothing twice. API: events.k8s.io/v1, recommended since 1.19.
+derive from what they say, so a repeated run writes nothing twice.
+API: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
 
 from __future__ import annotations
@@ -11,16 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rotator.core.codec import instant
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Conflict
-from rotator.kinds import EVENT, LEASE, ROTATION, Kind, lease_name
+from rotator.kinds import EVENT, LEASE, ROTATION, ROTATOR, Kind, lease_name
 from rotator.ports import Clock
 
 Json = dict[str, Any]
-LONGEST_NOTE = 1024
-"""Characters of a note (https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/)."""
-LONGEST_IDENTITY = 128
+LONGEST = 1024
+"""Characters of a message."""
 BAD = {Result.FROZEN, Result.REFUSED}
 TOLD = {*BAD, Result.WAITING}
 
@@ -55,16 +54,17 @@ class Events:
     def _event(self, outcome: Outcome, reason: str, note: str) -> Json:
         namespace, _, name = outcome.rotation.partition("/")
         digest = hashlib.sha256(f"{outcome.rotation} {outcome.summary.revision} {reason} {note}".encode())
+        now = f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ}"
         return {
             "metadata": {"name": f"{name}.{digest.hexdigest()[:16]}", "namespace": namespace},
-            "eventTime": instant(self.clock.now()),
+            "involvedObject": self._regarding(outcome.rotation, namespace, name),
             "type": "Warning" if outcome.result in BAD and reason == str(outcome.result) else "Normal",
             "reason": reason,
-            "action": "Rotate",
-            "note": note[:LONGEST_NOTE],
-            "regarding": self._regarding(outcome.rotation, namespace, name),
-            "reportingController": "rotator.dev/rotator",
-            "reportingInstance": self.identity[:LONGEST_IDENTITY],
+            "message": note[:LONGEST],
+            "source": {"component": ROTATOR, "host": self.identity},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
         }
 
     def _regarding(self, rotation: str, namespace: str, name: str) -> Json:

@@ -43,8 +43,6 @@ class StatusBoard:
     api: StatusApi
     resources: Mapping[str, Json]
     """The custom resources as they were read, by `namespace/name`."""
-    types: Mapping[str, str]
-    """The credential kinds, by `namespace/name`."""
     clock: Clock
 
     def tell(self, outcome: Outcome) -> None:
@@ -62,7 +60,7 @@ class StatusBoard:
             live = resource.get("status") or {}
             if _is_ahead(live, outcome, generation):
                 return
-            status = wanted(outcome, self.types.get(outcome.rotation, ""), generation, live, self.clock.now())
+            status = wanted(outcome, generation, live, self.clock.now())
             if all(live.get(k) == v for k, v in status.items()):
                 return
             changes = {
@@ -87,11 +85,11 @@ def _is_ahead(live: Json, outcome: Outcome, generation: int) -> bool:
     )
 
 
-def wanted(outcome: Outcome, kind: str, generation: int, live: Mapping[str, Any], now: datetime) -> Json:
+def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: datetime) -> Json:
     """Return the status that says what `outcome` says; None for what is to be removed, nothing for what is unknown."""
     summary, result = outcome.summary, outcome.last_result
     known = {
-        "type": kind or None,
+        "type": outcome.kind or None,
         "phase": summary.phase or None,
         "active": summary.active or None,
         "activeSince": instant(summary.active_since) if summary.active_since else None,

@@ -17,6 +17,11 @@ class AcceptedList:
     key: str
     lines: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of the target that are ours."""
+        return (self.key,)
+
     def __call__(self, want: Want) -> Rendered:
         """Return the document, oldest version first."""
         if self.lines:

@@ -19,6 +19,11 @@ class Jwks:
     credential: Credential
     key: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of the target that are ours."""
+        return (self.key,)
+
     def __call__(self, want: Want) -> Rendered:
         """Return the document."""
         keys = [self.credential.accepted(c.id, c.material) for c in want.copies]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from kubernetes import client
 from kubernetes.config import incluster_config
 
-from rotator import wiring
+from rotator import permissions, wiring
 from rotator.clients import kubernetes
 from rotator.clients.clock import RunClock
 from rotator.clients.kubernetes import Kubernetes
@@ -123,7 +124,7 @@ def test_refusals_are_translated_and_name_the_request_alone(api: Served, namespa
     stale = {"metadata": {"resourceVersion": made["metadata"]["resourceVersion"]}, "data": {"key": ENCODED}}
     path = f"/api/v1/namespaces/{namespace}/secrets"
     table: list[tuple[type[ClientError], int, str, Any]] = [
-        (Conflict, 409, f"POST {path}", lambda: writer.create(SECRET, namespace, secret("key"))),
+        (Conflict, 409, f"CREATE {path}/key", lambda: writer.create(SECRET, namespace, secret("key"))),
         (Conflict, 409, f"PATCH {path}/key", lambda: writer.patch(SECRET, namespace, "key", stale)),
         (NotFound, 404, f"GET {path}/none", lambda: writer.get(SECRET, namespace, "none")),
         (NotFound, 404, f"GET {path}/none", lambda: writer.metadata(SECRET, namespace, "none")),
@@ -131,14 +132,8 @@ def test_refusals_are_translated_and_name_the_request_alone(api: Served, namespa
         (Forbidden, 401, f"GET {path}/key", lambda: nobody.get(SECRET, namespace, "key")),
         (Forbidden, 403, f"GET {path}/key", lambda: stranger.get(SECRET, namespace, "key")),
         (Forbidden, 403, f"GET {path}", lambda: list(stranger.list(SECRET, namespace))),
-        (Forbidden, 403, f"POST {path}", lambda: stranger.create(SECRET, namespace, secret("mine"))),
-        (Rejected, 422, f"POST {path}", lambda: writer.create(SECRET, namespace, secret("No Name"))),
-        (
-            Rejected,
-            400,
-            f"POST {path}",
-            lambda: writer.create(SECRET, namespace, {**secret("x"), "data": {"k": VALUE}}),
-        ),
+        (Forbidden, 403, f"CREATE {path}/mine", lambda: stranger.create(SECRET, namespace, secret("mine"))),
+        (Rejected, 422, f"CREATE {path}/NoName", lambda: writer.create(SECRET, namespace, secret("NoName"))),
     ]
     for expected, code, what, ask in table:
         with pytest.raises(ClientError) as caught:
@@ -191,7 +186,7 @@ def test_what_the_server_did_not_take_is_asked_again_after_the_time_it_names(
     """Reads and writes alike: nothing has happened yet."""
     troubled.says((status, {"Retry-After": "7"}, b"{}"), OK)
     assert asker.create(SECRET, "payments", secret("key"))["metadata"]["name"] == "key"
-    assert troubled.asked == {"POST": 2}
+    assert troubled.asked == {"PATCH": 2}
     assert timeline.now - START >= timedelta(seconds=7)
 
 
@@ -201,10 +196,10 @@ def test_what_the_server_never_takes_is_unavailable(
 ) -> None:
     """It is given up after a few times, with the status and the time that was asked for."""
     troubled.says((status, {"Retry-After": "2"}, b'{"reason": "TooManyRequests"}'))
-    with pytest.raises(Unavailable, match=rf"/secrets: HTTP {status} TooManyRequests") as caught:
+    with pytest.raises(Unavailable, match=rf"/secrets/key: HTTP {status} TooManyRequests") as caught:
         asker.create(SECRET, "payments", secret("key"))
     assert (caught.value.code, caught.value.retry_after) == (status, 2)
-    assert troubled.asked == {"POST": 5}
+    assert troubled.asked == {"PATCH": 5}
 
 
 @pytest.mark.parametrize(
@@ -295,50 +290,6 @@ def _reader(api: client.ApiClient, timeline: Timeline | None = None) -> Kubernet
 
 # --- least privilege ---------------------------------------------------------------------------------------------
 
-Rule = dict[str, Any]
-LEASES = "coordination.k8s.io"
-
-
-def rules(name: str) -> dict[str, Rule]:
-    """Return what a rotation without workloads needs in its namespace, and nothing cluster-wide."""
-    names = [name, f"rotation-{name}"]
-    return {
-        "list leases": {"apiGroups": [LEASES], "resources": ["leases"], "verbs": ["list"]},
-        "create leases": {"apiGroups": [LEASES], "resources": ["leases"], "verbs": ["create"]},
-        "patch leases": {
-            "apiGroups": [LEASES],
-            "resources": ["leases"],
-            "verbs": ["get", "patch"],
-            "resourceNames": [f"rotation-{name}"],
-        },
-        "create configmaps": {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
-        "get configmaps": {
-            "apiGroups": [""],
-            "resources": ["configmaps"],
-            "verbs": ["get"],
-            "resourceNames": [f"{name}-accepted"],
-        },
-        "patch configmaps": {
-            "apiGroups": [""],
-            "resources": ["configmaps"],
-            "verbs": ["patch"],
-            "resourceNames": [f"{name}-accepted"],
-        },
-        "create secrets": {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-        "get secrets": {
-            "apiGroups": [""],
-            "resources": ["secrets"],
-            "verbs": ["get"],
-            "resourceNames": names,
-        },
-        "patch secrets": {
-            "apiGroups": [""],
-            "resources": ["secrets"],
-            "verbs": ["patch"],
-            "resourceNames": names,
-        },
-    }
-
 
 def declaration(namespace: str) -> RotationPolicy:
     """Return a rotation that needs no Vault."""
@@ -355,14 +306,22 @@ def declaration(namespace: str) -> RotationPolicy:
     return RotationPolicy.model_validate(whole)
 
 
+EXTENT = permissions.Extent(events=False)
+
+
+def _without(rule: permissions.Rule, missing: Sequence[str]) -> permissions.Rule:
+    """Return a rule without the verbs that are missing for its resource, as `patch secrets`."""
+    return replace(rule, verbs=tuple(v for v in rule.verbs if f"{v} {rule.resource}" not in missing))
+
+
 class Jobs:
     """Runs of one rotation with a service account's token."""
 
     def __init__(self, api: Served, namespace: str, timeline: Timeline | None, *without: str) -> None:
         self._api, self._namespace, self._timeline = api, namespace, timeline
         self._policy = declaration(namespace)
-        allowed = [rule for name, rule in rules("key").items() if name not in without]
-        self._account = api.account(namespace, *allowed)
+        allowed = [_without(rule, without) for rule in permissions.rules([self._policy], EXTENT)[namespace]]
+        self._account = api.account(namespace, *(rule.to_json() for rule in allowed if rule.verbs))
 
     def run(self) -> Outcome:
         """Do one run, with a token as fresh as a kubelet would have it."""
@@ -426,13 +385,13 @@ def test_the_same_role_is_enough_on_a_real_api_server(kube_apiserver: Served) ->
 
 CORE = "/api/v1/namespaces/{namespace}"
 FORBIDDEN = {
-    "create leases": "POST /apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
-    "patch leases": "PATCH /apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/rotation-key",
-    "create configmaps": f"POST {CORE}/configmaps",
-    "patch configmaps": f"PATCH {CORE}/configmaps/key-accepted",
-    "create secrets": f"POST {CORE}/secrets",
+    "create leases": "CREATE /apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/rotation-key",
+    "patch leases": "CREATE /apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/rotation-key",
+    "create configmaps": f"CREATE {CORE}/configmaps/key-accepted",
+    "patch configmaps": f"CREATE {CORE}/configmaps/key-accepted",
+    "create secrets": f"CREATE {CORE}/secrets/rotation-key",
     "get secrets": f"GET {CORE}/secrets/rotation-key",
-    "patch secrets": f"PATCH {CORE}/secrets/rotation-key",
+    "patch secrets": f"CREATE {CORE}/secrets/rotation-key",
 }
 
 

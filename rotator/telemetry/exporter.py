@@ -1,0 +1,71 @@
+"""Metrics for a scrape: where all rotations stand by what the last runs left on their Leases. Reads nothing else.
+
+It notices what no job can tell: that none has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from rotator.declared import Declared
+from rotator.engine.lease import Leases
+from rotator.errors import SettingsError
+from rotator.job import Job, Systems
+from rotator.policy import RotationPolicy
+from rotator.telemetry import metrics_out, metrics_server
+from rotator.telemetry.figures import RotationFigures
+from rotator.telemetry.metrics import registry_of
+from rotator.telemetry.sources import of_lease
+
+PORT = 9464
+SCRAPE = timedelta(seconds=10)
+"""So long one look at all leases may take."""
+
+
+class Exporter:
+    """Looks at the Leases in the namespaces of what is declared."""
+
+    def __init__(self, *, paths: Sequence[Path], namespaces: Sequence[str], context: str | None) -> None:
+        """Read the files once. Raises PolicyError."""
+        self._files = Declared(paths=paths).files()
+        self._namespaces = {*namespaces, *(p.metadata.namespace for p in self._files)}
+        self._systems = Systems(context=context, deadline=SCRAPE)
+
+    def collect(self) -> CollectorRegistry:
+        """Look once: one list a namespace. Raises RotatorError."""
+        job = Job(declared=Declared(), systems=self._systems, act=False)
+        world = job.connect()
+        try:
+            views = Leases(world.kubernetes, world.clock, "", self._systems.lease).list(self._namespaces)
+        finally:
+            world.close()
+        figures = [of_lease(rotation, view) for rotation, view in views.items()]
+        figures += [_unseen(policy) for policy in self._files if policy.ref not in views]
+        return registry_of(rotations=figures)
+
+
+def _unseen(policy: RotationPolicy) -> RotationFigures:
+    """Return what is known of a rotation at which no run has looked yet."""
+    return RotationFigures(
+        namespace=policy.metadata.namespace,
+        name=policy.metadata.name,
+        type=policy.kind_name,
+        period=policy.spec.every,
+    )
+
+
+def text(exporter: Exporter) -> str:
+    """Return the metrics once, as OpenMetrics text."""
+    return metrics_out.text(exporter.collect())
+
+
+def serve(exporter: Exporter, listen: str) -> None:
+    """Serve them at `ADDRESS:PORT` until the process is told to end. Raises SettingsError."""
+    address, colon, port = listen.rpartition(":")
+    if not (colon and port.isdecimal()):
+        raise SettingsError(f"--listen {listen}: expected ADDRESS:PORT, as 0.0.0.0:{PORT}")
+    metrics_server.serve(address.strip("[]"), int(port), exporter.collect)

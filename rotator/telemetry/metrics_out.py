@@ -1,0 +1,162 @@
+"""Where metrics go from a job that ends: a Pushgateway, a text file, or standard output."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import math
+import ssl
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
+
+from prometheus_client import CollectorRegistry, pushadd_to_gateway, write_to_textfile
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from rotator.errors import ClientError, SettingsError
+
+FORM = "expected http://HOST:PORT or https://HOST:PORT, a path after it if need be"
+
+
+def push(  # noqa: PLR0913 - where to, as what, and what
+    url: str,
+    job: str,
+    grouping: Mapping[str, str],
+    registry: CollectorRegistry,
+    timeout: float,
+    *,
+    ca_file: str | None = None,
+) -> None:
+    """Add `registry` to the group `job` and `grouping` of the Pushgateway at `url`, within `timeout` seconds.
+
+    A name that is pushed replaces all series of that name in the group; others stay as they were. A name that is
+    in the registry without a sample is pushed as not-a-number, or the gateway would show its last value for ever.
+    TLS is verified, by `ca_file` or the system's authorities. `url` may hold `user:password@`, which no message
+    shows. Raises SettingsError for a URL or file that cannot be used, ClientError where the gateway did not take it.
+    API: https://github.com/prometheus/pushgateway#put-method
+    """
+    gateway = _Gateway.at(url)
+    context = _context(ca_file)
+
+    def handler(
+        url: str, method: str, timeout: float | None, headers: Sequence[tuple[str, str]], data: bytes
+    ) -> Callable[[], None]:
+        sent = {**dict(headers), **gateway.authorization}
+        request = Request(url, data=data, headers=sent, method=method)  # noqa: S310 - http or https, checked
+        return lambda: gateway.send(request, context, timeout)
+
+    pushadd_to_gateway(
+        gateway.base,
+        job,
+        WithoutGaps(registry),
+        grouping_key=dict(grouping),
+        timeout=timeout,
+        handler=handler,
+        compression="gzip",
+    )
+
+
+def write_file(path: str, registry: CollectorRegistry) -> None:
+    """Write the text format to `path` in one rename, as the textfile collector of the node exporter wants it.
+
+    Raises SettingsError where it cannot be written; a file that was there stays whole.
+    """
+    try:
+        write_to_textfile(path, registry)
+    except OSError as error:
+        raise SettingsError(
+            f"the metrics file {path} cannot be written: {error.strerror or error}; "
+            "expected a path in a folder that this user may write to"
+        ) from None
+
+
+def text(registry: CollectorRegistry) -> str:
+    """Return `registry` as OpenMetrics text."""
+    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
+    return encode(registry).decode()
+
+
+class WithoutGaps(Collector):
+    """A registry in which no name is without a sample: not-a-number stands where there is none."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._registry.collect():
+            if not family.samples:
+                family.add_sample(family.name, {}, math.nan)
+            yield family
+
+
+@dataclass(frozen=True, slots=True)
+class _Gateway:
+    """Where to push, with what may be shown of it kept apart from what may not."""
+
+    base: str
+    """The URL without user and password."""
+    shown: str
+    authorization: Mapping[str, str]
+
+    @classmethod
+    def at(cls, url: str) -> _Gateway:
+        """Take `url` apart. Raises SettingsError, which shows nothing of it."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+            raise SettingsError(f"the URL of the Pushgateway cannot be used: {FORM}")
+        place = f"[{host}]" if ":" in host else host
+        shown = f"{parts.scheme}://{place}{f':{port}' if port else ''}"
+        authorization = {}
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            authorization["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return cls(shown + parts.path, shown, authorization)
+
+    def send(self, request: Request, context: ssl.SSLContext, timeout: float | None) -> None:
+        """Send it, or raise ClientError with a sentence that holds neither the path nor an answer's text."""
+        opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context), _NoRedirect())
+        what = f"push of the metrics to {self.shown}"
+        try:
+            with opener.open(request, timeout=timeout):
+                return
+        except HTTPError as error:
+            error.close()
+            raise ClientError(what, f"HTTP {error.code}", code=error.code) from None
+        except URLError as error:
+            raise ClientError(what, _why(error.reason)) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise ClientError(what, _why(error)) from None
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirected POST would arrive as a GET without its data, and look like a success."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        """Follow none."""
+
+
+def _why(reason: object) -> str:
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {reason.verify_message}"
+    if isinstance(reason, TimeoutError):
+        return "no answer in time"
+    if isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror
+    return type(reason).__name__
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise SettingsError(
+            f"the CA file {ca_file} of the Pushgateway cannot be used: {error.strerror or error}; expected a PEM bundle"
+        ) from None

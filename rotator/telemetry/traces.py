@@ -1,0 +1,64 @@
+"""Traces by OpenTelemetry, where the extra `otel` is installed and an endpoint is named.
+
+The usual variables apply: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. Spans: one
+a run, one a rotation, one a request, named by system; a request says its method and path and nothing of its contents.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from rotator.errors import RotatorError, SettingsError
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+Span = Callable[[str, Mapping[str, str]], AbstractContextManager[object]]
+
+
+def span(environment: Mapping[str, str] = os.environ) -> Span | None:
+    """Return what traces the work of this process; None where no endpoint is named.
+
+    Raises SettingsError where one is, and the extra is not installed.
+    """
+    if not any(environment.get(name) for name in ENDPOINTS):
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - an extra
+            OTLPSpanExporter,
+        )
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415 - as above
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
+    except ImportError:
+        raise SettingsError(
+            f"{ENDPOINTS[0]} asks for traces, and OpenTelemetry is not installed. Expected: rotator[otel], or the "
+            "image built with REQUIREMENTS=requirements-otel.txt. Nothing was touched"
+        ) from None
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: "rotator"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    atexit.register(provider.shutdown)
+    return by(provider.get_tracer("rotator"))
+
+
+def by(tracer: Tracer) -> Span:
+    """Return what opens spans of `tracer`. An error of ours is told by its kind alone, whatever its text may hold."""
+    from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - an extra
+
+    @contextmanager
+    def traced(name: str, about: Mapping[str, str]) -> Iterator[None]:
+        with tracer.start_as_current_span(
+            name, attributes={f"rotator.{k}": v for k, v in about.items()}, record_exception=False
+        ) as opened:
+            try:
+                yield
+            except RotatorError as error:
+                opened.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
+
+    return traced
