@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator.cli_options import POLICIES, KindsType, paths_option
+from rotator.errors import SettingsError
 
 if TYPE_CHECKING:
     from rotator.kinds import Kind
@@ -165,13 +166,15 @@ def policy(  # noqa: PLR0913 - the options of the command line
 
     if not all(account.partition("/")):
         raise click.BadParameter(f"{account}: expected NAMESPACE/NAME", param_hint="--service-account")
+    if not audience and auth != "approle":
+        raise click.BadParameter("expected a name, as vault", param_hint="--audience")
     policies = _policies(paths, namespaces, context, trusted=trust_resources)
     if consumers:
         for document, grants in vault_access.consumers(policies).items():
             click.echo(f"# {document}\n{vault_access.hcl(grants)}")
         return
-    deleted = bool(namespaces) and any(p.spec.deletion_policy == "Delete" for p in policies)
-    found = vault_access.grants(policies, deletion=deleted)
+    if not (found := vault_access.grants(policies, deletion=bool(namespaces))):
+        raise SettingsError("none of the rotations uses Vault, so there is nothing to allow")
     if output == "commands":
         text = vault_access.commands(
             found,

@@ -2,7 +2,7 @@
 
 It refuses at `kubectl apply` what it can; what it lets pass (`workloads` of a wrong form, which has no one type; names and
 documents that two rotations claim) rotator refuses, and says so in the resource's status. It refuses nothing that is
-good in a file, but for an explicit null where a field can be left out.
+good in a file.
 
 API: apiextensions.k8s.io/v1, structural schemas; rules in CEL, whose estimated cost the bounds on lists and texts keep small.
 """

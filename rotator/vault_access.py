@@ -185,8 +185,7 @@ class _Setup:
         """Say what a run is told."""
         return (
             f"# ROTATOR_VAULT_AUTH={method}, ROTATOR_VAULT_ROLE={self.role}; in ROTATOR_VAULT_JWT_FILE a token of the "
-            f"service account {self.namespace}/{self.name}"
-            + (f" for the audience {self.audience}" * bool(self.audience))
+            f"service account {self.namespace}/{self.name} for the audience {self.audience}"
         )
 
 

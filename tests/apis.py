@@ -44,6 +44,8 @@ def kube_apiserver() -> Iterator[Served]:
     except BinariesNotFoundError as error:
         pytest.skip(f"NO KUBE-APISERVER: {error}")
     with ControlPlane(binaries) as plane:
-        served = Served(lambda token: official(plane.url, token, str(plane.ca_file)), plane.admin_token)
+        served = Served(
+            lambda token: official(plane.url, token, str(plane.ca_file)), plane.admin_token, plane.kubeconfig
+        )
         yield served
         served.close()

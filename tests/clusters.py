@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from kubernetes import client
@@ -24,8 +25,15 @@ _names = itertools.count()
 class Served:
     """A Kubernetes API: the product's client on it, and an administrator beside the product."""
 
-    def __init__(self, connect: Callable[[str], client.ApiClient], admin_token: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[str], client.ApiClient],
+        admin_token: str,
+        kubeconfig: Callable[[Path], Path] | None = None,
+    ) -> None:
         self._connect = connect
+        self.kubeconfig = kubeconfig
+        """Writes a kubeconfig of the administrator, where kubectl can reach the API."""
         self._opened: list[client.ApiClient] = []
         self.admin_token = admin_token
         self._admin = self.official(admin_token)

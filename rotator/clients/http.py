@@ -53,14 +53,15 @@ class Http:
     def _ask(self, url: str) -> Fetched:
         what = f"GET {url.partition('?')[0]}"
         try:
-            answer = self._pool.request(
-                "GET",
-                url,
-                headers={"Accept": "application/json"},
-                timeout=self._timeout,
-                preload_content=False,
-            )
-            body = answer.read(LARGEST + 1)
+            with self._meter.span(SYSTEM, {"request": what}):
+                answer = self._pool.request(
+                    "GET",
+                    url,
+                    headers={"Accept": "application/json"},
+                    timeout=self._timeout,
+                    preload_content=False,
+                )
+                body = answer.read(LARGEST + 1)
             if len(body) > LARGEST:
                 answer.close()  # the rest is still on its way: this connection is of no more use
             answer.release_conn()

@@ -170,14 +170,15 @@ class Kubernetes:
         sent_headers = {**headers, "Authorization": token} if token else dict(headers)
         sent_body = json.dumps(body) if headers.get("Content-Type") == APPLY_PATCH else body
         try:
-            answer = _send(self._api)(
-                method,
-                self._host + path,
-                headers=sent_headers,
-                body=sent_body,
-                _request_timeout=self._timeout,
-            )
-            status, text = answer.status, answer.read()
+            with self._meter.span(SYSTEM, {"request": what}):
+                answer = _send(self._api)(
+                    method,
+                    self._host + path,
+                    headers=sent_headers,
+                    body=sent_body,
+                    _request_timeout=self._timeout,
+                )
+                status, text = answer.status, answer.read()
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             self._meter.count(SYSTEM, method, 0)
             raise no_answer(what, _cause(error)) from None

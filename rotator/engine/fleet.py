@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -103,8 +104,9 @@ class Fleet:
         if len(rotations) <= 1 or self.concurrency <= 1:
             done: Iterable[Outcome] = map(work, rotations)
         else:
+            contexts = [copy_context() for _ in rotations]  # a trace goes on in the thread that does the work
             with ThreadPoolExecutor(min(self.concurrency, len(rotations))) as pool:
-                done = list(pool.map(work, rotations))
+                done = list(pool.map(lambda context, r: context.run(work, r), contexts, rotations))
         return zip((r.ref for r in rotations), done, strict=True)
 
     def _views(self, rotations: Sequence[Rotation]) -> dict[str, LeaseView]:

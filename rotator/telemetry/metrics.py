@@ -10,7 +10,7 @@ does not know is counted as `Unknown`, so that nobody makes series by writing on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry
@@ -23,9 +23,11 @@ from rotator.telemetry.figures import RotationFigures, RunFigures
 
 CAP = 1000
 """So many rotations have series of their own; the totals always tell of all."""
-RESULTS = ("Waiting", "Frozen", "Held", "Idle", "Refused")
+RESULTS = ("Waiting", "Frozen", "Held", "Idle", "Refused", "Deleted")
 """The values of `rotator.engine.outcome.Result`; a test holds the two equal."""
 UNKNOWN = "Unknown"
+_PHASES = tuple(str(phase) for phase in Phase)
+_STEPS = tuple(str(step) for step in Step)
 _LABELS = ("namespace", "rotation", "type")
 
 Value = float | None
@@ -95,18 +97,21 @@ def registry_of(
     """
     registry = CollectorRegistry(auto_describe=False)
     if rotations is not None:
-        registry.register(_Collector(lambda: _of_rotations(rotations, cap)))
+        registry.register(_Families(_of_rotations(rotations, cap)))
     if run is not None:
-        registry.register(_Collector(lambda: _of_run(run)))
+        registry.register(_Families(_of_run(run)))
     return registry
 
 
-class _Collector(Collector):
-    def __init__(self, families: Callable[[], Iterable[GaugeMetricFamily]]) -> None:
-        self._families = families
+class _Families(Collector):
+    """Families that are made at once, so that whoever reads them later cannot meet an error."""
+
+    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
+        self._families = tuple(families)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        return self._families()
+        """Return them."""
+        return self._families
 
 
 # --- rotations ---------------------------------------------------------------------------------------------------
@@ -125,7 +130,7 @@ def _of_rotations(rotations: Sequence[RotationFigures], cap: int) -> Iterator[Ga
         "rotator_rotations",
         "Rotations by type, phase and result of the last run.",
         ("type", "phase", "result"),
-        Counter((r.type, _known(r.phase, Phase), _known(r.result, RESULTS)) for r in rotations),
+        Counter((r.type, _known(r.phase, _PHASES), _known(r.result, RESULTS)) for r in rotations),
     )
     yield GaugeMetricFamily(
         "rotator_rotations_left_out",
@@ -146,8 +151,8 @@ def _phases(rotations: Iterable[RotationFigures]) -> GaugeMetricFamily:
         labels=(*_LABELS, "phase"),
     )
     for rotation in rotations:
-        for phase in Phase:
-            labels = (rotation.namespace, rotation.name, rotation.type, str(phase))
+        for phase in _PHASES:
+            labels = (rotation.namespace, rotation.name, rotation.type, phase)
             family.add_metric(labels, float(rotation.phase == phase))
     return family
 
@@ -178,7 +183,9 @@ def _of_run(run: RunFigures) -> Iterator[GaugeMetricFamily]:
         ("system", "method", "code"),
         {(system, method, str(code)): n for (system, method, code), n in run.requests.items()},
     )
-    yield _counted("rotator_run_steps", "Steps that the last run recorded.", ("step",), _all(run.steps, Step))
+    yield _counted(
+        "rotator_run_steps", "Steps that the last run recorded.", ("step",), _all(run.steps, _STEPS)
+    )
     yield _counted(
         "rotator_run_rotations",
         "Rotations by how the last run ended for them.",
@@ -195,8 +202,8 @@ def _of_run(run: RunFigures) -> Iterator[GaugeMetricFamily]:
 
 def _all(counts: Mapping[str, int], names: Iterable[str]) -> Mapping[tuple[str, ...], float]:
     """Return a count for every name, 0 where there is none; what no name fits is counted as unknown."""
-    every = Counter({str(name): 0 for name in names})
-    known = frozenset(every)
+    known = tuple(names)
+    every = Counter(dict.fromkeys(known, 0))
     for name, count in counts.items():
         every[_known(name, known)] += count
     return {(name,): count for name, count in every.items()}
@@ -214,7 +221,7 @@ def _counted(
     return family
 
 
-def _known(name: str, names: Iterable[str]) -> str:
+def _known(name: str, names: Collection[str]) -> str:
     return str(name) if name in names else UNKNOWN
 
 

@@ -87,10 +87,14 @@ class WithoutGaps(Collector):
         self._registry = registry
 
     def collect(self) -> Iterable[Metric]:
+        """Yield the families, those without a sample with one."""
         for family in self._registry.collect():
-            if not family.samples:
-                family.add_sample(family.name, {}, math.nan)
-            yield family
+            if family.samples:
+                yield family
+            else:
+                told = Metric(family.name, family.documentation, family.type)
+                told.add_sample(family.name, {}, math.nan)
+                yield told
 
 
 @dataclass(frozen=True, slots=True)

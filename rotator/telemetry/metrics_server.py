@@ -124,7 +124,7 @@ class _Http(ThreadingHTTPServer):
         )
         family, _, _, _, where = found[0]
         bound = type("BoundHttp", (cls,), {"address_family": family})
-        server: _Http = bound((where[0], where[1]), handler)
+        server: _Http = bound((where[0], port), handler)
         return server
 
     def server_bind(self) -> None:

@@ -53,7 +53,10 @@ def by(tracer: Tracer) -> Span:
     @contextmanager
     def traced(name: str, about: Mapping[str, str]) -> Iterator[None]:
         with tracer.start_as_current_span(
-            name, attributes={f"rotator.{k}": v for k, v in about.items()}, record_exception=False
+            name,
+            attributes={f"rotator.{k}": v for k, v in about.items()},
+            record_exception=False,
+            set_status_on_exception=False,
         ) as opened:
             try:
                 yield

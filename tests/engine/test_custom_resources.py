@@ -21,7 +21,7 @@ from rotator.policy import RotationPolicy
 from rotator.policy_resources import from_resource
 from rotator.vault_access import grants, hcl
 from tests.faults.stage import NAMESPACE, OTHER, Bao
-from tests.faults.transport import Answer
+from tests.faults.transport import Answer, Call, Perform
 from tests.scene import Scene
 
 ROTATIONS = f"/apis/rotator.dev/v1alpha1/namespaces/{NAMESPACE}/rotations"
@@ -448,7 +448,7 @@ def _killed_at(resources: Resources, call: int, *, after: bool) -> Iterator[bool
     seen = [0]
     middle = resources.scene._middle  # noqa: SLF001 - the scene's own seam for faults
 
-    def counted(asked: Any, body: bytes, perform: Any) -> Any:
+    def counted(asked: Call, body: bytes, perform: Perform) -> Answer:
         seen[0] += 1
         if seen[0] == call and not after:
             raise Killed

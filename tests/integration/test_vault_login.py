@@ -22,7 +22,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.errors import Forbidden, Unavailable
 from rotator.sandbox.certificates import issue
 from rotator.sandbox.emulator import EmulatorServer
-from rotator.sandbox.openbao import POLICY
+from rotator.sandbox.openbao import wide_policy
 from tests.clusters import over_http
 from tests.faults.stage import Bao
 from tests.faults.timeline import Timeline
@@ -83,9 +83,7 @@ def open_session() -> Iterator[Open]:
 @pytest.fixture(scope="module")
 def policy(bao: Bao) -> str:
     """Write exactly the shipped policy, and return its name."""
-    bao.server.call(
-        "PUT", "sys/policies/acl/rotator", {"policy": POLICY.format(store="rotator", consumers="secret")}
-    )
+    bao.server.call("PUT", "sys/policies/acl/rotator", {"policy": wide_policy()})
     return "rotator"
 
 
@@ -380,7 +378,7 @@ def test_a_namespace_is_a_world_of_its_own(bao: Bao, open_session: Open) -> None
     for mount in ("rotator", "secret"):
         call("POST", f"team/sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
     call("POST", "team/sys/auth/approle", {"type": "approle"})
-    rules = POLICY.format(store="rotator", consumers="secret")
+    rules = wide_policy()
     call("PUT", "team/sys/policies/acl/rotator", {"policy": rules})
     call("POST", "team/auth/approle/role/rotator", {"token_policies": "rotator", "token_ttl": TTL})
     env = app_role(bao) | {

@@ -1,0 +1,4 @@
+# holders of payments/payments-jwt
+path "secret/data/payments/jwt" {
+  capabilities = ["read"]
+}

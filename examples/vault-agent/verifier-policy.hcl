@@ -1,0 +1,4 @@
+# verifiers of payments/payments-jwt
+path "secret/data/payments/jwks" {
+  capabilities = ["read"]
+}

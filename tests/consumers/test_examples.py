@@ -1,0 +1,408 @@
+"""The examples: declarations, manifests and windows fit together, and name only what rotator delivers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import kubernetes_validate
+import pytest
+import yaml
+
+from rotator.core.timing import parse_duration
+from rotator.engine.outcome import Outcome, Result
+from rotator.holders.mapping import PREVIOUS, current_and_previous
+from rotator.policy import RotationPolicy
+from rotator.policy_files import load
+from rotator.targets.stamp import STAMP_FIELDS
+from rotator.vault_access import consumers, hcl
+from tests.faults.stage import NAMESPACE, Bao
+from tests.scene import Scene
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir())
+KUBERNETES = kubernetes_validate.latest_version()
+MINUTE = timedelta(minutes=1)
+KUBELET_SYNC = timedelta(seconds=90)
+"""From a changed Secret to the file of a volume: the kubelet's sync period and its cache (rotator counts the same)."""
+KUBELET_TURN = 2 * MINUTE
+"""How seldom a kubelet publishes a CSI volume anew, at most."""
+REREAD = MINUTE
+"""Applications of the examples read their file again within this."""
+CUSTOM = {
+    "SecretProviderClass": "secrets-store.csi.x-k8s.io/v1",
+    "VaultAuth": "secrets.hashicorp.com/v1beta1",
+    "VaultStaticSecret": "secrets.hashicorp.com/v1beta1",
+    "SecretStore": "external-secrets.io/v1",
+    "ExternalSecret": "external-secrets.io/v1",
+}
+"""Custom resources, and the versions of their APIs."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One folder."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return EXAMPLES / self.name
+
+    @cached_property
+    def policy(self) -> RotationPolicy:
+        """Its rotation."""
+        (policy,) = load([self.folder / "rotation.yaml"])
+        return policy
+
+    @cached_property
+    def manifests(self) -> list[Any]:
+        """Every Kubernetes object in it but the rotation."""
+        files = sorted(self.folder.glob("*.yaml"))
+        found = [d for f in files for d in yaml.safe_load_all(f.read_text())]
+        return [d for d in found if "kind" in d and d["kind"] != "Rotation"]
+
+    def one(self, kind: str) -> Any:
+        """Return its only object of a kind."""
+        (found,) = (m for m in self.manifests if m["kind"] == kind)
+        return found
+
+    def annotations(self) -> dict[str, str]:
+        """Return the annotations of its pods."""
+        found: dict[str, str] = self.one("Deployment")["spec"]["template"]["metadata"]["annotations"]
+        return found
+
+    def values(self) -> Any:
+        """Return the values for the driver's chart."""
+        return yaml.safe_load((self.folder / "driver-values.yaml").read_text())
+
+    def agent(self, name: str) -> Any:
+        """Read the configuration of an agent, by a parser that is not ours."""
+        return hcl2.loads((self.folder / name).read_text())
+
+
+@pytest.fixture(params=NAMES)
+def example(request: pytest.FixtureRequest) -> Example:
+    """Each example."""
+    return Example(request.param)
+
+
+# --- manifests -------------------------------------------------------------------------------------------------------
+
+
+def test_every_rotation_is_accepted_and_explained(example: Example) -> None:
+    """Windows included; and beside it stands what it is for."""
+    assert example.policy.metadata.namespace == NAMESPACE
+    assert (example.folder / "README.md").read_text().startswith("# ")
+
+
+def test_manifests_are_what_kubernetes_takes(example: Example) -> None:
+    """Built-in kinds strictly by their schema; of custom resources kind, version, name and namespace."""
+    for manifest in example.manifests:
+        assert manifest["metadata"]["namespace"] == NAMESPACE
+        if manifest["kind"] in CUSTOM:
+            assert manifest["apiVersion"] == CUSTOM[manifest["kind"]]
+            assert manifest["metadata"]["name"]
+            assert set(manifest) == {"apiVersion", "kind", "metadata", "spec"}
+        else:
+            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def test_the_policies_beside_them_are_the_rendered_ones(example: Example) -> None:
+    """What a consumer needs in Vault: one document, read only."""
+    beside = sorted(f.read_text() for f in example.folder.glob("*policy.hcl"))
+    assert beside == sorted(map(hcl, consumers([example.policy]).values()))
+
+
+def test_what_a_manifest_refers_to_is_there() -> None:
+    """Stores, roles, service accounts and Secrets by their names, and the document by its path."""
+    eso, vso, csi = (Example(n) for n in ("external-secrets", "vault-secrets-operator", "csi-provider"))
+    external, store = eso.one("ExternalSecret"), eso.one("SecretStore")
+    static, auth = vso.one("VaultStaticSecret"), vso.one("VaultAuth")
+    assert external["spec"]["secretStoreRef"] == {"kind": "SecretStore", "name": store["metadata"]["name"]}
+    assert static["spec"]["vaultAuthRef"] == auth["metadata"]["name"]
+    assert _volume(eso)["secret"]["secretName"] == external["spec"]["target"]["name"]
+    assert _volume(vso)["secret"]["secretName"] == static["spec"]["destination"]["name"]
+    attributes = _volume(csi)["csi"]["volumeAttributes"]
+    assert attributes["secretProviderClass"] == csi.one("SecretProviderClass")["metadata"]["name"]
+    account = store["spec"]["provider"]["vault"]["auth"]["kubernetes"]["serviceAccountRef"]["name"]
+    assert account == eso.one("ServiceAccount")["metadata"]["name"]
+    assert auth["spec"]["kubernetes"]["serviceAccount"] == vso.one("ServiceAccount")["metadata"]["name"]
+    vault = store["spec"]["provider"]["vault"]
+    assert (vault["version"], static["spec"]["type"]) == ("v2", "kv-v2")
+    assert (
+        (vault["path"], external["spec"]["data"][0]["remoteRef"]["key"])
+        == (
+            static["spec"]["mount"],
+            static["spec"]["path"],
+        )
+        == ("secret", "payments/jwt")
+    )
+
+
+def _volume(example: Example) -> Any:
+    (volume,) = example.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+    return volume
+
+
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+TEMPLATE = re.compile(r'{{-? *(with )?(?:\.Data\.data\.(\w+)|index \.Data\.data "([^"]+)")')
+SECRET = re.compile(r'secret "([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Use:
+    """Somebody names a field of a document."""
+
+    document: str
+    """MOUNT/data/PATH."""
+    field: str
+    may_be_missing: bool = False
+
+
+def uses(example: Example) -> Iterator[Use]:
+    """Yield every field that an example's consumers name."""
+    for file in sorted(example.folder.glob("*.hcl")):
+        for template in example.agent(file.name).get("template", ()):
+            yield from _in_template(template["contents"])
+    for manifest in example.manifests:
+        if find := FINDERS.get(manifest["kind"]):
+            yield from find(manifest["spec"])
+
+
+def _in_template(text: str) -> Iterator[Use]:
+    """Read an agent's template. Only `with index` stands a field that is not there."""
+    (document,) = SECRET.findall(text)
+    for guard, plain, indexed in TEMPLATE.findall(text):
+        yield Use(document, plain or indexed, may_be_missing=bool(guard and indexed))
+
+
+def _in_annotations(spec: Any) -> Iterator[Use]:
+    for name, value in spec["template"]["metadata"].get("annotations", {}).items():
+        if "agent-inject-template" in name:
+            yield from _in_template(value)
+
+
+def _in_objects(spec: Any) -> Iterator[Use]:
+    for entry in yaml.safe_load(spec["parameters"]["objects"]):
+        yield Use(entry["secretPath"], entry["secretKey"])
+
+
+def _in_references(spec: Any) -> Iterator[Use]:
+    for entry in spec["data"]:
+        yield Use(f"secret/data/{entry['remoteRef']['key']}", entry["remoteRef"]["property"])
+
+
+def _in_patterns(spec: Any) -> Iterator[Use]:
+    for pattern in spec["destination"]["transformation"]["includes"]:
+        yield Use(f"{spec['mount']}/data/{spec['path']}", pattern.strip("^$"))
+
+
+FINDERS = {
+    "Deployment": _in_annotations,
+    "SecretProviderClass": _in_objects,
+    "ExternalSecret": _in_references,
+    "VaultStaticSecret": _in_patterns,
+}
+"""By kind: who finds the fields that a spec names."""
+
+
+def delivered(policy: RotationPolicy) -> dict[str, tuple[set[str], set[str]]]:
+    """Return by document the fields that are always there, and those that are there at times."""
+    found = {}
+    for verifier in policy.spec.verifiers:
+        if place := verifier.place.vault:
+            found[f"{place.mount}/data/{place.path}"] = ({verifier.place.key, *STAMP_FIELDS}, set[str]())
+    for holder in policy.spec.holders:
+        if vault := holder.vault:
+            names = vault.data or current_and_previous(policy.spec.credential.fields)
+            at_times = {name for name, ours in names.items() if ours.startswith(PREVIOUS)}
+            found[f"{vault.mount}/data/{vault.path}"] = ({*names, *STAMP_FIELDS} - at_times, at_times)
+    return found
+
+
+def test_only_fields_are_named_that_are_delivered(example: Example) -> None:
+    """What comes and goes is named only where its absence is allowed."""
+    known = delivered(example.policy)
+    named = list(uses(example))
+    assert {u.document for u in named} == set(known)
+    for use in named:
+        always, at_times = known[use.document]
+        assert use.field in (always | at_times if use.may_be_missing else always), use
+
+
+def test_what_is_called_delivered_is_what_rotator_delivers(bao: Bao) -> None:
+    """The table above against a real document, with one version and with two."""
+    scene = Scene(bao)
+    policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
+    always, at_times = delivered(policy)[f"secret/data/{scene.life}"]
+    scene.until_stable(policy)
+    assert set(scene.vault(f"secret/data/{scene.life}")["data"]) == always
+    scene.timeline.pass_by(policy.spec.every)
+    for _ in range(2):
+        scene.wait(scene.run(policy))
+    assert set(scene.vault(f"secret/data/{scene.life}")["data"]) == always | at_times
+
+
+def test_the_keys_that_pods_read_of_the_secret_are_the_mapped_ones() -> None:
+    """Where rotator writes the Secret itself, the environment names keys of the mapping."""
+    example = Example("reloader")
+    (container,) = example.one("Deployment")["spec"]["template"]["spec"]["containers"]
+    (holder,) = example.policy.spec.holders
+    assert holder.secret
+    refs = [e["valueFrom"]["secretKeyRef"] for e in container["env"]]
+    assert {r["name"] for r in refs} == {holder.secret.name}
+    assert {r["key"] for r in refs} == set(holder.secret.data or ())
+
+
+# --- windows ---------------------------------------------------------------------------------------------------------
+
+
+def intervals() -> Iterator[tuple[str, timedelta, timedelta]]:
+    """Yield by example the window that is declared, and the longest that delivery takes, read from its files."""
+    agents = Example("vault-agent")
+    ((verifier,), (holder,)) = agents.policy.spec.verifiers, agents.policy.spec.holders
+    signer, reader = (_agent_interval(agents.agent(f"{n}.hcl")) for n in ("signer", "verifier"))
+    yield "vault-agent", _pick_up(agents), signer  # a signal follows each render
+    yield "vault-agent, verifier", verifier.place.travel, reader
+    injector = Example("vault-agent-injector")
+    sidecar = injector.annotations()["vault.hashicorp.com/template-static-secret-render-interval"]
+    yield injector.name, _pick_up(injector), parse_duration(sidecar) + REREAD
+    csi = Example("csi-provider")
+    assert csi.values()["enableSecretRotation"] is True
+    poll = parse_duration(csi.values()["rotationPollInterval"])
+    yield csi.name, _pick_up(csi), poll + KUBELET_TURN + REREAD
+    vso = Example("vault-secrets-operator")
+    refresh = parse_duration(vso.one("VaultStaticSecret")["spec"]["refreshAfter"])
+    yield vso.name, _pick_up(vso), refresh + KUBELET_SYNC + REREAD
+    eso = Example("external-secrets")
+    refresh = parse_duration(eso.one("ExternalSecret")["spec"]["refreshInterval"])
+    yield eso.name, _pick_up(eso), refresh + KUBELET_SYNC + REREAD
+    assert holder.vault
+
+
+def _pick_up(example: Example) -> timedelta:
+    (holder,) = example.policy.spec.holders
+    assert holder.pick_up
+    return holder.pick_up
+
+
+def _agent_interval(config: Any) -> timedelta:
+    (settings,) = config["template_config"]
+    return parse_duration(json.loads(settings["static_secret_render_interval"]))
+
+
+@pytest.mark.parametrize(
+    ("window", "takes"), [i[1:] for i in intervals()], ids=[name for name, *_ in intervals()]
+)
+def test_windows_are_longer_than_delivery_takes(window: timedelta, takes: timedelta) -> None:
+    """With nothing to spare the slowest pod would be the one whose tokens are refused."""
+    assert takes > timedelta()
+    assert window >= takes * 1.25
+
+
+def test_every_example_is_in_the_table_of_windows_or_is_restarted() -> None:
+    """A new example cannot be forgotten here."""
+    restarted = {n for n in NAMES if any(h.restart for h in Example(n).policy.spec.holders)}
+    assert restarted == {"reloader"}
+    assert {name.partition(",")[0] for name, *_ in intervals()} | restarted == set(NAMES)
+
+
+def test_nobody_else_restarts_what_rotator_counts_on() -> None:
+    """The operator's own restarts wait for nobody."""
+    spec = Example("vault-secrets-operator").one("VaultStaticSecret")["spec"]
+    assert "rolloutRestartTargets" not in spec
+
+
+# --- Reloader --------------------------------------------------------------------------------------------------------
+
+
+class Shared(Scene):
+    """A scene with the Deployment of the example, and Reloader at work or not."""
+
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/payments"
+
+    def __init__(self, bao: Bao) -> None:
+        super().__init__(bao)
+        self.stage.ask("POST", self.path.rpartition("/")[0], Example("reloader").one("Deployment"))
+
+    def rotation(self) -> RotationPolicy:
+        """Return the example's rotation, with a ring of its own."""
+        spec = Example("reloader").policy.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return self.policy(
+            "payments-jwt", **{**spec, "store": {"vault": {"mount": "rotator", "path": self.life}}}
+        )
+
+    def reload(self, value: str) -> None:
+        """Do what Reloader does: change an environment variable of its own."""
+        template = self.stage.ask("GET", self.path)["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        own = "STAKATER_PAYMENTS_SIGNING_KEY_SECRET"
+        container["env"] = [e for e in container["env"] if e["name"] != own] + [{"name": own, "value": value}]
+        self.stage.ask("PATCH", self.path, {"spec": {"template": template}})
+
+    def template(self) -> Any:
+        """Read the pods' template."""
+        return self.stage.ask("GET", self.path)["spec"]["template"]
+
+    def until_switching(self, policy: RotationPolicy) -> Outcome:
+        """Live until the pods are waited for."""
+        for _ in range(10):
+            outcome = self.run(policy, deadline=MINUTE)
+            if "payments/payments-" in outcome.reason:
+                return outcome
+            self.wait(outcome)
+        raise AssertionError(outcome.reason)
+
+    def to_the_second(self, policy: RotationPolicy) -> Outcome:
+        """Live until a second version is active, and the pods have yet to switch to it."""
+        self.until_switching(policy)
+        self.reload("1")
+        self.until_stable(policy)
+        self.timeline.pass_by(policy.spec.every)
+        return self.until_switching(policy)
+
+    def accepts(self) -> int:
+        """Return how many keys are accepted."""
+        return len(json.loads(self.stage.config_map("payments-jwks")["data"]["jwks.json"])["keys"])
+
+
+def test_rotator_waits_for_reloader_and_does_not_fight(bao: Bao) -> None:
+    """It changes nothing of the template; once Reloader has restarted the pods, the rotation goes on by itself."""
+    scene = Shared(bao)
+    policy = scene.rotation()
+    before = scene.template()
+    assert "pods that run the old version: payments/payments-" in scene.until_switching(policy).reason
+    assert scene.template() == before
+    assert "pods that run the old version" in scene.to_the_second(policy).reason
+    scene.reload("2")
+    after = scene.template()
+    scene.until_stable(policy)
+    assert scene.template() == after
+    assert scene.accepts() == 1
+
+
+def test_where_reloader_does_nothing_the_rotation_freezes_and_says_for_whom(bao: Bao) -> None:
+    """After `timeout`; both keys stay accepted. Without the annotation the next run restarts the pods itself."""
+    scene = Shared(bao)
+    policy = scene.rotation()
+    scene.to_the_second(policy)
+    before = scene.template()
+    scene.timeline.pass_by(timedelta(minutes=16))
+    frozen = scene.run(policy)
+    assert frozen.result is Result.FROZEN
+    assert "payments/payments-" in frozen.reason
+    assert scene.accepts() == 2
+    scene.stage.ask("PATCH", scene.path, {"metadata": {"annotations": {"reloader.stakater.com/auto": None}}})
+    scene.until_stable(policy)
+    assert scene.template() != before
+    assert scene.accepts() == 1

