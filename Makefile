@@ -5,15 +5,15 @@ BIN := $(VENV)/bin
 ARGS ?=
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
-.PHONY: demo test check faults bench mutants docs lock clean help
+.PHONY: demo test check faults bench mutants audit chart-test generate docs lock clean help
 help: ## say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 # Pinned with hashes; the stamp makes a second run free.
 $(VENV)/.ready: requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rotator needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -39,13 +39,20 @@ mutants: $(VENV)/.ready ## change every line of the core, and see a test fail (w
 bench: $(VENV)/.ready ## speed as ratios, each measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(VENV)/.ready ## write the generated parts of README.md and ARCHITECTURE.md anew
+audit: $(VENV)/.ready ## look every locked dependency up in public advisories
+	$(BIN)/python -m tests.supply.audit $(ARGS)
+
+chart-test: $(VENV)/.ready ## the chart and the plain manifests: rendered, checked, installed where there is a kube-apiserver
+	$(BIN)/pytest tests/chart $(ARGS)
+
+generate: $(VENV)/.ready ## write what is generated anew: parts of the texts, the custom resource, dashboard, references
 	$(BIN)/python -m docs.generate
 
 lock: ## pin all dependencies with hashes (needs uv)
 	$(LOCK) -o requirements.txt
 	$(LOCK) --extra otel -o requirements-otel.txt
-	$(LOCK) --extra demo --extra otel --group dev --group docs -o requirements-dev.txt
+	$(LOCK) --extra demo --extra otel --group dev --group docs --override overrides-dev.txt -o requirements-dev.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --group image -c requirements-dev.txt -o cronjobs/image/requirements-build.txt
 
 clean: ## remove what was made
 	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and ARCHITECTURE.md, or check that they are as the code says.
+"""Write the generated parts of README.md and ARCHITECTURE.md and the generated manifests, or check them.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -15,10 +15,13 @@ import click
 from rotator.cli import cli
 from rotator.core.machine import TRANSITIONS, Step, Transition
 from rotator.core.ring import State
+from rotator.crd import definition
 from rotator.policy_files import load
+from rotator.report import as_yaml
 
 ROOT = Path(__file__).parent.parent
 FILES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md")
+CRD = ROOT / "charts/rotator/crds/rotations.rotator.dev.yaml"
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -55,9 +58,17 @@ def states() -> str:
 def verbs() -> str:
     """Write the verbs of the command line out."""
     lines = ["| verb | does |", "|---|---|"]
-    for name, command in sorted(cli.commands.items()):
+    for name, command in sorted(_commands(cli, "")):
         lines.append(f"| `rotator {name}` | {_first_sentence(command)} |")
     return "\n".join(lines)
+
+
+def _commands(group: click.Group, before: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def example() -> str:
@@ -97,19 +108,28 @@ def _filled(text: str) -> str:
     return _PART.sub(lambda m: f"{m[1]}{PARTS[m['name']]()}\n{m[3]}", text)
 
 
+def _wanted() -> dict[Path, str]:
+    texts = {file: _filled(file.read_text(encoding="utf-8")) for file in FILES}
+    return {
+        **texts,
+        CRD: f"# Written by `make generate` from the model of the file format.\n{as_yaml(definition())}\n",
+    }
+
+
 def main() -> None:
     """Write, or with `--check` only compare: exit 1 names the files that differ."""
-    stale = [
-        file
-        for file in FILES
-        if _filled(file.read_text(encoding="utf-8")) != file.read_text(encoding="utf-8")
-    ]
+    stale = {
+        file: text
+        for file, text in _wanted().items()
+        if not file.exists() or file.read_text(encoding="utf-8") != text
+    }
     if "--check" in sys.argv:
         for file in stale:
-            sys.stderr.write(f"{file.name} is not as the code says: run `make docs`\n")
+            sys.stderr.write(f"{file.relative_to(ROOT)} is not as the code says: run `make generate`\n")
         sys.exit(1 if stale else 0)
-    for file in stale:
-        file.write_text(_filled(file.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, text in stale.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from rotator.cli_render import crd, rbac, vault
 from rotator.errors import PolicyError, RotatorError, SettingsError
 
 if TYPE_CHECKING:
-    from rotator.engine.fleet import Report, Shard
+    from rotator.declared import Declared
+    from rotator.engine.fleet import Report
     from rotator.engine.outcome import Outcome
     from rotator.job import Job
     from rotator.wiring import World
@@ -107,7 +108,7 @@ def plan(*, output: str, **options: Any) -> None:
     \b
     Example: rotator plan -f policies/ -o yaml
     """
-    report = _advance(_job(act=False, **options))
+    report = _advance(act=False, **options)
     _show(report.outcomes, output, steps=True)
     sys.exit(report.exit_code)
 
@@ -121,7 +122,7 @@ def status(*, output: str, **options: Any) -> None:
     \b
     Example: rotator status -f policies/ -o json
     """
-    report = _advance(_job(act=False, tell_last=True, **options))
+    report = _advance(act=False, tell_last=True, **options)
     _show(report.outcomes, output, steps=False)
     sys.exit(report.exit_code)
 
@@ -226,54 +227,39 @@ for command in (crd, rbac, vault):
 
 def _act(output: str, **options: Any) -> int:
     """Do a run, show it, and return its exit code."""
-    telling = {name: options.pop(name) for name in ("metrics_push", "metrics_file", "metrics_job")}
-    report = _advance(_job(act=True, **options), progress=output == "table", **telling)
+    report = _advance(act=True, progress=output == "table", **options)
     _show(report.outcomes, output, steps=True)
     return report.exit_code
 
 
-def _job(  # noqa: PLR0913 - the options of the command line
-    *,
-    act: bool,
-    paths: Sequence[Path],
-    namespaces: Sequence[str],
-    trust_resources: bool,
-    selector: Mapping[str, str],
-    kind: str | None = None,
-    names: Sequence[str] = (),
-    shard: Shard | None = None,
-    request: str | None = None,
-    tell_last: bool = False,
-    events: bool = False,
-    **systems: Any,
-) -> Job:
-    from rotator.clients.meter import no_span  # noqa: PLC0415 - as above
+def _declared(
+    *, paths: Sequence[Path], namespaces: Sequence[str], trust_resources: bool, **choice: Any
+) -> Declared:
     from rotator.declared import Declared  # noqa: PLC0415 - policies load only for verbs that read them
-    from rotator.job import Job, Systems  # noqa: PLC0415 - the engine, for verbs that run
+
+    files = paths or ([] if namespaces else [POLICIES])
+    return Declared(paths=files, namespaces=namespaces, trust_resources=trust_resources, **choice)
+
+
+_METRICS = ("metrics_push", "metrics_file", "metrics_job")
+_JOB = ("act", "request", "tell_last", "events")
+_SYSTEMS = ("context", "deadline", "timeout", "concurrency", "lease", "listed", "look_every")
+
+
+def _advance(*, progress: bool = False, **options: Any) -> Report:
+    """Do a run, or look what it would do. `options` are those of the command line, and what `Job` takes beside them."""
+
+    def taken(names: Sequence[str]) -> dict[str, Any]:
+        return {name: options.pop(name) for name in names if name in options}
+
+    metrics, job_options, systems = taken(_METRICS), taken(_JOB), taken(_SYSTEMS)
+    declared = _declared(**options)
+    files = declared.files()
+    from rotator.clients.meter import no_span  # noqa: PLC0415 - clients load after the policies are known to be good
+    from rotator.job import Job, Systems  # noqa: PLC0415 - as above
     from rotator.telemetry.traces import span  # noqa: PLC0415 - as above
 
-    declared = Declared(
-        paths=paths or ([] if namespaces else [POLICIES]),
-        namespaces=namespaces,
-        trust_resources=trust_resources,
-        selector=selector,
-        kind=kind,
-        names=names,
-        shard=shard,
-    )
-    return Job(
-        declared=declared,
-        systems=Systems(**systems),
-        act=act,
-        request=request,
-        tell_last=tell_last,
-        events=events,
-        span=span() or no_span,
-    )
-
-
-def _advance(job: Job, *, progress: bool = False, **metrics: Any) -> Report:
-    files = job.declared.files()
+    job = Job(declared=declared, systems=Systems(**systems), span=span() or no_span, **job_options)
     world = job.connect()
     gc.freeze()  # what is loaded by now stays to the end
     gc.set_threshold(GARBAGE)

@@ -159,13 +159,16 @@ def _resolved(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opaque(schema: dict[str, Any]) -> dict[str, Any]:
-    kept = {word: schema[word] for word in ("description", "default") if word in schema}
-    return {**kept, "description": _explained(schema), "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "description": _explained(schema),
+        "default": schema["default"],
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
 
 
 def _explained(schema: dict[str, Any]) -> str:
     """Return the description, with what `kubectl explain` does not show: examples, and the default."""
-    text = schema.get("description", "")
+    text = str(schema.get("description", ""))
     if examples := schema.get("examples"):
         text += f" For example {', '.join(examples)}."
     default = schema.get("default")

@@ -582,9 +582,11 @@ class Schema(GenerateJsonSchema):
     """Writes defaults as they stand in a file, and closes mappings whose keys have a pattern."""
 
     def encode_default(self, dft: Any) -> Any:
+        """Write a default; durations as 30d, not as P30D."""
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Close a mapping whose keys have a pattern."""
         written = super().dict_schema(schema)
         return {**written, "additionalProperties": False} if "patternProperties" in written else written
 

@@ -88,8 +88,11 @@ def _read(resource: Mapping[str, Any]) -> RotationPolicy | Refused:
 
 def _refused(resource: Mapping[str, Any], wrong: Iterable[Problem]) -> Refused:
     metadata = resource.get("metadata") or {}
-    name = (str(metadata.get(part, "?")) for part in ("namespace", "name"))
-    return Refused(*name, tuple(written(problem) for problem in wrong))
+    return Refused(
+        str(metadata.get("namespace", "?")),
+        str(metadata.get("name", "?")),
+        tuple(written(problem) for problem in wrong),
+    )
 
 
 def _child(node: Any, step: int | str) -> Any:

@@ -54,41 +54,52 @@ def _windows(policy: RotationPolicy) -> Iterator[Problem]:
         )
 
 
+def _given(duration: str) -> str:
+    """Return, in CEL, the milliseconds of a duration that must be long enough: halves are rounded up."""
+    return f"int({seconds(duration)} * 1000.0 + 0.501)"
+
+
+def _needed(duration: str) -> str:
+    """Return, in CEL, the milliseconds of a duration that adds to what is needed: halves are rounded down.
+
+    `parse_duration` rounds them to the even number, so that a rule never asks for more than the check.
+    """
+    return f"int({seconds(duration)} * 1000.0 + 0.499)"
+
+
 def _stale(place: str) -> str:
-    """Return, in CEL, the seconds for which the verifier `v` that reads at `place` may have what was there before."""
-    cache = f"has({place}.maxAge) ? {seconds(f'{place}.maxAge')} : has(v.restart) ? 0.0 : 86400.0"
+    """Return, in CEL, the milliseconds for which the verifier `v` may have what was at `place` before."""
+    cache = f"has({place}.maxAge) ? {_needed(f'{place}.maxAge')} : has(v.restart) ? 0 : 86400000"
     travel = (
-        f"has({place}.propagation) ? {seconds(f'{place}.propagation')} : has({place}.vault) ? 300.0 : 90.0"
+        f"has({place}.propagation) ? {_needed(f'{place}.propagation')} : has({place}.vault) ? 300000 : 90000"
     )
     return f"({cache}) + ({travel})"
 
 
-_SKEW = seconds("self.overlap.clockSkew")
+_SKEW = _needed("self.overlap.clockSkew")
 _STALEST = (
     f"self.verifiers.map(v, has(v.jwks) ? {_stale('v.jwks')} : "
-    f"has(v.acceptedList) ? {_stale('v.acceptedList')} : 0.0).max()"
+    f"has(v.acceptedList) ? {_stale('v.acceptedList')} : 0).max()"
 )
 _LEAST = f"({_STALEST} + {_SKEW})"
 _WHOLE = (
-    f"((has(self.lead) ? {seconds('self.lead')} : {_LEAST}) + {seconds('self.overlap.tokenTTL')} + {_SKEW})"
+    f"((has(self.lead) ? {_needed('self.lead')} : {_LEAST}) + {_needed('self.overlap.tokenTTL')} + {_SKEW})"
 )
-_SLACK = 0.01
-"""Seconds. Each duration is rounded to the millisecond in Python, and the sum is not in CEL."""
 WINDOW_RULES = (
     Rule(
-        f"!has(self.lead) || {seconds('self.lead')} + {_SLACK} > {_LEAST}",
+        f"!has(self.lead) || {_given('self.lead')} >= {_LEAST}",
         "too short; expected at least the longest maxAge + propagation of a verifier, and clockSkew",
         field=".lead",
         written_out="'%s is too short; expected at least %ss: the longest maxAge + propagation of a verifier, and "
-        f"clockSkew'.format([self.lead, {_LEAST}])",
+        f"clockSkew'.format([self.lead, double({_LEAST}) / 1000.0])",
     ),
     Rule(
-        f"{seconds('self.every')} + {_SLACK} > {_WHOLE}",
+        f"{_given('self.every')} > {_WHOLE}",
         "too short; expected more than lead + tokenTTL + clockSkew",
         field=".every",
         written_out="'%s is too short; expected more than %ss: lead + tokenTTL + clockSkew, where the lead is, if not "
         "given, the longest maxAge + propagation of a verifier, and clockSkew'"
-        f".format([self.every, {_WHOLE}])",
+        f".format([self.every, double({_WHOLE}) / 1000.0])",
     ),
 )
 

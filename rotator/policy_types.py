@@ -30,7 +30,7 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 VAULT_PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 DATA_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
-URL = r"^https?://[^\s]+$"
+URL = r"^https?://[!-~]+$"
 PATTERNS = {
     DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
     DNS_SUBDOMAIN: "expected lower-case letters, digits, - and ., as payments-jwt",

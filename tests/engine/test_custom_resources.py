@@ -443,17 +443,17 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-def _killed_at(resources: Resources, call: int, *, after: bool) -> Iterator[bool]:
-    """Yield whether a run was killed at its `call`th request, before it or after its answer was made."""
+def _killed_at(resources: Resources, number: int, *, after: bool) -> Iterator[bool]:
+    """Yield whether a run was killed at its `number`th request, before it or after its answer was made."""
     seen = [0]
     middle = resources.scene._middle  # noqa: SLF001 - the scene's own seam for faults
 
-    def counted(asked: Call, body: bytes, perform: Perform) -> Answer:
+    def counted(call: Call, body: bytes, perform: Perform) -> Answer:
         seen[0] += 1
-        if seen[0] == call and not after:
+        if seen[0] == number and not after:
             raise Killed
-        answer = middle(asked, body, perform)
-        if seen[0] == call:
+        answer = middle(call, body, perform)
+        if seen[0] == number:
             raise Killed
         return answer
 

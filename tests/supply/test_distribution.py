@@ -1,0 +1,211 @@
+"""The wheel and the sdist, tested as built: what is in them, that they can be built again, and that they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import venv
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+import rotator
+from rotator import policy
+
+ROOT = Path(__file__).parents[2]
+NAME = f"rotator-{rotator.__version__}"
+INFO = f"{NAME}.dist-info"
+EPOCH = "1767225600"
+NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "mutants", "__pycache__", ".*_cache", ".hypothesis")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A wheel and an sdist."""
+
+    wheel: Path
+    sdist: Path
+
+    def wheel_files(self) -> dict[str, bytes]:
+        """Return the wheel's files."""
+        with zipfile.ZipFile(self.wheel) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    def sdist_files(self) -> set[str]:
+        """Return the names of the sdist's files."""
+        with tarfile.open(self.sdist) as archive:
+            names = {member.name for member in archive.getmembers() if member.isfile()}
+        assert all(name.startswith(f"{NAME}/") for name in names)
+        return {name.removeprefix(f"{NAME}/") for name in names}
+
+    def metadata(self) -> Message:
+        """Return the wheel's metadata."""
+        return message_from_bytes(self.wheel_files()[f"{INFO}/METADATA"])
+
+
+def build(tree: Path, into: Path, *what: str) -> Built:
+    """Build with the tools that are here; no index is asked. Without `what`: the sdist, and the wheel from it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", *what, "--outdir", into, tree],
+        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "PIP_NO_INDEX": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Built(into / f"{NAME}-py3-none-any.whl", into / f"{NAME}.tar.gz")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the source, as a fresh clone would be."""
+    folder = tmp_path_factory.mktemp("clone") / "rotator"
+    return Path(shutil.copytree(ROOT, folder, ignore=NOT_SOURCE))
+
+
+@pytest.fixture(scope="module")
+def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return what is released: the sdist, and the wheel made from it."""
+    return build(tree, tmp_path_factory.mktemp("dist"))
+
+
+def test_it_can_be_built_again_byte_by_byte(built: Built, tree: Path, tmp_path: Path) -> None:
+    """Proves that place, time and way do not matter: a later copy elsewhere, its wheel made from the tree itself."""
+    other = Path(shutil.copytree(tree, tmp_path / "elsewhere" / "source"))
+    for file in other.rglob("*"):
+        os.utime(file, (0, 1_500_000_000))
+    again = build(other, tmp_path / "dist", "--sdist", "--wheel")
+    assert again.sdist.read_bytes() == built.sdist.read_bytes()
+    assert again.wheel.read_bytes() == built.wheel.read_bytes()
+
+
+# --- what is in them ----------------------------------------------------------------------------------------------
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built: Built, tree: Path) -> None:
+    """Proves that every module and data file is in it, typed, and no test, no bytecode, no second package."""
+    expected = {str(file.relative_to(tree)) for file in (tree / "rotator").rglob("*") if file.is_file()}
+    held = {name for name in built.wheel_files() if not name.startswith(f"{INFO}/")}
+    assert held == expected
+    assert {"rotator/py.typed", "rotator/sandbox/emulator/go_types.txt"} <= held
+    assert not [name for name in held if name.endswith(".pyc")]
+
+
+def test_the_licence_goes_with_it(built: Built) -> None:
+    """Proves that the wheel holds the licence's text, and names it as tools read it (PEP 639)."""
+    files = built.wheel_files()
+    assert files[f"{INFO}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    assert built.metadata().get("License-Expression") == "Apache-2.0"
+    assert built.metadata().get_all("License-File") == ["LICENSE"]
+
+
+def test_the_metadata_is_that_of_the_source(built: Built) -> None:
+    """Proves that version, dependencies and command are said once and are equal wherever they are read."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = built.metadata()
+    assert said["Version"] == project["version"] == rotator.__version__
+    assert said["Requires-Python"] == project["requires-python"]
+    assert said["Description-Content-Type"] == "text/markdown"
+    required = said.get_all("Requires-Dist") or []
+    assert {line for line in required if "extra ==" not in line} == set(project["dependencies"])
+    assert set(said.get_all("Provides-Extra") or []) == set(project["optional-dependencies"])
+    assert "rotator = rotator.cli:main" in built.wheel_files()[f"{INFO}/entry_points.txt"].decode()
+
+
+def test_the_sdist_holds_all_that_is_needed_to_build_test_and_judge_it(built: Built) -> None:
+    """Proves what a packager finds, and that nothing that merely lay about went along."""
+    files = built.sdist_files()
+    wanted = {
+        "CHANGELOG.md",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "SECURITY.md",
+        "cronjobs/image/Containerfile",
+        "cronjobs/rotate-now/__main__.py",
+        "cronjobs/rotate/__main__.py",
+        "docs/example.yaml",
+        "pyproject.toml",
+        "requirements-dev.txt",
+        "requirements.txt",
+        "rotator/sandbox/emulator/go_types.txt",
+        "tests/supply/test_distribution.py",
+    }
+    assert wanted <= files
+    assert not [name for name in files if name.endswith(".pyc") or "/.venv/" in name or ".git/" in name]
+
+
+# --- as installed -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Return the wheel's command, installed in an environment of its own that borrows only our dependencies."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder / "venv", with_pip=False, symlinks=True)
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            python,
+            "install",
+            "--quiet",
+            "--no-index",
+            "--no-deps",
+            built.wheel,
+        ],
+        check=True,
+        timeout=120,
+    )
+    (places,) = (folder / "venv").glob("lib/python*/site-packages")
+    (places / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    def run(command: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [folder / "venv" / "bin" / command, *arguments],
+            env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    where = "import rotator, rotator.sandbox.emulator.go_types as t; print(rotator.__file__, t.__file__)"
+    for file in run("python", "-c", where).split():
+        assert Path(file).is_relative_to(places)
+    return run
+
+
+def test_the_installed_command_says_its_version(installed: Callable[..., str]) -> None:
+    """Proves the entry point."""
+    assert installed("rotator", "--version") == f"rotator, version {rotator.__version__}\n"
+
+
+def test_the_installed_schema_is_the_published_one(installed: Callable[..., str]) -> None:
+    """Proves that what is printed from the wheel is what the source says."""
+    assert json.loads(installed("rotator", "schema")) == policy.json_schema()
+
+
+def test_the_installed_command_reads_a_policy(installed: Callable[..., str]) -> None:
+    """Proves that the example of the first page is good for the wheel too."""
+    assert "payments/payments-jwt: good" in installed(
+        "rotator", "validate", "-f", str(ROOT / "docs/example.yaml")
+    )

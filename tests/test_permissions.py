@@ -1,0 +1,167 @@
+"""What a run may do in Kubernetes is rendered from the declarations: these rules, and no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rotator.kinds import CONFIG_MAP, SECRET
+from rotator.permissions import Extent, manifests, rules
+from rotator.policy import RotationPolicy
+
+QUIET = Extent(listed=(), events=False)
+"""Nothing of what can be switched off."""
+
+
+def declared(name: str = "key", namespace: str = "payments", **spec: Any) -> RotationPolicy:
+    """Return a rotation with a list of keys in a ConfigMap and a holder that picks up by itself."""
+    whole = {
+        "credential": {"jwtSigningKey": {}},
+        "every": "30d",
+        "overlap": {"tokenTTL": "15m"},
+        "store": {"vault": {"mount": "rotator", "path": f"{namespace}/{name}"}},
+        "verifiers": [{"jwks": {"configMap": f"{name}-accepted", "maxAge": "5m"}}],
+        "holders": [{"secret": {"name": name}}],
+        **spec,
+    }
+    metadata = {"name": name, "namespace": namespace}
+    return RotationPolicy.model_validate(
+        {"apiVersion": "rotator.dev/v1alpha1", "kind": "Rotation", "metadata": metadata, "spec": whole}
+    )
+
+
+def allowed(*policies: RotationPolicy, extent: Extent = QUIET) -> set[str]:
+    """Return every single permission, as `payments: get secrets/key`, `payments: list leases`."""
+    return {
+        f"{namespace}: {verb} {rule.resource}{'/' + name if name else ''}"
+        for namespace, found in rules(policies, extent).items()
+        for rule in found
+        for verb in rule.verbs
+        for name in rule.names or ("",)
+    }
+
+
+def every(verbs: str, where: str, *what: str) -> set[str]:
+    """Write permissions out."""
+    return {f"{where}: {verb} {each}" for verb in verbs.split() for each in what}
+
+
+LEASES = every("create get patch", "payments", "leases/rotation-key") | {"payments: list leases"}
+BASE = LEASES | every("create get patch", "payments", "configmaps/key-accepted", "secrets/key")
+FOUND = every("get list patch", "payments", "deployments", "statefulsets", "daemonsets", "rollouts")
+RESTART = {"secret": {"name": "key"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "more"),
+    [
+        ({}, set()),
+        ({"store": {"kubernetes": {}}}, every("create get patch", "payments", "secrets/rotation-key")),
+        ({"takeOver": {"secret": {"name": "old", "key": "k"}}}, {"payments: get secrets/old"}),
+        ({"takeOver": {"secret": {"name": "key", "key": "k"}}}, set()),
+        (
+            {"holders": [{"secret": {"name": "key", "namespaces": ["payments", "orders"]}}]},
+            every("create get patch", "orders", "secrets/key"),
+        ),
+        (
+            {"holders": [{**RESTART, "restart": {"workloads": "auto"}}]},
+            FOUND | {"payments: list pods"},
+        ),
+        (
+            {"holders": [{**RESTART, "restart": {"workloads": {"matchLabels": {"a": "b"}}}}]},
+            FOUND | {"payments: list pods"},
+        ),
+        (
+            {"holders": [{**RESTART, "restart": {"workloads": [{"kind": "StatefulSet", "name": "db"}]}}]},
+            every("get patch", "payments", "statefulsets/db") | {"payments: list pods"},
+        ),
+        (
+            {
+                "verifiers": [
+                    {"jwks": {"configMap": "key-accepted", "maxAge": "5m"}},
+                    {"jwks": {"secret": "gateway", "namespace": "edge"}, "restart": {"workloads": "auto"}},
+                ]
+            },
+            every("create get patch", "edge", "secrets/gateway")
+            | {p.replace("payments:", "edge:") for p in FOUND}
+            | {"edge: list pods"},
+        ),
+    ],
+    ids=[
+        "plain",
+        "ring",
+        "take over",
+        "take over a holder",
+        "namespaces",
+        "auto",
+        "labels",
+        "named",
+        "verifier",
+    ],
+)
+def test_each_part_of_a_declaration_brings_what_it_needs(spec: dict[str, Any], more: set[str]) -> None:
+    """Every object by its name, in its namespace, and the verbs that are used on it."""
+    assert allowed(declared(**spec)) == BASE | more
+
+
+@pytest.mark.parametrize(
+    ("extent", "more"),
+    [
+        (Extent(listed=(CONFIG_MAP,), events=False), {"payments: list configmaps"}),
+        (
+            Extent(listed=(CONFIG_MAP, SECRET), events=False),
+            {"payments: list configmaps", "payments: list secrets"},
+        ),
+        (Extent(listed=(), events=True), {"payments: create events"}),
+        (
+            Extent(listed=(), events=False, custom_resources=True),
+            {
+                "payments: list rotations",
+                "payments: get rotations/key",
+                "payments: patch rotations/status/key",
+            },
+        ),
+    ],
+    ids=["configmaps", "secrets", "events", "custom resources"],
+)
+def test_what_is_switched_on_brings_its_own(extent: Extent, more: set[str]) -> None:
+    """And nothing else; Secrets are listed only where somebody asks for that."""
+    assert allowed(declared(), extent=extent) == BASE | more
+
+
+def test_deletion_is_allowed_only_where_it_is_declared_and_can_be_noticed() -> None:
+    """For custom resources with `deletionPolicy: Delete`: the objects that were made, and the finalizer."""
+    extent = Extent(listed=(), events=False, custom_resources=True)
+    kept, deleted = declared(), declared(deletionPolicy="Delete")
+    more = every("delete", "payments", "leases/rotation-key", "configmaps/key-accepted", "secrets/key")
+    assert allowed(deleted, extent=extent) - allowed(kept, extent=extent) == more | {
+        "payments: patch rotations/key"
+    }
+    assert allowed(deleted) == allowed(kept), "nobody notices that a file is gone"
+
+
+def test_rotations_share_a_role_and_nothing_is_said_twice() -> None:
+    """One Role a namespace, one rule a kind and set of verbs, sorted: a change is a small diff."""
+    found = rules([declared("b"), declared("a"), declared("c", "orders")], Extent(events=False))
+    assert set(found) == {"payments", "orders"}
+    keys = [(r.group, r.resource, r.verbs) for r in found["payments"]]
+    assert keys == sorted(set(keys))
+    (secrets,) = (r for r in found["payments"] if r.resource == "secrets")
+    assert secrets.names == ("a", "b")
+
+
+def test_a_role_is_bound_to_the_one_account() -> None:
+    """Role and RoleBinding in each namespace concerned, the account in its own."""
+    made = manifests([declared(), declared("c", "orders")], QUIET, account="ops/rotator", name="jobs")
+    assert [(m["kind"], m["metadata"]["namespace"], m["metadata"]["name"]) for m in made] == [
+        (kind, namespace, "jobs") for namespace in ("orders", "payments") for kind in ("Role", "RoleBinding")
+    ]
+    bindings = [m for m in made if m["kind"] == "RoleBinding"]
+    for binding in bindings:
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "rotator", "namespace": "ops"}]
+        assert binding["roleRef"] == {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "Role",
+            "name": "jobs",
+        }
