@@ -29,6 +29,8 @@ check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m tests.chart.write_schema --check
+	$(BIN)/python -m docs.pages --check
 
 faults: $(VENV)/.ready ## every call to the outside with every fault, singly and in pairs (ARGS=--bounded for less)
 	$(BIN)/python -m tests.faults $(ARGS)
@@ -47,6 +49,11 @@ chart-test: $(VENV)/.ready ## the chart and the plain manifests: rendered, check
 
 generate: $(VENV)/.ready ## write what is generated anew: parts of the texts, the custom resource, dashboard, references
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tests.chart.write_schema
+	$(BIN)/python -m docs.pages
+
+docs: generate ## the pages, into build/docs; a warning is an error
+	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
 lock: ## pin all dependencies with hashes (needs uv)
 	$(LOCK) -o requirements.txt
@@ -55,4 +62,4 @@ lock: ## pin all dependencies with hashes (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --group image -c requirements-dev.txt -o cronjobs/image/requirements-build.txt
 
 clean: ## remove what was made
-	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -28,7 +28,12 @@ _OPAQUE = {"workloads"}
 
 
 def definition() -> dict[str, Any]:
-    """Return the CustomResourceDefinition."""
+    """Return the CustomResourceDefinition; no part stands in it twice, or YAML would be full of anchors."""
+    whole: dict[str, Any] = json.loads(json.dumps(_definition()))
+    return whole
+
+
+def _definition() -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

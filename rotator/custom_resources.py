@@ -56,12 +56,11 @@ def load_resources(
     """
     documents = _documents(api, namespaces)
     policies, refused = _policies(documents, trusted=trusted)
-    live = [p for p in policies if not _leaving(documents[p.ref])]
-    alone, shared = _owned(live, declared)
+    alone, shared = _owned(policies, declared)
     return Found(
-        policies=tuple(alone),
+        policies=tuple(p for p in alone if not _leaving(documents[p.ref])),
         refused=(*refused, *shared),
-        deleted=tuple(p for p in policies if _kept(documents[p.ref]) and _leaving(documents[p.ref])),
+        deleted=tuple(p for p in alone if _kept(documents[p.ref]) and _leaving(documents[p.ref])),
         documents=documents,
     )
 
@@ -87,13 +86,18 @@ def _policies(documents: Mapping[str, Json], *, trusted: bool) -> tuple[list[Rot
         try:
             policy = from_resource(document)
         except PolicyError as error:
-            refused.append(_refuse(ref, str(error)))
+            refused.append(_refuse(ref, "; ".join(_without(f"rotation {ref}: ", error))))
             continue
         if problem := "" if trusted else "; ".join(_strays(policy)):
             refused.append(_refuse(ref, problem))
         else:
             policies.append(policy)
     return policies, refused
+
+
+def _without(prefix: str, error: PolicyError) -> list[str]:
+    """Return the problems; whose they are is known where they are shown."""
+    return [problem.removeprefix(prefix) for problem in str(error).splitlines()]
 
 
 def _owned(

@@ -69,11 +69,8 @@ class Declared:
     document: Document
 
 
-def load(paths: Sequence[Path], owners: Owners | None = None) -> list[RotationPolicy]:
-    """Read all rotations under `paths` (files, or folders of them), and note in `owners` what they claim.
-
-    Raises PolicyError with every problem found.
-    """
+def load(paths: Sequence[Path]) -> list[RotationPolicy]:
+    """Read all rotations under `paths` (files, or folders of them). Raises PolicyError with every problem found."""
     wrong: list[str] = []
     declared: list[Declared] = []
     for file in _files(paths):
@@ -81,7 +78,7 @@ def load(paths: Sequence[Path], owners: Owners | None = None) -> list[RotationPo
         declared += found
         wrong += unread
     wrong += [p for d in declared for p in _unsafe(d)]
-    wrong += _duplicates(declared, Owners() if owners is None else owners)
+    wrong += _duplicates(declared)
     if wrong:
         raise PolicyError("\n".join(wrong))
     return [d.policy for d in declared]
@@ -226,7 +223,8 @@ def _unsafe(declared: Declared) -> Iterator[str]:
         )
 
 
-def _duplicates(declared: Sequence[Declared], owners: Owners) -> Iterator[str]:
+def _duplicates(declared: Sequence[Declared]) -> Iterator[str]:
+    owners = Owners()
     for one in declared:
         for location, problem in owners.conflicts(one.policy):
             yield one.document.at(location, problem)

@@ -166,7 +166,18 @@ class Scene:
         )
 
 
-_KINDS = ("rotations", "events", "leases", "configmaps", "secrets", "deployments", "statefulsets", "daemonsets", "rollouts", "pods")
+_KINDS = (
+    "rotations",
+    "events",
+    "leases",
+    "configmaps",
+    "secrets",
+    "deployments",
+    "statefulsets",
+    "daemonsets",
+    "rollouts",
+    "pods",
+)
 
 
 def _creates(body: bytes) -> bool:

@@ -21,7 +21,7 @@ from rotator.errors import ClientError, RotatorError
 log = logging.getLogger("rotator")
 
 LOOK_EVERY = timedelta(hours=1)
-"""How often everything is looked at anew where lists do not show it."""
+"""How often everything is looked at anew: no list shows the ring, nor what is in Vault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,10 @@ class Fleet:
         return {r.ref: self._report_idle(r, views[r.ref].memo) for r in idle}
 
     def _untouched(self, memo: Memo, shown: Shown) -> bool:
-        unlisted = memo.fences.keys() & shown.unlisted
-        if unlisted and (memo.look is None or memo.look <= self.run.clock.now()):
+        if memo.look is None or memo.look <= self.run.clock.now():
             return False
-        return {
-            label: fence for label, fence in memo.fences.items() if label not in unlisted
-        }.items() <= shown.fences.items()
+        listed = {label: fence for label, fence in memo.fences.items() if label not in shown.unlisted}
+        return listed.items() <= shown.fences.items()
 
     def _quiet(self, rotation: Rotation, memo: Memo) -> bool:
         due = memo.due is not None and memo.due <= self.run.clock.now()
