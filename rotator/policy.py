@@ -333,7 +333,11 @@ class Holder(OneOf):
 
     secret: SecretHolder | None = None
     vault: VaultHolder | None = None
-    restart: Restart | None = Field(None, description="For holders that read only at their start.")
+    restart: Restart | None = Field(
+        None,
+        description="For holders that read only at their start. With vault: only where the pods themselves read Vault then; where "
+        "an operator copies the path into a Secret, use pickUp.",
+    )
     pick_up: Positive | None = Field(
         None,
         description="Without restart: within what time a holder reads again by itself. "
