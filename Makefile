@@ -30,6 +30,7 @@ check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
 	$(BIN)/python -m tests.chart.write_schema --check
+	$(BIN)/python -m observability.dashboard --check
 	$(BIN)/python -m docs.pages --check
 
 faults: $(VENV)/.ready ## every call to the outside with every fault, singly and in pairs (ARGS=--bounded for less)
@@ -50,6 +51,7 @@ chart-test: $(VENV)/.ready ## the chart and the plain manifests: rendered, check
 generate: $(VENV)/.ready ## write what is generated anew: parts of the texts, the custom resource, dashboard, references
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.chart.write_schema
+	$(BIN)/python -m observability.dashboard
 	$(BIN)/python -m docs.pages
 
 docs: generate ## the pages, into build/docs; a warning is an error

@@ -43,7 +43,11 @@ class Counter:
 
         def putheader(at: http.client.HTTPConnection, name: str | bytes, *values: Any) -> None:
             if str(name).lower() == "content-length":
-                self._size(id(at), int(values[0]))
+                self._note(id(at), size=int(values[0]))
+            if b"apply-patch" in _octets(values[0]):
+                self._note(
+                    id(at), method="CREATE"
+                )  # by its name; the bare client's POST makes the same write
             header(at, name, *values)
 
         with patch.multiple(connection, putrequest=putrequest, putheader=putheader):
@@ -54,10 +58,14 @@ class Counter:
             self._begun[connection] = len(self.requests)
             self.requests.append(request)
 
-    def _size(self, connection: int, size: int) -> None:
+    def _note(self, connection: int, **what: Any) -> None:
         with self._lock:
             index = self._begun[connection]
-            self.requests[index] = replace(self.requests[index], size=size)
+            self.requests[index] = replace(self.requests[index], **what)
+
+
+def _octets(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ class Bare:
             resource
         ]
         api = self.coordination if resource == "leases" else self.core
-        if method == "POST":
+        if method == "CREATE":
             create = getattr(api, f"create_namespaced_{suffix}")
             return lambda name, _, pad: create(self.plan.namespace, _document(resource, name, pad))
         patch = getattr(api, f"patch_namespaced_{suffix}")

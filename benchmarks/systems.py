@@ -71,6 +71,10 @@ def _kubernetes(*, emulator: bool) -> EmulatorServer | ControlPlane:
         return EmulatorServer()
 
 
+AS_INSTALLED = Path(__file__).parent / "as_installed"
+"""Hides from what is measured what only a development environment has."""
+
+
 def _environment(folder: Path, kubeconfig: Path, vault: OpenBao) -> dict[str, str]:
     role_id, secret_id = vault.app_role()
     secret_id_file = folder / "secret-id"
@@ -82,7 +86,7 @@ def _environment(folder: Path, kubeconfig: Path, vault: OpenBao) -> dict[str, st
         **inherited,
         "PATH": f"{_programs(folder)}:{os.environ['PATH']}",
         "HOME": str(folder),
-        "PYTHONPATH": str(_code(folder)),
+        "PYTHONPATH": f"{_code(folder)}:{AS_INSTALLED}",
         "PYTHONSAFEPATH": "1",
         "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),  # as pip leaves an installed package: compiled
         "KUBECONFIG": str(kubeconfig),

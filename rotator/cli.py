@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from rotator.declared import Declared
     from rotator.engine.fleet import Report
     from rotator.engine.outcome import Outcome
-    from rotator.job import Job
     from rotator.wiring import World
 
 USAGE = 2
@@ -253,34 +254,55 @@ def _advance(*, progress: bool = False, **options: Any) -> Report:
         return {name: options.pop(name) for name in names if name in options}
 
     metrics, job_options, systems = taken(_METRICS), taken(_JOB), taken(_SYSTEMS)
-    declared = _declared(**options)
-    files = declared.files()
-    from rotator.clients.meter import no_span  # noqa: PLC0415 - clients load after the policies are known to be good
-    from rotator.job import Job, Systems  # noqa: PLC0415 - as above
-    from rotator.telemetry.traces import span  # noqa: PLC0415 - as above
+    # what one asks for by hand says nothing of the scheduled runs, nor of the rotations that it leaves alone
+    told = any(metrics.get(m) for m in _METRICS[:2]) and "request" not in job_options
+    with _failure_is_told({**metrics, "shard": options.get("shard")} if told else None):
+        declared = _declared(**options)
+        files = declared.files()
+        from rotator.clients.meter import no_span  # noqa: PLC0415 - clients load after the policies are known to be good
+        from rotator.job import Job, Systems  # noqa: PLC0415 - as above
+        from rotator.telemetry.traces import span  # noqa: PLC0415 - as above
 
-    job = Job(declared=declared, systems=Systems(**systems), span=span() or no_span, **job_options)
-    world = job.connect()
-    gc.freeze()  # what is loaded by now stays to the end
-    gc.set_threshold(GARBAGE)
-    gc.enable()
-    _end_when_asked(world)
-    tell = (_progress if progress else _logging) if job.act else _silent
+        job = Job(declared=declared, systems=Systems(**systems), span=span() or no_span, **job_options)
+        world = job.connect()
+        gc.freeze()  # what is loaded by now stays to the end
+        gc.set_threshold(GARBAGE)
+        gc.enable()
+        _end_when_asked(world)
+        tell = (_progress if progress else _logging) if job.act else _silent
+        try:
+            report = job.run(world, files, tell)
+            if told:
+                from rotator.telemetry.publish import Metrics  # noqa: PLC0415 - only where metrics are wanted
+                from rotator.telemetry.sources import of_run  # noqa: PLC0415 - as above
+
+                run = of_run(report, world.clock.now(), world.meter.requests, world.meter.skew)
+                Metrics(**metrics, shard=declared.shard).publish(run, report.outcomes)
+            return report
+        finally:
+            world.close()
+
+
+@contextmanager
+def _failure_is_told(metrics: Mapping[str, Any] | None) -> Iterator[None]:
+    """Publish the exit code of a run that ends with an error, where metrics are wanted."""
+    began = datetime.now(UTC)
     try:
-        report = job.run(world, files, tell)
-        if metrics.get("metrics_push") or metrics.get("metrics_file"):
-            _publish(job, world, report, **metrics)
-        return report
-    finally:
-        world.close()
+        yield
+    except RotatorError as error:
+        if metrics:
+            from rotator.telemetry.figures import RunFigures  # noqa: PLC0415 - only where metrics are wanted
+            from rotator.telemetry.publish import Metrics  # noqa: PLC0415 - as above
+
+            now = datetime.now(UTC)
+            Metrics(**metrics).publish(
+                RunFigures(ended=now, duration=now - began, exit_code=_exit_code(error)), None
+            )
+        raise
 
 
-def _publish(job: Job, world: World, report: Report, **metrics: Any) -> None:
-    from rotator.telemetry.publish import publish  # noqa: PLC0415 - only where metrics are wanted
-    from rotator.telemetry.sources import of_run  # noqa: PLC0415 - as above
-
-    run = of_run(report, world.clock.now(), world.meter.requests, world.meter.skew)
-    publish(report, run, whole=job.declared.whole, shard=job.declared.shard, **metrics)
+def _exit_code(error: RotatorError) -> int:
+    return USAGE if isinstance(error, PolicyError | SettingsError) else 1
 
 
 def _end_when_asked(world: World) -> None:
@@ -339,8 +361,6 @@ def _progress(total: int) -> Callable[[Outcome], None]:
 
 
 def _show(outcomes: Sequence[Outcome], output: str, *, steps: bool) -> None:
-    from datetime import UTC, datetime  # noqa: PLC0415 - beside its only use
-
     from rotator import report  # noqa: PLC0415 - only once there is something to show
 
     if output == "table":
@@ -362,9 +382,6 @@ def main() -> None:
         sys.exit(USAGE)
     except click.Abort:
         sys.exit(130)
-    except (PolicyError, SettingsError) as error:
-        click.echo(f"rotator: {error}", err=True)
-        sys.exit(USAGE)
     except RotatorError as error:
         click.echo(f"rotator: {error}", err=True)
-        sys.exit(1)
+        sys.exit(_exit_code(error))

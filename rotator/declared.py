@@ -32,11 +32,6 @@ class Declared:
         """Return what files declare; all are checked, a bad one is never skipped over. Raises PolicyError."""
         return load(self.paths) if self.paths else []
 
-    @property
-    def whole(self) -> bool:
-        """Whether everything is wanted, a shard's share apart."""
-        return not (self.selector or self.kind or self.names)
-
     def wants(self, policy: RotationPolicy) -> bool:
         """Whether `policy` was asked for."""
         return (

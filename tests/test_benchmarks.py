@@ -64,7 +64,11 @@ def figures() -> Figures:
         ("POST", "/v1/rotator/data/bench/r0001", "vault POST data"),
         ("GET", "/v1/rotator/metadata/bench/r0001", "vault GET metadata"),
         ("GET", "/api/v1/namespaces/bench/secrets/r0001?x=/y/z", "kubernetes GET secrets"),
-        ("POST", "/api/v1/namespaces/bench/configmaps?fieldManager=rotator", "kubernetes POST configmaps"),
+        (
+            "CREATE",
+            "/api/v1/namespaces/bench/configmaps/a?fieldManager=rotator",
+            "kubernetes CREATE configmaps",
+        ),
         ("PATCH", "/apis/coordination.k8s.io/v1/namespaces/b/leases/r1", "kubernetes PATCH leases"),
         ("GET", "/apis/coordination.k8s.io/v1/leases", "kubernetes GET leases"),
     ],

@@ -52,7 +52,7 @@ class Summary:
             active=active.id if active else "",
             active_since=active.activated_at if active else None,
             accepted=len(ring.accepted),
-            retire_at=retiring.destroy_after if retiring else None,
+            retire_at=retiring.destroy_after if retiring and not retiring.withdrawn_at else None,
             requests=ring.requests,
         )
 

@@ -127,7 +127,7 @@ class _Gateway:
     def send(self, request: Request, context: ssl.SSLContext, timeout: float | None) -> None:
         """Send it, or raise ClientError with a sentence that holds neither the path nor an answer's text."""
         opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context), _NoRedirect())
-        what = f"push of the metrics to {self.shown}"
+        what = f"push of the metrics to the Pushgateway {self.shown}"
         try:
             with opener.open(request, timeout=timeout):
                 return

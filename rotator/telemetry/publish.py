@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rotator.engine.fleet import Report, Shard
+from rotator.engine.fleet import Shard
+from rotator.engine.outcome import Outcome
 from rotator.errors import RotatorError
 from rotator.telemetry import metrics_out
 from rotator.telemetry.figures import RunFigures
@@ -18,31 +20,31 @@ TIMEOUT = 10.0
 """Seconds that a push may take."""
 
 
-def publish(  # noqa: PLR0913 - what, and where to
-    report: Report,
-    run: RunFigures,
-    *,
-    whole: bool,
-    shard: Shard | None,
-    metrics_push: str | None,
-    metrics_file: Path | None,
-    metrics_job: str,
-) -> None:
-    """Tell what a run did and, where it saw the `whole` of what is declared, where every rotation stands.
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """Where metrics go. What is pushed replaces what the last run under the same `job` and shard said."""
 
-    What only some rotations were asked for replaces nothing that an earlier run said of the others.
-    """
-    rotations = [of_outcome(outcome) for outcome in report.outcomes] if whole else None
-    registry = registry_of(rotations=rotations, run=run)
-    grouping = {"shard": f"{shard.index}/{shard.count}"} if shard else {}
-    if metrics_push:
-        _harmless("push", lambda: metrics_out.push(metrics_push, metrics_job, grouping, registry, TIMEOUT))
-    if metrics_file:
-        _harmless("file", lambda: metrics_out.write_file(str(metrics_file), registry))
+    metrics_push: str | None = None
+    metrics_file: Path | None = None
+    metrics_job: str = "rotator"
+    shard: Shard | None = None
+
+    def publish(self, run: RunFigures, outcomes: Sequence[Outcome] | None) -> None:
+        """Tell what a run did and where its rotations stand; None: it got no further than an error.
+
+        A file is replaced as a whole, so one that tells of the rotations is left alone then, and grows old.
+        """
+        rotations = None if outcomes is None else [of_outcome(outcome) for outcome in outcomes]
+        registry = registry_of(rotations=rotations, run=run)
+        grouping = {"shard": f"{self.shard.index}/{self.shard.count}"} if self.shard else {}
+        if url := self.metrics_push:
+            _harmless(lambda: metrics_out.push(url, self.metrics_job, grouping, registry, TIMEOUT))
+        if (file := self.metrics_file) and rotations is not None:
+            _harmless(lambda: metrics_out.write_file(str(file), registry))
 
 
-def _harmless(how: str, tell: Callable[[], None]) -> None:
+def _harmless(tell: Callable[[], None]) -> None:
     try:
         tell()
     except RotatorError as error:
-        log.warning("metrics could not be told", extra={"error": how, "reason": str(error)})
+        log.warning("metrics could not be told", extra={"reason": str(error)})

@@ -317,6 +317,20 @@ def test_alerts_and_dashboard_are_those_of_the_files() -> None:
     )
 
 
+def test_each_job_pushes_under_a_label_of_its_own() -> None:
+    """What is pushed replaces what was pushed under the same label: two jobs, or two releases, never share one."""
+    push = {
+        "metrics": {"push": {"url": "http://gateway:9091"}},
+        "jobs": {"other": {"run": "rotate", "schedule": "0 * * * *"}},
+    }
+    seen = []
+    for values, namespace in ((push, "one"), (push, "two")):
+        for job in of_kind(render(values, namespace=namespace), "CronJob"):
+            (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+            seen += [e["value"] for e in container["env"] if e["name"] == "ROTATOR_METRICS_JOB"]
+    assert seen == [f"{n}-rotator-{job}" for n in ("one", "two") for job in ("other", "rotate", "rotate-now")]
+
+
 def test_a_digest_goes_before_a_tag() -> None:
     """Both are one reference."""
     images = {

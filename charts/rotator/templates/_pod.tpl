@@ -37,10 +37,6 @@
 - name: ROTATOR_METRICS_PUSH
   value: {{ quote . }}
 {{- end }}
-{{- with .Values.metrics.push.job }}
-- name: ROTATOR_METRICS_JOB
-  value: {{ quote . }}
-{{- end }}
 {{- with .Values.metrics.textfile }}
 - name: ROTATOR_METRICS_FILE
   value: {{ quote . }}
