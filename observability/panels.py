@@ -12,9 +12,14 @@ from observability.prometheus_api import PrometheusApi, Series
 from observability.svg import WIDE, Drawing, Scale, shortened, ticks, time_ticks, written
 
 COLOURS = ("#2f6fde", "#e8820c", "#3f9c4f", "#9a5fd0", "#c9a100", "#d1263b", "#1298a6", "#8a8f98")
-PAD, HEAD, FOOT, LEGEND = 14.0, 34.0, 22.0, 20.0
-STRIPE = 40.0
-"""The height of one line of states, where there is room."""
+PAD, HEAD, FOOT, LEGEND = 14.0, 34.0, 22.0, 18.0
+"""Room at the sides, for the title, for the axis of time, and for one line of the legend."""
+BOLD = 7.6
+"""The width of a character of a title, in pixels."""
+STRIPE, HIGHEST = 40.0, 90.0
+"""The height of one line of states where a picture is as high as it needs, and the most where there is room."""
+FINEST = 0.25
+"""Values are not asked for closer than that, in seconds."""
 Panel = Mapping[str, Any]
 
 
@@ -35,14 +40,28 @@ class Scene:
         """Begin and end in seconds."""
         return self.begin.timestamp(), self.end.timestamp()
 
+    def step(self, points: float) -> float:
+        """Return the seconds between `points` values, which are not asked for closer than the data are."""
+        begin, end = self.span
+        return max((end - begin) / points, min(1.0, self.scrape), FINEST)
+
 
 def drawn(panel: Panel, scene: Scene) -> Drawing:
     """Return a panel of the dashboard, with its card and title."""
     drawing = Drawing()
     drawing.box(0.5, 0.5, scene.width - 1, scene.height - 1, rx=6, kind="card")
-    drawing.add("text", shortened(panel["title"], scene.width - 2 * PAD), x=PAD, y=22, kind="title")
+    _title(panel["title"], scene, drawing)
     KINDS[panel["type"]](panel, scene, drawing)
     return drawing
+
+
+def _title(title: str, scene: Scene, drawing: Drawing) -> None:
+    """Write it, smaller where there is little room."""
+    if len(title) * BOLD <= scene.width - 2 * PAD:
+        drawing.add("text", title, x=PAD, y=22, kind="title")
+        return
+    small = "font-size:11.5px"
+    drawing.add("text", shortened(title, scene.width - PAD), x=PAD / 2, y=22, kind="title", style=small)
 
 
 def fitting(panel: Panel, scene: Scene) -> Scene:
@@ -50,8 +69,8 @@ def fitting(panel: Panel, scene: Scene) -> Scene:
     if panel["type"] == "table":
         return replace(scene, height=HEAD + 8 + ROW * (1 + len(_rows(_columns(panel, scene)))))
     if panel["type"] == "state-timeline":
-        lines = max(1, len(_ranges(panel, scene, scene.width)))
-        return replace(scene, height=HEAD + STRIPE * lines + FOOT + LEGEND)
+        lines = max(1, len(_ranges(panel, scene, scene.step(scene.width))))
+        return replace(scene, height=HEAD + STRIPE * lines + FOOT + LEGEND + PAD / 2)
     return scene
 
 
@@ -72,9 +91,7 @@ def _named(legend: str, labels: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda m: labels.get(m[1], ""), legend).strip()
 
 
-def _ranges(panel: Panel, scene: Scene, points: float) -> list[tuple[str, Series]]:
-    begin, end = scene.span
-    step = max((end - begin) / points, 1.0)
+def _ranges(panel: Panel, scene: Scene, step: float) -> list[tuple[str, Series]]:
     found = [
         (_named(legend, series.labels), series)
         for expression, legend in queries(panel, scene, step)
@@ -156,7 +173,7 @@ def _table(panel: Panel, scene: Scene, drawing: Drawing) -> None:
     if not refs:
         _nothing(scene, drawing)
         return
-    widths = [max(len(title), *(len(v.get(r, ("", ""))[0]) for r in refs)) + 2.0 for title, v in columns]
+    widths = [max(len(title), *(_length(v.get(r, ("", None))) for r in refs)) + 2.0 for title, v in columns]
     room = (scene.width - 2 * PAD) / sum(widths)
     x, top = PAD, HEAD + 14
     for (title, values), share in zip(columns, widths, strict=True):
@@ -194,6 +211,12 @@ def _columns(panel: Panel, scene: Scene) -> list[tuple[str, Cells]]:
     return [("Rotation", {ref: ("/".join(ref), None) for ref in refs}), *columns]
 
 
+def _length(cell: tuple[str, str | None]) -> float:
+    """Return how many ordinary characters a cell takes; what has a colour is bold."""
+    text, colour = cell
+    return len(text) * (BOLD / WIDE if colour else 1)
+
+
 def _rows(columns: Sequence[tuple[str, Cells]]) -> list[tuple[str, str]]:
     return sorted({ref for _, cells in columns for ref in cells})
 
@@ -208,7 +231,8 @@ def _cell(config: Mapping[str, Any], value: float) -> tuple[str, str | None]:
 
 
 def _states(panel: Panel, scene: Scene, drawing: Drawing) -> None:
-    found = _ranges(panel, scene, scene.width)
+    step = scene.step(scene.width)
+    found = _ranges(panel, scene, step)
     if not found:
         _nothing(scene, drawing)
         return
@@ -216,8 +240,8 @@ def _states(panel: Panel, scene: Scene, drawing: Drawing) -> None:
     left = PAD + min(180.0, max(len(name) for name, _ in found) * WIDE + 10)
     begin, end = scene.span
     across = Scale(begin, end, left, scene.width - PAD)
-    bottom = scene.height - FOOT - LEGEND
-    height = min(STRIPE, (bottom - HEAD) / len(found))
+    bottom = scene.height - FOOT - LEGEND - PAD / 2
+    height = min(HIGHEST, (bottom - HEAD) / len(found))
     _time_axis(scene, drawing, across, HEAD, HEAD + height * len(found))
     seen: set[str] = set()
     for line, (name, series) in enumerate(found):
@@ -229,7 +253,7 @@ def _states(panel: Panel, scene: Scene, drawing: Drawing) -> None:
             y=top + height / 2 + 4,
             text_anchor="end",
         )
-        for at, until, value in stretches(series, (end - begin) / scene.width, end):
+        for at, until, value in stretches(series, step, end):
             key = written(value, "none")
             word = words.get(key, {"text": key, "color": COLOURS[-1]})
             if word["color"] != "transparent":
@@ -262,7 +286,8 @@ def _stretch(drawing: Drawing, box: Box, word: Mapping[str, str], tip: str) -> N
 
 
 def _lines(panel: Panel, scene: Scene, drawing: Drawing) -> None:
-    found = _ranges(panel, scene, scene.width - 80)
+    step = scene.step(scene.width - 80)
+    found = _ranges(panel, scene, step)
     if not found:
         _nothing(scene, drawing)
         return
@@ -272,7 +297,8 @@ def _lines(panel: Panel, scene: Scene, drawing: Drawing) -> None:
     if stacked:
         found = [(name, s) for name, s in found if any(value for _, value in s.points)] or found[:1]
     layers = stacked_layers(found) if stacked else [(name, s.points, None) for name, s in found]
-    up, marks = _vertical(config, layers, scene)
+    entries = [(name, COLOURS[n % len(COLOURS)]) for n, (name, _, _) in enumerate(layers)]
+    up, marks = _vertical(config, layers, scene, LEGEND * len(_legend_lines(scene, entries)))
     begin, end = scene.span
     left = PAD + max(len(written(m, unit)) for m in marks) * WIDE + 6
     across = Scale(begin, end, left, scene.width - PAD)
@@ -281,32 +307,43 @@ def _lines(panel: Panel, scene: Scene, drawing: Drawing) -> None:
         drawing.add("line", x1=left, x2=scene.width - PAD, y1=y, y2=y, kind="grid")
         drawing.add("text", written(mark, unit), x=left - 6, y=y + 4, kind="soft", text_anchor="end")
     _time_axis(scene, drawing, across, up.end, up.begin)
-    for step in (config.get("thresholds") or {}).get("steps") or []:
-        if step["value"] is not None and up.low < step["value"] < up.high:
-            y = up(step["value"])
+    for limit in (config.get("thresholds") or {}).get("steps") or []:
+        if limit["value"] is not None and up.low < limit["value"] < up.high:
+            y = up(limit["value"])
             drawing.add(
                 "line",
                 x1=left,
                 x2=scene.width - PAD,
                 y1=y,
                 y2=y,
-                stroke=step["color"],
+                stroke=limit["color"],
                 stroke_dasharray="4 3",
             )
     stepped = custom.get("lineInterpolation") == "stepAfter"
     for number, (_, points, below) in enumerate(layers):
         colour = COLOURS[number % len(COLOURS)]
         if below is None:
-            path = _path(points, across, up, stepped=stepped)
+            parts = unbroken(points, step)
+            path = "".join(_path(part, across, up, stepped=stepped) for part in parts)
             drawing.add("path", d=path, fill="none", stroke=colour, stroke_width=2, stroke_linejoin="round")
         else:
             path = _outline(points, below, across, up)
             drawing.add("path", d=path, fill=colour, fill_opacity=0.8)
-    _legend(scene, drawing, [(name, COLOURS[n % len(COLOURS)]) for n, (name, _, _) in enumerate(layers)])
+    _legend(scene, drawing, entries)
 
 
 Points = Sequence[tuple[float, float]]
 Layer = tuple[str, Points, Points | None]
+
+
+def unbroken(points: Points, step: float) -> list[Points]:
+    """Return the parts of a line between gaps of more than a step."""
+    parts: list[list[tuple[float, float]]] = []
+    for at, value in points:
+        if not parts or at - parts[-1][-1][0] > 1.5 * step:
+            parts.append([])
+        parts[-1].append((at, value))
+    return list(parts)
 
 
 def stacked_layers(found: Sequence[tuple[str, Series]]) -> list[Layer]:
@@ -321,22 +358,24 @@ def stacked_layers(found: Sequence[tuple[str, Series]]) -> list[Layer]:
     return layers
 
 
-def _vertical(config: Mapping[str, Any], layers: Sequence[Layer], scene: Scene) -> tuple[Scale, list[float]]:
+def _vertical(
+    config: Mapping[str, Any], layers: Sequence[Layer], scene: Scene, legend: float
+) -> tuple[Scale, list[float]]:
     values = [value for _, points, _ in layers for _, value in points]
     low, high = min(values), max(values)
     if config.get("custom", {}).get("axisCenteredZero"):
-        high = max(abs(low), abs(high))
+        high = max(abs(low), abs(high)) or 1.0
         low = -high
     low = min(low, config.get("min", low))
     if low == high:
         high = low + 1
     unit = config.get("unit", "none")
-    most = max(2, int((scene.height - HEAD - FOOT - LEGEND) / 34))
+    most = max(2, int((scene.height - HEAD - FOOT - legend) / 34))
     marks = ticks(low, high * 1.08 if high > 0 else high, most, unit=unit)
     if config.get("decimals") == 0:
         marks = [m for m in marks if float(m).is_integer()]
     top = max(high * 1.05 if high > 0 else high, marks[-1])
-    return Scale(low, top, scene.height - FOOT - LEGEND, HEAD + 6), marks
+    return Scale(low, top, scene.height - FOOT - legend, HEAD + 6), marks
 
 
 def _path(points: Points, across: Scale, up: Scale, *, stepped: bool) -> str:
@@ -387,15 +426,30 @@ def _time_axis(scene: Scene, drawing: Drawing, across: Scale, top: float, bottom
             drawing.add("text", text, x=x, y=bottom + 16, kind="soft", text_anchor="middle")
 
 
-def _legend(scene: Scene, drawing: Drawing, entries: Sequence[tuple[str, str]]) -> None:
-    x, y = PAD, scene.height - 10
+Entries = Sequence[tuple[str, str]]
+"""Names with their colours."""
+
+
+def _legend_lines(scene: Scene, entries: Entries) -> list[list[tuple[float, str, str]]]:
+    """Return where each name stands, in as many lines as it takes; one line where there is no name."""
+    lines: list[list[tuple[float, str, str]]] = [[]]
+    x = PAD
     for name, colour in entries:
-        if x + len(name) * WIDE + 16 > scene.width - PAD:
-            drawing.add("text", "…", x=x, y=y, kind="soft")
-            return
-        drawing.box(x, y - 9, 10, 10, rx=2, fill=colour)
-        drawing.add("text", name, x=x + 15, y=y, kind="soft")
+        if lines[-1] and x + len(name) * WIDE + 16 > scene.width - PAD:
+            lines.append([])
+            x = PAD
+        lines[-1].append((x, name, colour))
         x += len(name) * WIDE + 28
+    return lines
+
+
+def _legend(scene: Scene, drawing: Drawing, entries: Entries) -> None:
+    lines = _legend_lines(scene, entries)
+    for number, line in enumerate(lines, 1):
+        y = scene.height - 10 - LEGEND * (len(lines) - number)
+        for x, name, colour in line:
+            drawing.box(x, y - 9, 10, 10, rx=2, fill=colour)
+            drawing.add("text", shortened(name, scene.width - PAD - x - 15), x=x + 15, y=y, kind="soft")
 
 
 KINDS: Mapping[str, Callable[[Panel, Scene, Drawing], None]] = {

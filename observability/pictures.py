@@ -23,7 +23,7 @@ from observability.prometheus_api import PrometheusApi, QueryError
 from observability.svg import Drawing
 
 DASHBOARD = Path(__file__).parent.parent / "charts/rotator/files/dashboard.json"
-WIDTH = 1200.0
+WIDTH = 1000.0
 """The width of the dashboard, in pixels."""
 COLUMNS = 24
 UNIT = 34.0
@@ -52,26 +52,40 @@ def slug(title: str) -> str:
 
 
 def _alone(panel: Panel, scene: Scene) -> str:
-    grid = panel["gridPos"]
-    width = grid["w"] * WIDTH / COLUMNS
-    if panel["type"] != "stat":
-        width = max(width, LEAST)
-    scene = fitting(panel, replace(scene, width=width, height=grid["h"] * UNIT))
+    width = _width(panel) if panel["type"] == "stat" else max(_width(panel), LEAST)
+    scene = fitting(panel, replace(scene, width=width, height=panel["gridPos"]["h"] * UNIT))
     return drawn(panel, scene).picture(scene.width, scene.height, panel["title"])
 
 
 def _together(panels: Sequence[Panel], scene: Scene) -> str:
-    whole, bottom = Drawing(), 0.0
+    """Draw all panels, side by side as the dashboard has them; a table and states are only as high as they need."""
+    whole, y = Drawing(), 0.0
+    for beside in _bands(panels):
+        scenes = [
+            replace(scene, width=_width(p) - GAP, height=p["gridPos"]["h"] * UNIT - GAP) for p in beside
+        ]
+        if len(beside) == 1:
+            scenes = [fitting(beside[0], scenes[0])]
+        for panel, place in zip(beside, scenes, strict=True):
+            x = panel["gridPos"]["x"] * WIDTH / COLUMNS
+            if panel["type"] == "row":
+                whole.add("text", panel["title"], x=x + PAD, y=y + 24, kind="title", style="font-size:15px")
+            else:
+                whole.group(drawn(panel, place), x + GAP / 2, y)
+        y += max(place.height for place in scenes) + GAP
+    return whole.picture(WIDTH, y, "Credential rotation")
+
+
+def _bands(panels: Sequence[Panel]) -> list[list[Panel]]:
+    """Return panels that stand beside each other together, from top to bottom."""
+    bands: dict[int, list[Panel]] = {}
     for panel in panels:
-        grid = panel["gridPos"]
-        x, y = grid["x"] * WIDTH / COLUMNS, grid["y"] * UNIT
-        width, height = grid["w"] * WIDTH / COLUMNS - GAP, grid["h"] * UNIT - GAP
-        bottom = max(bottom, y + height)
-        if panel["type"] == "row":
-            whole.add("text", panel["title"], x=x + PAD, y=y + 24, kind="title", style="font-size:15px")
-        else:
-            whole.group(drawn(panel, replace(scene, width=width, height=height)), x + GAP / 2, y)
-    return whole.picture(WIDTH, bottom + GAP, "Credential rotation")
+        bands.setdefault(panel["gridPos"]["y"], []).append(panel)
+    return [bands[y] for y in sorted(bands)]
+
+
+def _width(panel: Panel) -> float:
+    return float(panel["gridPos"]["w"] * WIDTH / COLUMNS)
 
 
 class Instant(click.ParamType[datetime]):

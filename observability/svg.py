@@ -104,13 +104,20 @@ def ticks(low: float, high: float, most: int, *, unit: str = "none") -> list[flo
     return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-TIMES = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, *(86400 * n for n in (1, 2, 5, 7, 14, 30)))
+MINUTE, DAY = 60, 86400
+TIMES = (
+    *(5, 10, 15, 30),
+    *(MINUTE * n for n in (1, 5, 15, 30, 60, 180, 360, 720)),
+    *(DAY * n for n in (1, 2, 5, 7, 14, 30)),
+)
+"""Round steps of a clock and a calendar, in seconds."""
 
 
 def time_ticks(begin: float, end: float, most: int) -> list[tuple[float, str]]:
     """Return round instants (UTC) between `begin` and `end` with what is written below them."""
     step = next((s for s in TIMES if s >= (end - begin) / most), TIMES[-1])
-    form = "%-d %b" if step >= TIMES[8] else "%-d %b %H:%M" if end - begin > TIMES[8] else "%H:%M"
+    clock = "%H:%M:%S" if step < MINUTE else "%H:%M"
+    form = "%-d %b" if step >= DAY else f"%-d %b {clock}" if end - begin > DAY else clock
     places = range(math.ceil(begin / step), math.floor(end / step) + 1)
     return [(n * step, datetime.fromtimestamp(n * step, UTC).strftime(form)) for n in places]
 

@@ -90,8 +90,11 @@ def rotate(
     \b
     Example: rotator rotate payments/payments-jwt --reason INC-4711
     """
-    if not reason.strip():
-        raise click.BadParameter("expected a reason, as INC-4711", param_hint="--reason")
+    from rotator.core.due import LONGEST, is_reason  # noqa: PLC0415 - only for this verb
+
+    if not is_reason(reason):
+        problem = f"expected a reason of at most {LONGEST} printable characters, as INC-4711"
+        raise click.BadParameter(problem, param_hint="--reason")
     if bool(name) == bool(selector):
         raise click.UsageError(
             "which rotation? Expected either NAMESPACE/NAME [env: ROTATOR_NAME], or labels (-l) [env: ROTATOR_SELECTOR]"
@@ -200,9 +203,9 @@ def metrics(
     *,
     paths: Sequence[Path],
     namespaces: Sequence[str],
-    trust_resources: bool,
     context: str | None,
     listen: str | None,
+    **_: Any,
 ) -> None:
     """Show the metrics of all rotations from their Leases, once or for a scrape. Reads Leases and nothing else.
 
@@ -211,7 +214,6 @@ def metrics(
     """
     from rotator.telemetry import exporter  # noqa: PLC0415 - only for this verb
 
-    del trust_resources
     files = paths or ([] if namespaces else [POLICIES])
     looking = exporter.Exporter(paths=files, namespaces=namespaces, context=context)
     if listen:
@@ -233,13 +235,10 @@ def _act(output: str, **options: Any) -> int:
     return report.exit_code
 
 
-def _declared(
-    *, paths: Sequence[Path], namespaces: Sequence[str], trust_resources: bool, **choice: Any
-) -> Declared:
+def _declared(*, paths: Sequence[Path], namespaces: Sequence[str], **more: Any) -> Declared:
     from rotator.declared import Declared  # noqa: PLC0415 - policies load only for verbs that read them
 
-    files = paths or ([] if namespaces else [POLICIES])
-    return Declared(paths=files, namespaces=namespaces, trust_resources=trust_resources, **choice)
+    return Declared(paths=paths or ([] if namespaces else [POLICIES]), namespaces=namespaces, **more)
 
 
 _METRICS = ("metrics_push", "metrics_file", "metrics_job")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rotator.core.timing import parse_duration
+from rotator.kinds import CONFIG_MAP, CREDENTIALS, SECRET
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from rotator.engine.fleet import Shard
     from rotator.kinds import Kind
 
-KINDS = ("jwtSigningKey", "sharedSecret")
-"""The credential kinds; a test holds them equal to the schema's (the command line must not load it to say so)."""
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -60,6 +59,8 @@ class ShardType(click.ParamType[Any]):
         return Shard(int(index), int(count))
 
 
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_ACCOUNT = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"(?P<key>[A-Za-z0-9._/-]+)\s*==?\s*(?P<value>[A-Za-z0-9._-]*)")
 
 
@@ -78,6 +79,31 @@ class LabelsType(click.ParamType[Any]):
         return {pair["key"]: pair["value"] for pair in pairs if pair}
 
 
+class NamespaceType(click.ParamType[Any]):
+    """The name of a namespace."""
+
+    name = "namespace"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take it, or say what was expected."""
+        if not _NAMESPACE.fullmatch(str(value)):
+            self.fail(f"{value}: expected the name of one namespace, as payments", param, ctx)
+        return str(value)
+
+
+class AccountType(click.ParamType[Any]):
+    """A service account: `NAMESPACE/NAME`."""
+
+    name = "account"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take it, or say what was expected."""
+        namespace, _, account = str(value).partition("/")
+        if not (_NAMESPACE.fullmatch(namespace) and _ACCOUNT.fullmatch(account)):
+            self.fail(f"{value}: expected NAMESPACE/NAME", param, ctx)
+        return str(value)
+
+
 POLICIES = Path("/etc/rotator/policies")
 """Where a job finds its policies, unless it is told otherwise."""
 
@@ -91,8 +117,6 @@ class KindsType(click.ParamType[Any]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Kind, ...]:
         """Read them, or say what was expected."""
-        from rotator.kinds import CONFIG_MAP, SECRET  # noqa: PLC0415 - only where the option is used
-
         if not isinstance(value, str):
             return tuple(value)
         known = {kind.plural: kind for kind in (CONFIG_MAP, SECRET)}
@@ -126,9 +150,18 @@ def paths_option(command: F) -> F:
             help="Let custom resources name other namespaces and any Vault path. [env: ROTATOR_TRUST_RESOURCES]",
         ),
         click.option(
+            "--gate-urls",
+            multiple=True,
+            envvar="ROTATOR_GATE_URLS",
+            metavar="URL",
+            help="Below this address the gates of custom resources may ask; repeatable. [env: ROTATOR_GATE_URLS, "
+            "parts between blanks]",
+        ),
+        click.option(
             "--resources-in",
             "namespaces",
             multiple=True,
+            type=NamespaceType(),
             envvar="ROTATOR_RESOURCES_IN",
             metavar="NAMESPACE",
             help="Read the Rotations of this namespace; repeatable. [env: ROTATOR_RESOURCES_IN, parts between blanks]",
@@ -161,7 +194,7 @@ def choice_options(command: F) -> F:
     """Add the options that choose among what is declared."""
     for option in (
         selector_option,
-        click.option("--type", "kind", type=click.Choice(KINDS), help="Only this credential kind."),
+        click.option("--type", "kind", type=click.Choice(CREDENTIALS), help="Only this credential kind."),
         click.option(
             "-n",
             "--name",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rotator.cli_options import POLICIES, KindsType, paths_option
+from rotator.cli_options import POLICIES, AccountType, KindsType, paths_option
 from rotator.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,14 +23,22 @@ context_option = click.option(
 
 
 def _policies(
-    paths: Sequence[Path], namespaces: Sequence[str], context: str | None, *, trusted: bool
+    paths: Sequence[Path],
+    namespaces: Sequence[str],
+    context: str | None,
+    *,
+    trusted: bool,
+    gate_urls: Sequence[str],
 ) -> list[RotationPolicy]:
     """Return all that is declared; a custom resource that is refused needs nothing."""
     from rotator.declared import Declared  # noqa: PLC0415 - only for verbs that read policies
     from rotator.job import Job, Systems  # noqa: PLC0415 - as above
 
     where = Declared(
-        paths=paths or ([] if namespaces else [POLICIES]), namespaces=namespaces, trust_resources=trusted
+        paths=paths or ([] if namespaces else [POLICIES]),
+        namespaces=namespaces,
+        trust_resources=trusted,
+        gate_urls=gate_urls,
     )
     files = where.files()
     if not namespaces:
@@ -38,7 +46,8 @@ def _policies(
     job = Job(declared=where, systems=Systems(context=context), act=False)
     world = job.connect()
     try:
-        return [*files, *job.found(world, files).policies]
+        found = job.found(world, files)
+        return [*files, *found.policies, *found.leaving]
     finally:
         world.close()
 
@@ -63,6 +72,7 @@ def crd() -> None:
     "--service-account",
     "account",
     required=True,
+    type=AccountType(),
     metavar="NAMESPACE/NAME",
     help="Who runs the jobs.",
 )
@@ -82,6 +92,7 @@ def rbac(  # noqa: PLR0913 - the options of the command line
     paths: Sequence[Path],
     namespaces: Sequence[str],
     trust_resources: bool,
+    gate_urls: Sequence[str],
     context: str | None,
     account: str,
     role: str,
@@ -95,10 +106,8 @@ def rbac(  # noqa: PLR0913 - the options of the command line
     """
     from rotator import permissions, report  # noqa: PLC0415 - only for this verb
 
-    if not all(account.partition("/")):
-        raise click.BadParameter(f"{account}: expected NAMESPACE/NAME", param_hint="--service-account")
-    policies = _policies(paths, namespaces, context, trusted=trust_resources)
-    extent = permissions.Extent(listed=listed, events=events, custom_resources=bool(namespaces))
+    policies = _policies(paths, namespaces, context, trusted=trust_resources, gate_urls=gate_urls)
+    extent = permissions.Extent(listed=listed, events=events, resources_in=namespaces)
     made = permissions.manifests(policies, extent, account=account, name=role)
     click.echo("\n---\n".join(report.as_yaml(manifest) for manifest in made))
 
@@ -133,6 +142,7 @@ def vault() -> None:
     "account",
     default="rotator/rotator",
     show_default=True,
+    type=AccountType(),
     metavar="NAMESPACE/NAME",
     help="Who runs the jobs.",
 )
@@ -146,6 +156,7 @@ def policy(  # noqa: PLR0913 - the options of the command line
     paths: Sequence[Path],
     namespaces: Sequence[str],
     trust_resources: bool,
+    gate_urls: Sequence[str],
     context: str | None,
     output: str,
     role: str,
@@ -164,11 +175,9 @@ def policy(  # noqa: PLR0913 - the options of the command line
     """
     from rotator import vault_access  # noqa: PLC0415 - only for this verb
 
-    if not all(account.partition("/")):
-        raise click.BadParameter(f"{account}: expected NAMESPACE/NAME", param_hint="--service-account")
     if not audience and auth != "approle":
         raise click.BadParameter("expected a name, as vault", param_hint="--audience")
-    policies = _policies(paths, namespaces, context, trusted=trust_resources)
+    policies = _policies(paths, namespaces, context, trusted=trust_resources, gate_urls=gate_urls)
     if consumers:
         for document, grants in vault_access.consumers(policies).items():
             click.echo(f"# {document}\n{vault_access.hcl(grants)}")

@@ -1,17 +1,19 @@
 """Rotations that are declared as custom resources: reading them, and keeping those that are to be deleted properly.
 
-One bad resource never stops another: it is refused by itself. Whoever may create Rotations in a namespace is trusted
-with that namespace only: such a rotation may not touch another namespace, nor Vault paths outside `NAMESPACE/`.
+One bad resource, and one namespace that cannot be read, never stop another. Whoever may create Rotations in a namespace
+is trusted with that namespace only: such a rotation touches no other namespace, no Vault path outside `NAMESPACE/`, no
+file of the job, and asks only those gates that the operator has named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from rotator.engine.outcome import Outcome, Result
-from rotator.errors import Conflict, Frozen, NotFound, PolicyError
+from rotator.errors import ClientError, Conflict, NotFound, PolicyError
 from rotator.kinds import PREFIX, ROTATION, Kind
 from rotator.policy import RotationPolicy
 from rotator.policy_problems import written
@@ -21,10 +23,17 @@ from rotator.policy_rules import Owners
 Json = dict[str, Any]
 FINALIZER = f"{PREFIX}/credential"
 """Keeps a Rotation with `deletionPolicy: Delete` until its credential is deleted."""
+ATTEMPTS = 5
+API_PARTS = {"data", "metadata", "destroy", "delete", "undelete", "subkeys", "sys", "auth"}
+"""Parts of a mount's path that would make an address of Vault's API mean something else."""
 
 
 class ResourceApi(Protocol):
     """What custom resources need of the Kubernetes API."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """Read one object. Raises NotFound."""
+        ...
 
     def list(self, kind: Kind, namespace: str, *, selector: str = "") -> Iterator[Json]:
         """Yield objects, page by page."""
@@ -35,61 +44,82 @@ class ResourceApi(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far a custom resource may reach."""
+
+    anywhere: bool = False
+    """Whether those who may create one are trusted like the operator."""
+    gates: tuple[str, ...] = ()
+    """The addresses below which gates may ask, such as `https://prometheus.monitoring:9090/`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Found:
     """What was declared by custom resources."""
 
     policies: tuple[RotationPolicy, ...] = ()
-    refused: tuple[Outcome, ...] = ()
-    deleted: tuple[RotationPolicy, ...] = ()
+    leaving: tuple[RotationPolicy, ...] = ()
     """Rotations that are being deleted, and their credentials with them."""
+    kept: tuple[str, ...] = ()
+    """Rotations that are being deleted, and whose credentials stay after all."""
+    refused: tuple[Outcome, ...] = ()
+    unread: tuple[Outcome, ...] = ()
+    """Namespaces that could not be read."""
     documents: Mapping[str, Json] = field(default_factory=dict)
     """The resources as they were read, by `namespace/name`."""
 
 
 def load_resources(
-    api: ResourceApi, namespaces: Iterable[str], declared: Sequence[RotationPolicy], *, trusted: bool
+    api: ResourceApi, namespaces: Iterable[str], declared: Sequence[RotationPolicy], reach: Reach
 ) -> Found:
-    """Read all Rotations in `namespaces`: one list each. `declared` are those from files, which come first.
-
-    `trusted` allows other namespaces and any Vault path. Raises NotFound as a sentence where the definition is missing.
-    """
-    documents = _documents(api, namespaces)
-    policies, refused = _policies(documents, trusted=trusted)
-    alone, shared = _owned(policies, declared)
+    """Read all Rotations in `namespaces`: one list each. `declared` are those from files, which come first."""
+    documents, unread = _documents(api, namespaces)
+    policies, refused = _policies(documents, reach)
+    alone, shared = _owned(policies, declared, documents)
+    kept = [p for p in alone if _is_leaving(documents[p.ref]) and _has_finalizer(documents[p.ref])]
     return Found(
-        policies=tuple(p for p in alone if not _leaving(documents[p.ref])),
+        policies=tuple(p for p in alone if not _is_leaving(documents[p.ref])),
+        leaving=tuple(p for p in kept if p.spec.deletion_policy == "Delete"),
+        kept=tuple(p.ref for p in kept if p.spec.deletion_policy != "Delete"),
         refused=(*refused, *shared),
-        deleted=tuple(p for p in alone if _kept(documents[p.ref]) and _leaving(documents[p.ref])),
+        unread=tuple(unread),
         documents=documents,
     )
 
 
-def _documents(api: ResourceApi, namespaces: Iterable[str]) -> dict[str, Json]:
-    """Return all Rotations, oldest first."""
-    found = []
+def _documents(api: ResourceApi, namespaces: Iterable[str]) -> tuple[dict[str, Json], list[Outcome]]:
+    """Return all Rotations, oldest first, and the namespaces that could not be read."""
+    found: list[Json] = []
+    unread = []
     for namespace in sorted(set(namespaces)):
         try:
             found += list(api.list(ROTATION, namespace))
-        except NotFound:
-            raise Frozen(
-                "the API server knows no Rotation (rotator.dev/v1alpha1): install the definition "
-                "(rotator crd | kubectl apply -f -), or leave --resources-in out"
-            ) from None
+        except ClientError as error:
+            unread.append(Outcome(rotation=f"{namespace}/*", result=Result.FROZEN, reason=_why_unread(error)))
     found.sort(key=lambda d: (d["metadata"].get("creationTimestamp", ""), _ref(d)))
-    return {_ref(d): d for d in found}
+    return {_ref(d): d for d in found}, unread
 
 
-def _policies(documents: Mapping[str, Json], *, trusted: bool) -> tuple[list[RotationPolicy], list[Outcome]]:
+def _why_unread(error: ClientError) -> str:
+    if isinstance(error, NotFound):
+        return (
+            "the API server knows no Rotation (rotator.dev/v1alpha1): install the definition "
+            "(rotator crd | kubectl apply -f -), or leave --resources-in out"
+        )
+    return f"its Rotations cannot be read: {error}"
+
+
+def _policies(documents: Mapping[str, Json], reach: Reach) -> tuple[list[RotationPolicy], list[Outcome]]:
     policies, refused = [], []
     for ref, document in documents.items():
         try:
             policy = from_resource(document)
         except PolicyError as error:
-            refused.append(_refuse(ref, "; ".join(_without(f"rotation {ref}: ", error))))
+            refused.append(_refuse(document, _without(f"rotation {ref}: ", error)))
             continue
-        if problem := "" if trusted else "; ".join(_strays(policy)):
-            refused.append(_refuse(ref, problem))
+        if strays := [] if reach.anywhere else list(_strays(policy, reach)):
+            refused.append(_refuse(document, strays))
         else:
             policies.append(policy)
     return policies, refused
@@ -101,7 +131,7 @@ def _without(prefix: str, error: PolicyError) -> list[str]:
 
 
 def _owned(
-    policies: Sequence[RotationPolicy], declared: Sequence[RotationPolicy]
+    policies: Sequence[RotationPolicy], declared: Sequence[RotationPolicy], documents: Mapping[str, Json]
 ) -> tuple[list[RotationPolicy], list[Outcome]]:
     """Refuse what claims a name or a document that another has: files come first, then the oldest resource."""
     owners = Owners()
@@ -110,51 +140,95 @@ def _owned(
     alone, shared = [], []
     for policy in policies:
         if problems := [written(p) for p in owners.conflicts(policy)]:
-            shared.append(_refuse(policy.ref, "; ".join(problems)))
+            shared.append(_refuse(documents[policy.ref], problems))
         else:
             owners.add(policy, "a custom resource")
             alone.append(policy)
     return alone, shared
 
 
-def _refuse(ref: str, problem: str) -> Outcome:
-    return Outcome(rotation=ref, result=Result.REFUSED, reason=problem)
+def _refuse(document: Json, problems: Sequence[str]) -> Outcome:
+    reason = "; ".join(problems)
+    if _is_leaving(document) and _has_finalizer(document):
+        reason = (
+            f"it is being deleted, and its credential cannot be deleted with it: {reason}. Correct the spec, or "
+            f"remove the finalizer {FINALIZER} to leave the credential as it is"
+        )
+    return Outcome(rotation=_ref(document), result=Result.REFUSED, reason=reason)
 
 
-def _strays(policy: RotationPolicy) -> Iterator[str]:
+# --- how far one may reach ---------------------------------------------------------------------------------------
+
+TRUST = "(--trust-resources allows others)"
+
+
+def _strays(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
     """Find what lies outside the resource's own namespace."""
     home, spec = policy.metadata.namespace, policy.spec
     named = [v.place.namespace for v in spec.verifiers if v.place.namespace]
     named += [n for h in spec.holders if h.secret for n in h.secret.namespaces or ()]
     for other in sorted({n for n in named if n != home}):
-        yield f"namespace {other}: a custom resource may only name its own, {home} (--trust-resources allows others)"
+        yield f"namespace {other}: a custom resource may only name its own, {home} {TRUST}"
     places = [spec.store.vault, *(v.place.vault for v in spec.verifiers), *(h.vault for h in spec.holders)]
     places.append(spec.take_over.vault if spec.take_over else None)
     for path in sorted({p.path for p in places if p and not p.path.startswith(f"{home}/")}):
-        yield f"Vault path {path}: expected one that begins with {home}/ (--trust-resources allows others)"
+        yield f"Vault path {path}: expected one that begins with {home}/ {TRUST}"
+    for mount in sorted({p.mount for p in places if p and API_PARTS & set(p.mount.split("/"))}):
+        yield f"Vault mount {mount}: expected one without a part such as data or metadata {TRUST}"
+    for gate in (*spec.gates.before_activate, *spec.gates.before_destroy):
+        asked = gate.jwks_probe or gate.prometheus
+        if asked and asked.ca_file:
+            yield f"caFile {asked.ca_file}: a custom resource may name no file of the job {TRUST}"
+        if asked and not any(_is_below(asked.url, allowed) for allowed in reach.gates):
+            yield f"gate {asked.url}: expected an address below one that the operator allows (--gate-urls)"
+
+
+def _is_below(url: str, allowed: str) -> bool:
+    """Whether `url` has the scheme, host and port of `allowed`, and a path that begins with its path."""
+    one, other = urlsplit(url), urlsplit(allowed)
+    folder = other.path if other.path.endswith("/") else f"{other.path}/"
+    return (one.scheme, one.netloc) == (other.scheme, other.netloc) and f"{one.path}/".startswith(folder)
 
 
 # --- finalizers --------------------------------------------------------------------------------------------------
 
 
-def prepare(api: ResourceApi, policies: Iterable[RotationPolicy], documents: Mapping[str, Json]) -> None:
+def prepare(
+    api: ResourceApi, policies: Iterable[RotationPolicy], documents: Mapping[str, Json]
+) -> tuple[list[RotationPolicy], list[Outcome]]:
     """Put the finalizer on every Rotation that asks for its credential to be deleted with it, before that exists.
 
-    Where somebody wrote in between, the next run does it; a Rotation that asks no more loses it.
+    Returns those that can be advanced, and what holds the others up: nothing is made for a Rotation whose deletion
+    could not be noticed. One that asks no more for that loses the finalizer.
     """
+    ready, held_up = [], []
     for policy in policies:
         document = documents.get(policy.ref)
-        if document and (policy.spec.deletion_policy == "Delete") != _kept(document):
-            _finalize(api, document, keep=not _kept(document))
+        wanted = policy.spec.deletion_policy == "Delete"
+        if document is None or wanted == _has_finalizer(document):
+            ready.append(policy)
+        elif problem := _finalize(api, document, keep=wanted):
+            held_up.append(problem)
+        else:
+            ready.append(policy)
+    return ready, held_up
 
 
-def release(api: ResourceApi, outcome: Outcome, documents: Mapping[str, Json]) -> None:
-    """Let a Rotation go whose credential is deleted."""
-    if outcome.result is Result.DELETED:
-        _finalize(api, documents[outcome.rotation], keep=False)
+def _finalize(api: ResourceApi, document: Json, *, keep: bool) -> Outcome | None:
+    """Add or remove the finalizer; return what is in the way."""
+    ref = _ref(document)
+    try:
+        _put(api, document, keep=keep)
+    except (Conflict, NotFound):
+        reason = "it was edited or deleted just now: the next run goes on"
+        return Outcome(rotation=ref, result=Result.WAITING, reason=reason)
+    except ClientError as error:
+        reason = f"deletionPolicy: Delete needs the finalizer {FINALIZER}, and it cannot be set or removed: {error}"
+        return Outcome(rotation=ref, result=Result.FROZEN, reason=reason)
+    return None
 
 
-def _finalize(api: ResourceApi, document: Json, *, keep: bool) -> None:
+def _put(api: ResourceApi, document: Json, *, keep: bool) -> None:
     metadata = document["metadata"]
     others = [f for f in metadata.get("finalizers") or () if f != FINALIZER]
     changes = {
@@ -164,17 +238,53 @@ def _finalize(api: ResourceApi, document: Json, *, keep: bool) -> None:
         }
     }
     namespace, name = metadata["namespace"], metadata["name"]
-    try:
-        document["metadata"] = api.patch(ROTATION, namespace, name, changes)["metadata"]
-    except (Conflict, NotFound):
-        return
+    document["metadata"] = api.patch(ROTATION, namespace, name, changes)["metadata"]
 
 
-def _kept(document: Json) -> bool:
+def release(api: ResourceApi, outcome: Outcome, documents: Mapping[str, Json]) -> Outcome:
+    """Let a Rotation go whose credential is deleted, and return what became of it."""
+    if outcome.result is not Result.DELETED:
+        return outcome
+    return _let_go(api, documents[outcome.rotation], outcome)
+
+
+def let_go(api: ResourceApi, ref: str, documents: Mapping[str, Json]) -> Outcome:
+    """Let a Rotation go whose credential stays after all."""
+    done = Outcome(rotation=ref, result=Result.DELETED, reason="deleted; its credential is left as it is")
+    return _let_go(api, documents[ref], done)
+
+
+def _let_go(api: ResourceApi, document: Json, done: Outcome) -> Outcome:
+    """Remove the finalizer; somebody may have written the resource meanwhile, and its deletion stands all the same."""
+    problem: ClientError | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            _put(api, document, keep=False)
+        except NotFound:
+            return done
+        except Conflict as error:
+            problem = error
+            try:
+                document = api.get(ROTATION, document["metadata"]["namespace"], document["metadata"]["name"])
+            except NotFound:
+                return done
+            except ClientError as unread:
+                problem = unread
+                break
+        except ClientError as error:
+            problem = error
+            break
+        else:
+            return done
+    reason = f"{done.reason}, and the finalizer {FINALIZER} could not be removed: {problem}"
+    return replace(done, result=Result.FROZEN, reason=reason)
+
+
+def _has_finalizer(document: Json) -> bool:
     return FINALIZER in (document["metadata"].get("finalizers") or ())
 
 
-def _leaving(document: Json) -> bool:
+def _is_leaving(document: Json) -> bool:
     return bool(document["metadata"].get("deletionTimestamp"))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rotator.custom_resources import Reach
 from rotator.errors import SettingsError
 from rotator.policy import RotationPolicy
 from rotator.policy_files import load
@@ -23,6 +24,8 @@ class Declared:
     namespaces: Sequence[str] = ()
     """Where custom resources are read."""
     trust_resources: bool = False
+    gate_urls: Sequence[str] = ()
+    """Below which addresses the gates of custom resources may ask."""
     selector: Mapping[str, str] = field(default_factory=dict)
     kind: str | None = None
     names: Collection[str] = ()
@@ -43,6 +46,18 @@ class Declared:
     def wants_named(self, rotation: str) -> bool:
         """Whether the rotation was asked for, of which only the name is known."""
         return (not self.names or rotation in self.names) and (self.shard is None or self.shard.has(rotation))
+
+    def wants_document(self, document: Mapping[str, Any]) -> bool:
+        """Whether a custom resource was asked for, of which the spec may be of no use."""
+        metadata = document["metadata"]
+        labels = metadata.get("labels") or {}
+        ref = f"{metadata['namespace']}/{metadata['name']}"
+        return self.wants_named(ref) and self.selector.items() <= labels.items() and self.kind is None
+
+    @property
+    def reach(self) -> Reach:
+        """How far custom resources may reach."""
+        return Reach(anywhere=self.trust_resources, gates=tuple(self.gate_urls))
 
     def chosen(self) -> list[RotationPolicy]:
         """Return those that files declare and that are wanted. Raises PolicyError, SettingsError."""

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from rotator import wiring
 from rotator.clients.meter import Span, no_span
-from rotator.custom_resources import Found, load_resources, prepare, release
+from rotator.custom_resources import Found, let_go, load_resources, prepare, release
 from rotator.declared import Declared
-from rotator.engine.deletion import Deletion
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Report
-from rotator.engine.outcome import Outcome
+from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation
 from rotator.errors import Forbidden, RotatorError, SettingsError
-from rotator.kinds import PREFIX, Kind
+from rotator.kinds import Kind
 from rotator.policy import RotationPolicy
 from rotator.wiring import World
 
 log = logging.getLogger("rotator")
-ROTATE = f"{PREFIX}/rotate"
-"""The annotation of a Rotation that asks for one now; its value is the reason, and each reason rotates once."""
-
+Json = dict[str, Any]
 Tell = Callable[[Outcome], None]
 
 
@@ -70,19 +68,21 @@ class Job:
         """Advance what is due. `tell` is called with the number of rotations, and what it returns with each outcome."""
         with self.span("run", {}):
             found = self.found(world, files)
-            policies = [p for p in (*files, *found.policies) if self.declared.wants(p)]
-            if self.request and not policies:
+            rotations, others = self._rotations(world, files, found)
+            if self.request and not rotations and not others:
                 raise SettingsError(
                     "no rotation was chosen, so none was begun; expected labels that some have"
                 )
-            told = self._told(world, found, tell(len(policies)))
-            fleet = self._fleet(world, told)
-            report = fleet.advance([self._wired(world, p) for p in policies])
-            others = [o for o in found.refused if self.declared.wants_named(o.rotation)]
-            others += self._deleted(world, found, fleet)
+            first = tell(len(rotations))
+            fleet = self._fleet(world, self._told(world, _undisputed(found, files), first))
+            report = fleet.advance(rotations)
+            report = replace(report, outcomes=tuple(self._released(world, found, o) for o in report.outcomes))
+            told = self._told(world, found.documents, first)
             for outcome in others:
                 told(outcome)
-            return report.and_others(others)
+            for outcome in found.unread:
+                first(outcome)
+            return report.and_others((*others, *found.unread))
 
     def found(self, world: World, files: Sequence[RotationPolicy]) -> Found:
         """Return what custom resources declare beside `files`."""
@@ -90,11 +90,35 @@ class Job:
         if not declared.namespaces:
             declared.check_names([p.ref for p in files])
             return Found()
-        found = load_resources(world.kubernetes, declared.namespaces, files, trusted=declared.trust_resources)
-        declared.check_names([*(p.ref for p in files), *found.documents])
-        if self.act:
-            prepare(world.kubernetes, [p for p in found.policies if declared.wants(p)], found.documents)
+        found = load_resources(world.kubernetes, declared.namespaces, files, declared.reach)
+        if not found.unread:
+            declared.check_names([*(p.ref for p in files), *found.documents])
         return found
+
+    def _rotations(
+        self, world: World, files: Sequence[RotationPolicy], found: Found
+    ) -> tuple[list[Rotation], list[Outcome]]:
+        """Wire what is wanted; return with it what became of the rest."""
+        wants = self.declared.wants
+        resources = [p for p in found.policies if wants(p)]
+        others = [o for o in found.refused if self.declared.wants_document(found.documents[o.rotation])]
+        if self.act:
+            resources, held_up = prepare(world.kubernetes, resources, found.documents)
+            others += held_up
+            others += [
+                let_go(world.kubernetes, ref, found.documents)
+                for ref in found.kept
+                if self.declared.wants_document(found.documents[ref])
+            ]
+        rotations = [self._wired(world, p) for p in files if wants(p)]
+        leaving = [(p, True) for p in found.leaving if wants(p)]
+        for policy, leaves in [*((p, False) for p in resources), *leaving]:
+            try:
+                rotations.append(self._wired(world, policy, leaving=leaves))
+            except (RotatorError, ValueError, OSError) as error:  # it must not stop the others
+                reason = str(error) if isinstance(error, RotatorError) else type(error).__name__
+                others.append(Outcome(rotation=policy.ref, result=Result.REFUSED, reason=reason))
+        return rotations, others
 
     def _fleet(self, world: World, told: Tell) -> Fleet:
         systems = self.systems
@@ -109,33 +133,27 @@ class Job:
             finished=told,
         )
 
-    def _wired(self, world: World, policy: RotationPolicy) -> Rotation:
-        request = self.request or policy.metadata.annotations.get(ROTATE) or None
-        return wiring.rotation(world, policy, request=request)
+    def _wired(self, world: World, policy: RotationPolicy, *, leaving: bool = False) -> Rotation:
+        request = self.request or policy.asked_for
+        return wiring.rotation(world, policy, request=request, leaving=leaving)
 
-    def _deleted(self, world: World, found: Found, fleet: Fleet) -> Iterator[Outcome]:
-        deletion = Deletion(fleet.run, fleet.leases)
-        for policy in found.deleted:
-            if self.declared.wants(policy):
-                outcome = deletion.delete(self._wired(world, policy))
-                if self.act:
-                    release(world.kubernetes, outcome, found.documents)
-                yield outcome
+    def _released(self, world: World, found: Found, outcome: Outcome) -> Outcome:
+        return release(world.kubernetes, outcome, found.documents) if self.act else outcome
 
     # --- who is told ----------------------------------------------------------------------------------------
 
-    def _told(self, world: World, found: Found, first: Tell) -> Tell:
+    def _told(self, world: World, documents: Mapping[str, Json], first: Tell) -> Tell:
+        """Return what tells an outcome to everybody: to `first`, and about the custom resources `documents`."""
         tellers = [first]
-        if self.act and found.documents:
+        if self.act and documents:
             from rotator.telemetry.status import StatusBoard  # noqa: PLC0415 - only for custom resources
 
-            tellers.append(_harmless(StatusBoard(world.kubernetes, found.documents, world.clock).tell))
+            tellers.append(_harmless(StatusBoard(world.kubernetes, documents, world.clock).tell))
         if self.act and self.events:
             from rotator.telemetry.events import Events  # noqa: PLC0415 - only where they are on
 
-            tellers.append(
-                _harmless(Events(world.kubernetes, world.identity, world.clock, found.documents).tell)
-            )
+            events = Events(world.kubernetes, world.identity, world.clock, documents)
+            tellers.append(_harmless(events.tell))
 
         def told(outcome: Outcome) -> None:
             for tell in tellers:
@@ -144,16 +162,24 @@ class Job:
         return told
 
 
+def _undisputed(found: Found, files: Sequence[RotationPolicy]) -> Mapping[str, Json]:
+    """Return the resources but for those of which a file declares the same name: they are another thing."""
+    in_files = {p.ref for p in files}
+    return {ref: document for ref, document in found.documents.items() if ref not in in_files}
+
+
 def _harmless(tell: Tell) -> Tell:
-    """Make `tell` never fail: what people read must not stop a rotation. What is forbidden is not tried again."""
-    allowed = [True]
+    """Make `tell` never fail: what people read must not stop a rotation. Where it is forbidden it is not tried again."""
+    forbidden: set[str] = set()
 
     def told(outcome: Outcome) -> None:
+        namespace = outcome.rotation.partition("/")[0]
         try:
-            if allowed[0]:
+            if namespace not in forbidden:
                 tell(outcome)
         except RotatorError as error:
-            allowed[0] = allowed[0] and not isinstance(error, Forbidden)
+            if isinstance(error, Forbidden):
+                forbidden.add(namespace)
             log.warning("could not be told", extra={"rotation": outcome.rotation, "reason": str(error)})
 
     return told

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rotator.kinds import (
@@ -59,8 +60,8 @@ class Extent:
     listed: Collection[Kind] = (CONFIG_MAP,)
     """Kinds of targets that may be listed, so that edits are seen in one request. Never put SECRET here lightly."""
     events: bool = True
-    custom_resources: bool = False
-    """Whether the rotations are read from custom resources, and their status is written."""
+    resources_in: Collection[str] = ()
+    """Namespaces in which rotations are read from custom resources, and their status is written."""
 
 
 Needed = Iterator[tuple[str, Rule]]
@@ -70,7 +71,8 @@ Needed = Iterator[tuple[str, Rule]]
 def rules(policies: Iterable[RotationPolicy], extent: Extent) -> dict[str, tuple[Rule, ...]]:
     """Return what `policies` need, by namespace: one rule a kind and set of verbs, each object in one of them."""
     names: dict[tuple[str, str, str, tuple[str, ...]], set[str]] = defaultdict(set)
-    for namespace, rule in (pair for p in policies for pair in _needed(p, extent)):
+    of_policies = (pair for p in policies for pair in _needed(p, extent))
+    for namespace, rule in chain(_of_namespaces(extent), of_policies):
         names[namespace, rule.group, rule.resource, rule.verbs] |= set(rule.names)
     found: dict[str, list[Rule]] = defaultdict(list)
     for (namespace, group, resource, verbs), named in sorted(names.items()):
@@ -78,14 +80,21 @@ def rules(policies: Iterable[RotationPolicy], extent: Extent) -> dict[str, tuple
     return {namespace: tuple(sorted(of)) for namespace, of in found.items()}
 
 
+def _of_namespaces(extent: Extent) -> Needed:
+    """Yield what is needed where custom resources are read, whether there are any yet or not."""
+    for namespace in extent.resources_in:
+        yield namespace, _rule(ROTATION, LIST)
+        yield namespace, _rule(LEASE, LIST)
+
+
 def _needed(policy: RotationPolicy, extent: Extent) -> Needed:
     home, name = policy.metadata.namespace, policy.metadata.name
-    deleted = policy.spec.deletion_policy == "Delete" and extent.custom_resources
+    resource = home in extent.resources_in
+    deleted = policy.spec.deletion_policy == "Delete" and resource
     yield home, _rule(LEASE, LIST)
     if extent.events:
         yield home, _rule(EVENT, ("create",))
-    if extent.custom_resources:
-        yield home, _rule(ROTATION, LIST)
+    if resource:
         yield home, _rule(ROTATION, ("get", "patch") if deleted else READ, name)
         yield home, Rule(ROTATION.group, f"{ROTATION.plural}/status", ("patch",), (name,))
     own = list(_written(policy))

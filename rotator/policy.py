@@ -29,6 +29,7 @@ from rotator.core.timing import (
     least_overlap,
 )
 from rotator.policy_types import (
+    BASE_URL,
     DNS_LABEL,
     URL,
     VAULT_PATH,
@@ -53,6 +54,9 @@ class VaultRef(Model):
     mount: str = Field(pattern=VAULT_PATH, description="Where the KV version 2 engine is mounted.")
     path: str = Field(pattern=VAULT_PATH, description="The path of the document below the mount.")
 
+
+ROTATE = "rotator.dev/rotate"
+"""The annotation that asks for a rotation now; its value is the reason."""
 
 # --- credential ------------------------------------------------------------------------------------------------
 
@@ -386,7 +390,7 @@ class JwksProbe(Model):
 class PrometheusQuery(Model):
     """An instant query of which every value must be below a bound; no data does not count as zero."""
 
-    url: str = Field(pattern=URL, description="Of Prometheus, as http://prometheus:9090.")
+    url: str = Field(pattern=BASE_URL, description="Of Prometheus, as http://prometheus:9090.")
     query: str = Field(
         min_length=1, description="PromQL; $version stands for the id of the version concerned."
     )
@@ -508,6 +512,11 @@ class RotationPolicy(Model):
     def ref(self) -> str:
         """`namespace/name`."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
+
+    @property
+    def asked_for(self) -> str | None:
+        """Why a rotation is to begin now, by the annotation `rotator.dev/rotate`; each reason rotates once."""
+        return self.metadata.annotations.get(ROTATE)
 
     @property
     def kind_name(self) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rotator.core.due import LONGEST, is_reason
 from rotator.core.timing import format_duration
 from rotator.holders.mapping import PREVIOUS
 from rotator.policy import (
+    ROTATE,
     Gates,
     JwtSigningKey,
     RotationPolicy,
@@ -32,6 +34,11 @@ def unsafe(policy: RotationPolicy) -> Iterator[Problem]:
     yield from _windows(policy)
     yield from _kinds(policy)
     yield from _mappings(policy)
+    if policy.asked_for is not None and not is_reason(policy.asked_for):
+        yield (
+            ("metadata", "annotations", ROTATE),
+            f"expected a reason of at most {LONGEST} printable characters",
+        )
 
 
 # --- windows -----------------------------------------------------------------------------------------------------

@@ -30,13 +30,15 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 VAULT_PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 DATA_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
-URL = r"^https?://[!-~]+$"
+URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-~]*)?$"
+BASE_URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-\"$->@-~]*)?$"
 PATTERNS = {
     DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
     DNS_SUBDOMAIN: "expected lower-case letters, digits, - and ., as payments-jwt",
     VAULT_PATH: "expected letters, digits, -, _ and . in parts between /, none of them starting with a dot",
     DATA_KEY: "expected letters, digits, -, _ and ., as tls.key",
-    URL: "expected a URL that starts with https:// or http://",
+    BASE_URL: "expected a URL that starts with https:// or http://, without user, password, ? and #",
+    URL: "expected a URL that starts with https:// or http://, without user or password",
 }
 """What each pattern asks for, in words."""
 LONGEST_DURATION_TEXT = 32

@@ -214,10 +214,11 @@ class Target(Protocol):
         """Make sure that nothing but the current content can be read; return whether that is so."""
         ...
 
-    def remove(self, names: Sequence[str], seen: Seen) -> None:
+    def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
         """Remove our fields `names` and our stamp from the document as it was `seen`, or all of it if that is all.
 
-        Raises Conflict where somebody wrote in between, Ambiguous where the answer was lost.
+        Returns the names of the fields that are left. Raises Conflict where somebody wrote in between, Ambiguous where
+        the answer was lost.
         """
         ...
 

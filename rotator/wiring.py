@@ -163,7 +163,9 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     )
 
 
-def rotation(w: World, policy: RotationPolicy, *, request: str | None = None) -> Rotation:
+def rotation(
+    w: World, policy: RotationPolicy, *, request: str | None = None, leaving: bool = False
+) -> Rotation:
     """Wire one declared rotation."""
     credential = credential_of(policy)
     windows = Windows(
@@ -187,6 +189,7 @@ def rotation(w: World, policy: RotationPolicy, *, request: str | None = None) ->
         existing=_existing(w, policy),
         before_activate=[_gate(w, policy, g) for g in policy.spec.gates.before_activate],
         before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
+        leaving=leaving,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rotator import cli, cli_options, policy
+from rotator import cli, kinds, policy
 
 ROOT = Path(__file__).parent.parent
 VERBS = sorted(cli.cli.commands)
@@ -197,7 +197,7 @@ def test_a_usage_error_is_a_sentence_and_exit_code_2(
 
 def test_the_types_are_those_of_the_schema() -> None:
     """Proves that `--type` knows each credential kind that a policy may declare."""
-    assert list(cli_options.KINDS) == list(policy.json_schema()["$defs"]["Credential"]["properties"])
+    assert list(kinds.CREDENTIALS) == list(policy.json_schema()["$defs"]["Credential"]["properties"])
 
 
 # --- validate and schema ------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def test_each_part_of_a_declaration_brings_what_it_needs(spec: dict[str, Any], m
         ),
         (Extent(listed=(), events=True), {"payments: create events"}),
         (
-            Extent(listed=(), events=False, custom_resources=True),
+            Extent(listed=(), events=False, resources_in=("payments",)),
             {
                 "payments: list rotations",
                 "payments: get rotations/key",
@@ -132,7 +132,7 @@ def test_what_is_switched_on_brings_its_own(extent: Extent, more: set[str]) -> N
 
 def test_deletion_is_allowed_only_where_it_is_declared_and_can_be_noticed() -> None:
     """For custom resources with `deletionPolicy: Delete`: the objects that were made, and the finalizer."""
-    extent = Extent(listed=(), events=False, custom_resources=True)
+    extent = Extent(listed=(), events=False, resources_in=("payments",))
     kept, deleted = declared(), declared(deletionPolicy="Delete")
     more = every("delete", "payments", "leases/rotation-key", "configmaps/key-accepted", "secrets/key")
     assert allowed(deleted, extent=extent) - allowed(kept, extent=extent) == more | {

@@ -21,6 +21,15 @@ class Reason(StrEnum):
     AGE = "Age"
 
 
+LONGEST = 128
+"""Characters of a reason that somebody gives."""
+
+
+def is_reason(text: str) -> bool:
+    """Whether `text` will do as a reason for a requested rotation: short, printable, and not blank."""
+    return 0 < len(text.strip()) <= len(text) <= LONGEST and text.isprintable()
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A reason for a new version, and the sentence that explains it."""

@@ -1,65 +1,95 @@
 """The end of a rotation whose declaration was deleted, where its deletion policy says that the credential goes too.
 
-Holders first, so that nobody new takes it up; then the verifiers, then the ring, then the lease. Each step is harmless
-when it is repeated, and the declaration is kept (by a finalizer) until the last: a run that is killed is carried on.
-What is not ours is never removed: a document that another rotation or nobody of us wrote, and fields of others.
+Holders first, so that nobody new takes it up; then the verifiers, then the ring. Each step is harmless when it is
+repeated, and the declaration is kept (by a finalizer) until the last: a run that is killed is carried on. What is not
+ours is never removed: a document that another rotation or nobody of us wrote, and fields of others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from rotator.core.codec import Unreadable
-from rotator.engine.lease import LeaseHeld, Leases
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Run
-from rotator.errors import RotatorError
-from rotator.ports import Entry, Party
+from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, LeaseLost, RotatorError
+from rotator.ports import Entry
+
+ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
+@dataclass
 class Deletion:
-    """Deletes the credentials of rotations."""
+    """Deletes what one rotation made, in one run."""
 
+    rotation: Rotation
     run: Run
-    leases: Leases
+    before_acting: Callable[[], None]
+    """Renews the lease; raises LeaseLost."""
+    steps: list[str] = field(default_factory=list)
 
-    def delete(self, rotation: Rotation) -> Outcome:
-        """Remove everything that this rotation made; the outcome says `Deleted` once nothing is left."""
+    def advance(self) -> Outcome:
+        """Remove everything. Never raises an error of ours: the outcome is `Deleted` once nothing is left."""
+        if not self.run.act:
+            self.steps.append("delete the credential")
+            return self._outcome(Result.WAITING, "it is being deleted: the next run deletes its credential")
         try:
-            if not self.run.act:
-                return Outcome(rotation=rotation.ref, result=Result.DELETED, steps=("delete the credential",))
-            self.run.check(rotation.clock_skew)
-            held = self.leases.take(self.leases.absent(rotation.ref))
-            steps = self._remove(rotation)
-            self.leases.remove(held)
-        except LeaseHeld as error:
-            return Outcome(
-                rotation=rotation.ref, result=Result.HELD, reason=f"another run is at work: {error}"
-            )
+            self._remove()
+        except DeadlineExceeded as error:
+            return self._outcome(Result.WAITING, str(error))
+        except LeaseLost as error:
+            return self._outcome(Result.HELD, str(error))
         except RotatorError as error:
-            return Outcome(
-                rotation=rotation.ref, result=Result.FROZEN, reason=f"it is to be deleted: {error}"
-            )
-        return Outcome(rotation=rotation.ref, result=Result.DELETED, reason="deleted", steps=steps)
+            return self._outcome(Result.FROZEN, f"it is being deleted, and that cannot go on: {error}")
+        return self._outcome(Result.DELETED, "deleted")
 
-    def _remove(self, rotation: Rotation) -> tuple[str, ...]:
-        entry = self._entry(rotation)
-        if entry is None:
-            return ()
-        steps = (*_removed(rotation.holders, rotation.ref), *_removed(rotation.verifiers, rotation.ref))
-        rotation.store.remove(entry)
-        return (*steps, f"delete {rotation.store.label}")
+    def _remove(self) -> None:
+        self._remove_delivered()
+        self._remove_ring()
+        self._remove_delivered()  # a run that knew nothing of this may have put something back meanwhile
 
-    def _entry(self, rotation: Rotation) -> Entry | None:
-        """Return what is stored of this rotation; a ring that is another's, or garbage, is not ours to remove."""
+    def _remove_delivered(self) -> None:
+        for party in (*self.rotation.holders, *self.rotation.verifiers):
+            self._guard()
+            self.steps += party.remove(self.rotation.ref)
+
+    def _remove_ring(self) -> None:
+        for _ in range(ATTEMPTS):
+            entry = self._entry()
+            if entry is None:
+                return
+            self._guard()
+            with suppress(Conflict, Ambiguous):  # then it is looked at again
+                self.rotation.store.remove(entry)
+                self.steps.append(f"delete {self.rotation.store.label}")
+                return
+        raise Frozen(f"{self.rotation.store.label} cannot be deleted: somebody else writes it all the time")
+
+    def _guard(self) -> None:
+        """Before anything is touched: our time is not over, and the lease is ours."""
+        if self.run.clock.now() >= self.run.deadline.at:
+            raise DeadlineExceeded("the run's time is used up; the next run goes on with the deletion")
+        self.before_acting()
+
+    def _entry(self) -> Entry | None:
+        """Return what is stored. A ring that is another's, or cannot be read, is not ours to remove."""
+        label = self.rotation.store.label
         try:
-            entry = rotation.store.load()
-        except Unreadable:
-            return None
-        return entry if entry and entry.ring.rotation == rotation.ref else None
+            entry = self.rotation.store.load()
+        except Unreadable as error:
+            raise Frozen(f"the ring in {label} cannot be read: {error}. Remove it by hand") from None
+        if entry and entry.ring.rotation != self.rotation.ref:
+            raise Frozen(f"{label} holds the ring of {entry.ring.rotation}; it was left untouched")
+        return entry
 
-
-def _removed(parties: Sequence[Party], rotation: str) -> tuple[str, ...]:
-    return tuple(change for party in parties for change in party.remove(rotation))
+    def _outcome(self, result: Result, reason: str) -> Outcome:
+        parties = (*self.rotation.verifiers, *self.rotation.holders)
+        return Outcome(
+            rotation=self.rotation.ref,
+            result=result,
+            reason=reason,
+            steps=tuple(self.steps),
+            fences={label: fence for party in parties for label, fence in party.fences().items()},
+        )

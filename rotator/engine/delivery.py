@@ -76,9 +76,11 @@ class Delivery:
             if seen is None or seen.stamp is None or seen.stamp.rotation != rotation:
                 return ()
             try:
-                self.target.remove(self.render.names, seen)
+                left = self.target.remove(self.render.names, seen)
             except (Conflict, Ambiguous):
                 continue
+            if left:
+                return (f"delete our fields of {self.target.label}; others are left: {', '.join(left)}",)
             return (f"delete {self.target.label}",)
         raise Frozen(f"{self.target.label} changed under us {ATTEMPTS} times; nothing more was deleted")
 

@@ -12,11 +12,12 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from rotator.engine.deletion import Deletion
 from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
 from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Run, Turn
-from rotator.errors import ClientError, RotatorError
+from rotator.errors import ClientError, Forbidden, RotatorError
 
 log = logging.getLogger("rotator")
 
@@ -91,10 +92,15 @@ class Fleet:
     def advance(self, rotations: Sequence[Rotation]) -> Report:
         """Advance every rotation that is due. One bad rotation never stops another."""
         started = self.run.clock.now()
-        views = self._views(rotations)
-        idle = self._idle(rotations, views) if self.run.act else {}
-        due = [r for r in rotations if r.ref not in idle]
+        views, unread = self._views(rotations)
+        shown = [r for r in rotations if r.namespace not in unread]
+        idle = self._idle(shown, views) if self.run.act else {}
+        due = [r for r in shown if r.ref not in idle]
         outcomes = {**idle, **dict(self._map(lambda r: self._isolated(r, views[r.ref]), due))}
+        for rotation in rotations:
+            if error := unread.get(rotation.namespace):
+                outcomes[rotation.ref] = self._ended(rotation, Memo(), Result.FROZEN, str(error))
+                self.finished(outcomes[rotation.ref])
         ordered = tuple(outcomes[r.ref] for r in rotations)
         return Report(started=started, ended=self.run.clock.now(), outcomes=ordered)
 
@@ -109,9 +115,18 @@ class Fleet:
                 done = list(pool.map(lambda context, r: context.run(work, r), contexts, rotations))
         return zip((r.ref for r in rotations), done, strict=True)
 
-    def _views(self, rotations: Sequence[Rotation]) -> dict[str, LeaseView]:
-        listed = self.leases.list({r.namespace for r in rotations}) if rotations else {}
-        return {r.ref: listed.get(r.ref) or self.leases.absent(r.ref) for r in rotations}
+    def _views(
+        self, rotations: Sequence[Rotation]
+    ) -> tuple[Mapping[str, LeaseView], Mapping[str, ClientError]]:
+        """Return the lease of each rotation, and why the leases of a namespace could not be read."""
+        listed: dict[str, LeaseView] = {}
+        unread: dict[str, ClientError] = {}
+        for namespace in sorted({r.namespace for r in rotations}):
+            try:
+                listed |= self.leases.list([namespace])
+            except ClientError as error:
+                unread[namespace] = error
+        return {r.ref: listed.get(r.ref) or self.leases.absent(r.ref) for r in rotations}, unread
 
     # --- nothing due ----------------------------------------------------------------------------------------
 
@@ -126,7 +141,8 @@ class Fleet:
         return {r.ref: self._report_idle(r, views[r.ref].memo) for r in idle}
 
     def _untouched(self, memo: Memo, shown: Shown) -> bool:
-        if memo.look is None or memo.look <= self.run.clock.now():
+        now = self.run.clock.now()
+        if memo.look is None or not now < memo.look <= now + self.look_every:
             return False
         listed = {label: fence for label, fence in memo.fences.items() if label not in shown.unlisted}
         return listed.items() <= shown.fences.items()
@@ -134,7 +150,8 @@ class Fleet:
     def _quiet(self, rotation: Rotation, memo: Memo) -> bool:
         due = memo.due is not None and memo.due <= self.run.clock.now()
         asked = rotation.policy.request not in {None, *memo.summary.requests}
-        return memo.due is not None and not due and not asked and memo.spec == rotation.digest
+        changed = asked or rotation.leaving or memo.spec != rotation.digest
+        return memo.due is not None and not due and not changed
 
     def _report_idle(self, rotation: Rotation, memo: Memo) -> Outcome:
         outcome = Outcome(
@@ -166,24 +183,41 @@ class Fleet:
 
     def _one(self, rotation: Rotation, view: LeaseView) -> Outcome:
         if not self.run.act:
-            outcome = self._advanced(self._turn(rotation, view.memo, lambda: None))
+            outcome = self._advanced(self._work(rotation, view.memo, lambda: None))
             return _as_left(outcome, view.memo) if self.tell_last else outcome
         self.run.check(rotation.clock_skew)
-        held = [self.leases.take(view)]
+        held = [self._take(rotation, view)]
 
         def renew() -> None:
-            held[0] = self.leases.renew(held[0])
+            if held[0].resource_version:
+                held[0] = self.leases.renew(held[0])
 
         before = held[0].memo
-        outcome = _abandoned(self._advanced(self._turn(rotation, before, renew)), before)
+        outcome = _abandoned(self._advanced(self._work(rotation, before, renew)), before)
         outcome = self._dated(outcome, rotation, before)
+        if held[0].resource_version:
+            self._give_back(held[0], rotation, outcome)
+        return outcome
+
+    def _take(self, rotation: Rotation, view: LeaseView) -> LeaseView:
+        """Take the lease. In a namespace that is being deleted none can be made: what leaves goes on without."""
         try:
-            self.leases.give_back(held[0], self._memo(rotation, before, outcome))
+            return self.leases.take(view)
+        except Forbidden:
+            if rotation.leaving and not view.resource_version:
+                return view
+            raise
+
+    def _give_back(self, held: LeaseView, rotation: Rotation, outcome: Outcome) -> None:
+        if outcome.result is Result.DELETED:
+            self.leases.remove(held)
+            return
+        try:
+            self.leases.give_back(held, self._memo(rotation, held.memo, outcome))
         except RotatorError as error:
             log.warning(
                 "the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)}
             )
-        return outcome
 
     def _ended(self, rotation: Rotation, memo: Memo, result: Result, reason: str) -> Outcome:
         return self._dated(Outcome(rotation=rotation.ref, result=result, reason=reason), rotation, memo)
@@ -197,13 +231,15 @@ class Fleet:
             return replace(outcome, since=before.since, news=False)
         return replace(outcome, since=self.run.clock.now())
 
-    def _advanced(self, turn: Turn) -> Outcome:
+    def _advanced(self, work: Turn | Deletion) -> Outcome:
         try:
-            return turn.advance()
+            return work.advance()
         except Exception as error:  # noqa: BLE001 - a defect in one rotation must not stop the others
-            return Outcome(rotation=turn.rotation.ref, result=Result.FROZEN, reason=_defect(error))
+            return Outcome(rotation=work.rotation.ref, result=Result.FROZEN, reason=_defect(error))
 
-    def _turn(self, rotation: Rotation, memo: Memo, renew: Callable[[], None]) -> Turn:
+    def _work(self, rotation: Rotation, memo: Memo, renew: Callable[[], None]) -> Turn | Deletion:
+        if rotation.leaving:
+            return Deletion(rotation=rotation, run=self.run, before_acting=renew)
         return Turn(
             rotation=rotation,
             run=self.run,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from rotator.core.codec import instant, parse_instant
 from rotator.engine.outcome import Summary
-from rotator.errors import Ambiguous, Conflict, LeaseLost, NotFound
+from rotator.errors import Ambiguous, ClientError, Conflict, LeaseLost, NotFound
 from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind, lease_name
 from rotator.ports import Clock
 
@@ -23,6 +23,10 @@ MEMO = f"{PREFIX}/memo"
 RENEW_AFTER = 1 / 3
 """A held lease is renewed once this share of its duration has passed."""
 ATTEMPTS = 5
+NAMED = lease_name("")
+"""What the name of each of our leases begins with."""
+MOST = 2**53
+"""No count is larger, so that every reader of JSON reads the same."""
 
 
 class LeaseApi(Protocol):
@@ -100,11 +104,11 @@ class Memo:
             document = json.loads(text)
             return cls(
                 summary=Summary(
-                    revision=int(document["revision"]),
+                    revision=_count(document["revision"]),
                     phase=str(document["phase"]),
                     active=str(document["active"]),
                     active_since=_instant(document["activeSince"]),
-                    accepted=int(document.get("accepted", 0)),
+                    accepted=_count(document.get("accepted", 0)),
                     retire_at=_instant(document.get("retireAt")),
                     requests=tuple(str(r) for r in document.get("requests", ())),
                 ),
@@ -118,7 +122,7 @@ class Memo:
                 since=_instant(document["since"]),
                 fences={str(k): str(v) for k, v in document["fences"].items()},
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return cls()
 
 
@@ -128,6 +132,13 @@ def _text(moment: datetime | None) -> str | None:
 
 def _instant(text: str | None) -> datetime | None:
     return parse_instant(text) if text else None
+
+
+def _count(number: object) -> int:
+    """Read a number that is one: anybody who may write on a Lease may write anything there."""
+    if isinstance(number, int) and 0 <= number <= MOST:
+        return number
+    raise ValueError("not a count")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +175,8 @@ class Leases:
         for namespace in sorted(set(namespaces)):
             for document in self.api.list(LEASE, namespace, selector=MANAGED):
                 view = _view(document)
-                views[f"{namespace}/{view.name.removeprefix('rotation-')}"] = view
+                if view.name.startswith(NAMED):
+                    views[f"{namespace}/{view.name.removeprefix(NAMED)}"] = view
         return views
 
     def absent(self, rotation: str) -> LeaseView:
@@ -173,8 +185,9 @@ class Leases:
         return LeaseView(namespace=namespace, name=lease_name(name))
 
     def take(self, view: LeaseView) -> LeaseView:
-        """Take the lease, or raise LeaseHeld."""
+        """Take the lease. Raises LeaseHeld where another run has it, ClientError where it cannot be written."""
         now = instant(self.clock.now())
+        last: ClientError | None = None
         for _ in range(ATTEMPTS):
             if (
                 view.holder
@@ -183,14 +196,13 @@ class Leases:
                 and view.expires > self.clock.now()
             ):
                 raise LeaseHeld(view.holder)
+            taken = {**self._renewed(), "acquireTime": now, "leaseTransitions": view.transitions + 1}
             try:
-                return self._write(
-                    view,
-                    {**self._renewed(), "acquireTime": now, "leaseTransitions": view.transitions + 1},
-                    view.memo,
-                )
-            except (Conflict, Ambiguous, NotFound):
-                view = self._again(view)
+                return self._write(view, taken, view.memo)
+            except (Conflict, Ambiguous, NotFound) as error:
+                last, view = error, self._again(view)
+        if last and view.holder in {"", self.identity}:
+            raise last
         raise LeaseHeld(view.holder)
 
     def renew(self, view: LeaseView) -> LeaseView:
@@ -222,10 +234,12 @@ class Leases:
                 return
 
     def remove(self, view: LeaseView) -> None:
-        """Delete the lease that we hold: its rotation is no more."""
+        """Delete the lease that we hold: its rotation is no more. Raises LeaseLost where somebody else has it."""
         for _ in range(ATTEMPTS):
-            if view.holder != self.identity:
-                return
+            if view.resource_version and view.holder != self.identity:
+                raise LeaseLost(
+                    f"the lease {view.namespace}/{view.name} was taken by {view.holder or 'nobody'}"
+                )
             try:
                 self.api.delete(LEASE, view.namespace, view.name, view.resource_version)
             except NotFound:
@@ -234,6 +248,7 @@ class Leases:
                 view = self._again(view)
             else:
                 return
+        raise LeaseLost(f"the lease {view.namespace}/{view.name} cannot be deleted")
 
     def _renewed(self) -> Json:
         seconds = max(1, round(self.duration.total_seconds()))
@@ -265,15 +280,24 @@ class Leases:
 
 def _view(document: Json) -> LeaseView:
     metadata, spec = document["metadata"], document.get("spec") or {}
-    renewed, seconds = spec.get("renewTime"), spec.get("leaseDurationSeconds")
-    expires = parse_instant(renewed) + timedelta(seconds=seconds) if renewed and seconds else None
+    acquired, expires = _times(spec)
     return LeaseView(
         namespace=metadata["namespace"],
         name=metadata["name"],
         resource_version=metadata["resourceVersion"],
         holder=spec.get("holderIdentity") or "",
-        acquired=_instant(spec.get("acquireTime")),
-        expires=expires.astimezone(UTC) if expires else None,
+        acquired=acquired,
+        expires=expires,
         transitions=int(spec.get("leaseTransitions") or 0),
         memo=Memo.from_json((metadata.get("annotations") or {}).get(MEMO, "")),
     )
+
+
+def _times(spec: Json) -> tuple[datetime | None, datetime | None]:
+    """Return since when and until when a lease is held; what lies beyond all time holds nothing."""
+    seconds = spec.get("leaseDurationSeconds")
+    try:
+        acquired, renewed = _instant(spec.get("acquireTime")), _instant(spec.get("renewTime"))
+        return acquired, renewed + timedelta(seconds=seconds) if renewed and seconds else None
+    except (ValueError, OverflowError):
+        return None, None

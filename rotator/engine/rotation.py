@@ -66,6 +66,8 @@ class Rotation:
     """The credential in use that the first version is taken from."""
     before_activate: Sequence[Gate] = ()
     before_destroy: Sequence[Gate] = ()
+    leaving: bool = False
+    """Whether its declaration was deleted, and the credential is to go with it."""
 
     @property
     def namespace(self) -> str:

@@ -71,14 +71,16 @@ class KubernetesObject:
         del act
         return True
 
-    def remove(self, names: Sequence[str], seen: Seen) -> None:
-        """Delete the object as it was seen; where others keep fields in it, remove only ours."""
+    def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
+        """Delete the object as it was seen; where others keep fields in it, remove only ours and name theirs."""
         try:
             document = self.api.get(self.kind, self.namespace, self.name)
             if document["metadata"]["resourceVersion"] != seen.fence:
                 raise Conflict(self.label, "it changed in between")
-            if (document.get("data") or {}).keys() <= set(names):
-                return self.api.delete(self.kind, self.namespace, self.name, seen.fence)
+            others = sorted({*(document.get("data") or {}), *(document.get("binaryData") or {})} - set(names))
+            if not others:
+                self.api.delete(self.kind, self.namespace, self.name, seen.fence)
+                return ()
             metadata = {
                 "resourceVersion": seen.fence,
                 "labels": {MANAGED_BY: None},
@@ -87,7 +89,8 @@ class KubernetesObject:
             changes = {"metadata": metadata, "data": dict.fromkeys(names)}
             self.api.patch(self.kind, self.namespace, self.name, changes)
         except NotFound:
-            return None
+            return ()
+        return tuple(others)
 
     def _seen(self, document: Mapping[str, Any], names: Sequence[str]) -> Seen:
         metadata = document["metadata"]

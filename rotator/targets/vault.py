@@ -64,8 +64,8 @@ class VaultPath:
         """Destroy what the path's history still holds; a destroyed version cannot be undeleted."""
         return self.vault.erase_older(self.mount, self.path, act=act)
 
-    def remove(self, names: Sequence[str], seen: Seen) -> None:
-        """Delete the document with its history; where others keep fields in it, leave those in a new version."""
+    def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
+        """Delete the document with its history; where others keep fields in it, leave and name those."""
         self._document = self.vault.read(self.mount, self.path)
         if self._document is None or str(self._document.version) != seen.fence:
             raise Conflict(self.label, "it changed in between")
@@ -73,9 +73,10 @@ class VaultPath:
         others = {n: v for n, v in self._document.raw.items() if n not in ours}
         if not others:
             self.vault.remove(self.mount, self.path)
-            return
+            return ()
         self.vault.write(self.mount, self.path, {}, cas=int(seen.fence), beside=others)
         self.vault.erase_older(self.mount, self.path, act=True)
+        return tuple(sorted(others))
 
 
 def _seen(document: KvDocument, names: Sequence[str]) -> Seen:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rotator.core.machine import Step
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Conflict
 from rotator.kinds import EVENT, LEASE, ROTATION, ROTATOR, Kind, lease_name
@@ -20,6 +21,8 @@ from rotator.ports import Clock
 Json = dict[str, Any]
 LONGEST = 1024
 """Characters of a message."""
+WORDS = {*(str(step) for step in Step), "create", "write", "repair", "restart", "erase", "delete"}
+"""What the steps of an outcome begin with."""
 BAD = {Result.FROZEN, Result.REFUSED}
 TOLD = {*BAD, Result.WAITING}
 
@@ -88,4 +91,5 @@ def _news(outcome: Outcome) -> list[tuple[str, str]]:
 
 def _reason(step: str) -> str:
     """Return the first word of a step, as Events write reasons: `Activate`, `Restart`."""
-    return step.partition(" ")[0].capitalize()
+    word = step.partition(" ")[0]
+    return word.capitalize() if word in WORDS else "Notice"

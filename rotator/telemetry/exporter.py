@@ -5,6 +5,7 @@ It notices what no job can tell: that none has run.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +13,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from rotator.declared import Declared
-from rotator.engine.lease import Leases
-from rotator.errors import SettingsError
+from rotator.engine.lease import Leases, LeaseView
+from rotator.errors import ClientError, SettingsError
 from rotator.job import Job, Systems
 from rotator.policy import RotationPolicy
 from rotator.telemetry import metrics_out, metrics_server
@@ -21,6 +22,7 @@ from rotator.telemetry.figures import RotationFigures
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.sources import of_lease
 
+log = logging.getLogger("rotator")
 PORT = 9464
 SCRAPE = timedelta(seconds=10)
 """So long one look at all leases may take."""
@@ -40,12 +42,26 @@ class Exporter:
         job = Job(declared=Declared(), systems=self._systems, act=False)
         world = job.connect()
         try:
-            views = Leases(world.kubernetes, world.clock, "", self._systems.lease).list(self._namespaces)
+            views = self._views(Leases(world.kubernetes, world.clock, "", self._systems.lease))
         finally:
             world.close()
         figures = [of_lease(rotation, view) for rotation, view in views.items()]
         figures += [_unseen(policy) for policy in self._files if policy.ref not in views]
         return registry_of(rotations=figures)
+
+    def _views(self, leases: Leases) -> dict[str, LeaseView]:
+        """Read what can be read. Raises ClientError where that is nothing."""
+        views: dict[str, LeaseView] = {}
+        errors: list[ClientError] = []
+        for namespace in sorted(self._namespaces):
+            try:
+                views |= leases.list([namespace])
+            except ClientError as error:
+                errors.append(error)
+                log.warning("the leases of a namespace cannot be read", extra={"reason": str(error)})
+        if errors and len(errors) == len(self._namespaces):
+            raise errors[0]
+        return views
 
 
 def _unseen(policy: RotationPolicy) -> RotationFigures:

@@ -112,6 +112,7 @@ class _Gateway:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
+            (host or "").encode("idna"), parts.path.encode("ascii")
         except ValueError:
             host, port = None, None
         if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:

@@ -10,6 +10,7 @@ from rotator.core.machine import Step
 from rotator.engine.fleet import Report
 from rotator.engine.lease import LeaseView
 from rotator.engine.outcome import Outcome, Result
+from rotator.kinds import CREDENTIALS
 from rotator.telemetry.figures import RotationFigures, RunFigures
 
 STUCK = {Result.FROZEN, Result.REFUSED}
@@ -43,7 +44,7 @@ def of_lease(rotation: str, view: LeaseView) -> RotationFigures:
     return RotationFigures(
         namespace=namespace,
         name=name,
-        type=memo.type,
+        type=memo.type if memo.type in CREDENTIALS else "",
         phase=memo.summary.phase,
         result=memo.outcome,
         revision=memo.summary.revision,

@@ -20,6 +20,12 @@ from rotator.ports import Clock
 
 Json = dict[str, Any]
 ATTEMPTS = 3
+LONGEST = 1024
+"""Characters of a sentence in the status; the whole is in the log."""
+MOST = 100
+"""Names of those who are waited for."""
+UNTOLD = {Result.HELD, Result.DELETED}
+"""What is not for the status: another run knows more, or nobody will read it."""
 AT_REST = {"", Phase.NEW, Phase.STABLE}
 """Phases in which no rotation is under way."""
 
@@ -48,17 +54,17 @@ class StatusBoard:
     def tell(self, outcome: Outcome) -> None:
         """Write what became of a rotation, if it is a custom resource and its status says otherwise.
 
-        Fenced twice (I5): by the resourceVersion, and by the ring's revision, which never goes backwards. Raises
+        Fenced (I5) by the resourceVersion that was read; where somebody wrote since, what a later run wrote stays. Raises
         ClientError where the API does not take it; the next run writes it then.
         """
         resource = self.resources.get(outcome.rotation)
-        if resource is None or outcome.result is Result.HELD:
+        if resource is None or outcome.result in UNTOLD:
             return
         namespace, _, name = outcome.rotation.partition("/")
         generation = int(resource["metadata"].get("generation") or 0)
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             live = resource.get("status") or {}
-            if _is_ahead(live, outcome, generation):
+            if attempt and _is_ahead(live, outcome, generation):
                 return
             status = wanted(outcome, generation, live, self.clock.now())
             if all(live.get(k) == v for k, v in status.items()):
@@ -78,11 +84,15 @@ class StatusBoard:
 
 
 def _is_ahead(live: Json, outcome: Outcome, generation: int) -> bool:
-    """Whether a later run has written the status: of a later ring, or of a later declaration."""
+    """Whether whoever wrote since we read the resource was a later run: of a later ring, or of a later declaration."""
     overtaken = int(live.get("revision") or 0) > outcome.summary.revision
     return int(live.get("observedGeneration") or 0) > generation or (
         overtaken and outcome.result is not Result.REFUSED
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: datetime) -> Json:
@@ -98,9 +108,9 @@ def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: date
     status: Json = {
         "observedGeneration": generation,
         "result": str(result),
-        "reason": outcome.reason,
+        "reason": _short(outcome.reason),
         "next": instant(outcome.until) if outcome.until else None,
-        "waitingOn": list(outcome.waiting_on),
+        "waitingOn": [_short(name) for name in outcome.waiting_on[:MOST]],
         **({k: v for k, v in known.items() if k == "type"} if result is Result.REFUSED else known),
     }
     if outcome.ring:
@@ -110,10 +120,12 @@ def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: date
     if outcome.result is Result.IDLE:
         del status["waitingOn"]
     before = {c["type"]: c for c in live.get("conditions") or ()}
-    status["conditions"] = [
+    ours = [
         _since(before.get(c["type"], {}), {**c, "observedGeneration": generation}, now)
         for c in _conditions(outcome)
     ]
+    others = [c for kind, c in before.items() if kind not in {c["type"] for c in ours}]
+    status["conditions"] = [*ours, *others]
     return status
 
 
@@ -125,7 +137,7 @@ def _conditions(outcome: Outcome) -> list[Json]:
         ready = ("True", "Active") if summary.active else ("False", "Beginning")
     progressing = ("False" if summary.phase in AT_REST else "True", summary.phase or str(Phase.NEW))
     return [
-        {"type": kind, "status": status, "reason": reason, "message": outcome.reason}
+        {"type": kind, "status": status, "reason": reason, "message": _short(outcome.reason)}
         for kind, (status, reason) in (("Ready", ready), ("Progressing", progressing))
     ]
 

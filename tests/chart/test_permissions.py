@@ -111,7 +111,7 @@ def test_custom_resources_get_what_is_named_for_them(policy: str) -> None:
         "targets": [target],
     }
     found = allowed(render({"customResources": resources}))
-    assert found == needed(policies({"rotations": [rotation]}), custom_resources=True)
+    assert found == needed(policies({"rotations": [rotation]}), resources_in=["orders"])
 
 
 def test_the_exporter_lists_leases_and_nothing_else() -> None:

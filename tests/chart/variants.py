@@ -75,6 +75,7 @@ customResources:
   namespaces: [orders, payments]
   allowDeletion: true
   trusted: true
+  gateUrls: ["http://prometheus.monitoring:9090/", "https://apps.example/jwks/"]
   targets:
     - namespace: orders
       rotations: [orders-jwt]

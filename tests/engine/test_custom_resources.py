@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
+from rotator.clients.vault import Vault
 from rotator.core.codec import instant
 from rotator.crd import definition
 from rotator.declared import Declared
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome, Result
-from rotator.job import ROTATE, Job, Systems
+from rotator.errors import SettingsError
+from rotator.job import Job, Systems
 from rotator.kinds import CONFIG_MAP
-from rotator.policy import RotationPolicy
+from rotator.policy import ROTATE, RotationPolicy
 from rotator.policy_resources import from_resource
 from rotator.vault_access import grants, hcl
 from tests.faults.stage import NAMESPACE, OTHER, Bao
@@ -31,9 +33,11 @@ DAYS_30 = timedelta(days=30)
 class Resources:
     """A scene whose rotations are custom resources."""
 
-    def __init__(self, bao: Bao) -> None:
+    def __init__(self, bao: Bao, *, defined: bool = True) -> None:
         self.scene = Scene(bao)
         self.told: list[Outcome] = []
+        if not defined:
+            return
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         assert self.scene.stage.ask("POST", crds, definition())["metadata"]["name"] == "rotations.rotator.dev"
 
@@ -86,21 +90,44 @@ class Resources:
         (found,) = (c for c in self.status(name)["conditions"] if c["type"] == kind)
         return found["status"], found["reason"]
 
-    def run(self, *files: RotationPolicy, act: bool = True, events: bool = False, **declared: Any) -> Report:
+    def run(
+        self,
+        *files: RotationPolicy,
+        act: bool = True,
+        events: bool = False,
+        vault: bool = True,
+        request: str | None = None,
+        **declared: Any,
+    ) -> Report:
         """Do one run over all custom resources of the namespace, with the permissions of a CronJob."""
         self.scene.calls = []
         self.told = []
         job = Job(
-            declared=Declared(namespaces=[NAMESPACE], **declared),
+            declared=Declared(**{"namespaces": [NAMESPACE], **declared}),
             systems=Systems(concurrency=1, listed=(CONFIG_MAP,)),
             act=act,
             events=events,
+            request=request,
         )
         world = self.scene.world()
+        if not vault:
+            world.connect_vault = _no_vault
         try:
             return job.run(world, files, lambda _: self.told.append)
         finally:
             world.close()
+
+    def meanwhile(self, path: str, act: Any) -> None:
+        """Let somebody `act` once, right after the next run has asked for `path`."""
+        middle, waiting = self.scene._middle, [act]  # noqa: SLF001 - the scene's own seam for faults
+
+        def watched(call: Call, body: bytes, perform: Perform) -> Answer:
+            answer = middle(call, body, perform)
+            if waiting and call.path.partition("?")[0].endswith(path):
+                waiting.pop()()
+            return answer
+
+        self.scene._middle = watched  # type: ignore[method-assign]  # noqa: SLF001
 
     def until_stable(self, name: str = "key") -> None:
         """Run and let time pass until the rotation is stable."""
@@ -116,6 +143,10 @@ class Resources:
         path = f"/api/v1/namespaces/{NAMESPACE}/events"
         found: list[Any] = self.scene.stage.ask("GET", path)["items"]
         return found
+
+
+def _no_vault(*_: object) -> Vault:
+    raise SettingsError("VAULT_ADDR is not set")
 
 
 @pytest.fixture
@@ -201,14 +232,56 @@ def test_a_status_that_was_lost_is_written_again_though_nothing_is_due(resources
 def test_a_run_that_was_overtaken_leaves_the_status_alone(
     resources: Resources, ahead: dict[str, int]
 ) -> None:
-    """The ring's revision and the resource's generation never go backwards in it."""
+    """What a later run wrote since this one read the resource stays: of a later ring, of a later declaration."""
     resources.create()
     resources.run()
-    later = {"phase": "Overlap", **ahead}
-    resources.scene.stage.ask("PATCH", f"{ROTATIONS}/key/status", {"status": later})
     resources.scene.timeline.pass_by(timedelta(minutes=5))
+    later = {"status": {"phase": "Overlap", **ahead}}
+    resources.meanwhile(
+        "/leases", lambda: resources.scene.stage.ask("PATCH", f"{ROTATIONS}/key/status", later)
+    )
     resources.run()
     assert resources.status()["phase"] == "Overlap"
+
+
+def test_after_beginning_anew_the_status_tells_of_the_new_ring(resources: Resources) -> None:
+    """Its revision is lower than the one before, and it is the truth."""
+    resources.create()
+    resources.until_stable()
+    core = f"/api/v1/namespaces/{NAMESPACE}"
+    for path in (
+        f"{core}/secrets/rotation-key",
+        f"{core}/secrets/key",
+        f"{core}/configmaps/key-accepted",
+        f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key",
+    ):
+        resources.scene.stage.ask("DELETE", path)
+    resources.run()
+    assert resources.status()["active"] == resources.scene.held()
+
+
+def test_a_condition_of_somebody_else_stays(resources: Resources) -> None:
+    """A list in a merge patch replaces the whole."""
+    resources.create()
+    theirs = {
+        "type": "Synced",
+        "status": "True",
+        "reason": "Pushed",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    resources.scene.stage.ask("PATCH", f"{ROTATIONS}/key/status", {"status": {"conditions": [theirs]}})
+    resources.run()
+    assert {c["type"] for c in resources.status()["conditions"]} == {"Ready", "Progressing", "Synced"}
+
+
+def test_a_long_sentence_is_cut_in_the_status(resources: Resources) -> None:
+    """The definition bounds its texts: what is too long would leave the status unwritten."""
+    namespaces = [f"other-{n}" for n in range(500)]
+    resources.create(holders=[{"secret": {"name": "x", "namespaces": namespaces}}])
+    resources.run()
+    assert len(resources.status()["reason"]) == 1024
+    assert resources.condition("Ready") == ("False", "Refused")
 
 
 def test_a_status_that_cannot_be_written_stops_nothing(resources: Resources) -> None:
@@ -220,7 +293,7 @@ def test_a_status_that_cannot_be_written_stops_nothing(resources: Resources) -> 
     assert [o.result for o in report.outcomes] == [Result.WAITING, Result.WAITING]
     assert resources.scene.held("one")
     tried = [c for c in resources.scene.calls if c.path.partition("?")[0].endswith("/status")]
-    assert len(tried) == 1, "what is forbidden is not tried again in the same run"
+    assert len(tried) == 1, "where it is forbidden it is not tried again in the same run"
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------
@@ -258,6 +331,31 @@ def test_one_that_cannot_be_carried_out_is_refused_by_itself(resources: Resource
             {"takeOver": {"vault": {"mount": "secret", "path": "orders/jwt", "field": "key"}}},
             "Vault path orders/jwt",
         ),
+        (
+            {"holders": [{"vault": {"mount": "secret/data/orders", "path": f"{NAMESPACE}/x"}}]},
+            "Vault mount secret/data/orders",
+        ),
+        (
+            {"gates": {"beforeActivate": [{"jwksProbe": {"url": "http://10.0.0.1/x"}}]}},
+            "gate http://10.0.0.1/x",
+        ),
+        (
+            {
+                "gates": {
+                    "beforeDestroy": [
+                        {
+                            "prometheus": {
+                                "url": "https://prom/",
+                                "query": "q",
+                                "below": 1,
+                                "caFile": "/etc/passwd",
+                            }
+                        }
+                    ]
+                }
+            },
+            "caFile /etc/passwd",
+        ),
     ],
 )
 def test_a_resource_stays_in_its_namespace(resources: Resources, stray: dict[str, Any], says: str) -> None:
@@ -266,8 +364,43 @@ def test_a_resource_stays_in_its_namespace(resources: Resources, stray: dict[str
     (outcome,) = resources.run(act=False).outcomes
     assert outcome.result is Result.REFUSED
     assert says in outcome.reason
-    (trusted,) = resources.run(act=False, trust_resources=True).outcomes
-    assert trusted.result is not Result.REFUSED
+    if "caFile" not in says:  # which is read when the rotation is wired
+        (trusted,) = resources.run(act=False, trust_resources=True).outcomes
+        assert trusted.result is not Result.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://prometheus:9090", True),
+        ("http://prometheus:9090/team/", True),
+        ("http://prometheus:90909/", False),
+        ("https://prometheus:9090", False),
+        ("http://prometheus:9090.evil.example/", False),
+        ("http://apps/one/jwks.json", True),
+        ("http://apps/onerous", False),
+    ],
+)
+def test_gates_ask_where_the_operator_allows_it(resources: Resources, url: str, *, asked: bool) -> None:
+    """By scheme, host, port and folder; what only begins alike is another place."""
+    gate = {"prometheus": {"url": url, "query": "q", "below": 1}}
+    resources.create(gates={"beforeDestroy": [gate]})
+    (outcome,) = resources.run(act=False, gate_urls=["http://prometheus:9090", "http://apps/one"]).outcomes
+    assert (outcome.result is not Result.REFUSED) == asked, outcome.reason
+
+
+def test_a_name_in_a_file_and_in_a_resource_is_two_things(resources: Resources) -> None:
+    """The file is advanced, the resource is refused in its own status, run after run."""
+    resources.create()
+    file = resources.scene.policy("key", store={"kubernetes": {}})
+    for _ in range(2):
+        report = resources.run(file)
+        assert [o.result for o in report.outcomes] in (
+            [Result.WAITING, Result.REFUSED],
+            [Result.IDLE, Result.REFUSED],
+        )
+        assert resources.condition("Ready") == ("False", "Refused")
+        resources.scene.timeline.pass_by(timedelta(minutes=5))
 
 
 def test_of_two_that_claim_one_document_the_older_keeps_it(resources: Resources) -> None:
@@ -284,14 +417,59 @@ def test_of_two_that_claim_one_document_the_older_keeps_it(resources: Resources)
     assert "declared twice" in refused[0].reason
 
 
-def test_a_missing_definition_is_said_in_a_sentence(bao: Bao) -> None:
-    """What to install, and how."""
-    scene = Scene(bao)
-    job = Job(declared=Declared(namespaces=[NAMESPACE]), systems=Systems(), act=True)
-    world = scene.world()
-    with pytest.raises(Exception, match=r"rotator crd \| kubectl apply"):
-        job.run(world, [], lambda _: lambda _: None)
-    world.close()
+def test_a_missing_definition_is_said_in_a_sentence_and_stops_no_file(bao: Bao) -> None:
+    """What to install, and how; rotations in files go on."""
+    resources = Resources(bao, defined=False)
+    file = resources.scene.policy("file", store={"kubernetes": {}})
+    report = resources.run(file)
+    results = {o.rotation: o for o in report.outcomes}
+    assert results[f"{NAMESPACE}/file"].result is Result.WAITING
+    assert "rotator crd | kubectl apply" in results[f"{NAMESPACE}/*"].reason
+    assert report.exit_code == 1
+
+
+@pytest.mark.parametrize("path", ["/rotations", "/leases"])
+def test_a_namespace_that_cannot_be_read_stops_no_other(resources: Resources, path: str) -> None:
+    """It is said, the run exits 1, and the rest is advanced."""
+    resources.create()
+    forbidden = Answer(403, {}, b'{"reason": "Forbidden"}')
+    resources.scene.answers["GET", f"namespaces/{OTHER}{path}"] = forbidden
+    resources.scene.stage.ask(
+        "POST",
+        ROTATIONS.replace(NAMESPACE, OTHER),
+        {
+            "apiVersion": "rotator.dev/v1alpha1",
+            "kind": "Rotation",
+            "metadata": {"name": "far"},
+            "spec": resources.spec("far"),
+        },
+    )
+    report = resources.run(namespaces=[NAMESPACE, OTHER])
+    results = {o.rotation.partition("/")[0]: o for o in report.outcomes}
+    assert results[NAMESPACE].result is Result.WAITING
+    assert results[OTHER].result is Result.FROZEN
+    assert f"namespaces/{OTHER}{path}: HTTP 403" in results[OTHER].reason
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"store": {"vault": {"mount": "rotator", "path": f"{NAMESPACE}/key"}}},
+        {
+            "gates": {
+                "beforeActivate": [{"jwksProbe": {"url": "https://x/", "caFile": "/no/such/file"}}],
+            }
+        },
+    ],
+    ids=["no Vault is configured", "no such file"],
+)
+def test_one_that_cannot_be_wired_is_refused_by_itself(resources: Resources, spec: dict[str, Any]) -> None:
+    """What the job has no settings for concerns whoever asks for it."""
+    resources.create("good")
+    resources.create("bad", **spec)
+    report = resources.run(trust_resources=True, vault=False)
+    results = {o.rotation.rpartition("/")[2]: o.result for o in report.outcomes}
+    assert results == {"good": Result.WAITING, "bad": Result.REFUSED}
 
 
 # --- asking for a rotation ---------------------------------------------------------------------------------------
@@ -311,6 +489,28 @@ def test_an_annotation_asks_for_a_rotation_once_a_reason(resources: Resources) -
     resources.change("key", {"metadata": {"annotations": {ROTATE: "INC-2"}}})
     resources.until_stable()
     assert resources.scene.held() not in {first, second}
+
+
+@pytest.mark.parametrize("reason", ["", " ", "two\nlines", "\x1b[31mred", "x" * 129])
+def test_a_reason_is_a_short_line(resources: Resources, reason: str) -> None:
+    """It is stored, logged and shown: anything else is refused, and nothing begins."""
+    resources.create(annotations={ROTATE: reason})
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.REFUSED
+    assert "expected a reason of at most 128 printable characters" in outcome.reason
+
+
+def test_a_request_for_one_that_is_refused_says_why(resources: Resources) -> None:
+    """Not that nothing was chosen."""
+    resources.create(lead="1s")
+    report = resources.run(request="INC-1", names=[f"{NAMESPACE}/key"])
+    assert [o.result for o in report.outcomes] == [Result.REFUSED]
+
+
+def test_what_was_not_chosen_is_not_told_of(resources: Resources) -> None:
+    """A refused resource of another team is that team's."""
+    resources.create("bad", lead="1s")
+    assert resources.run(selector={"team": "payments"}).exit_code == 0
 
 
 # --- Events ------------------------------------------------------------------------------------------------------
@@ -415,7 +615,7 @@ def test_with_the_policy_delete_the_credential_goes_with_the_rotation(resources:
     )
     assert set(documents(resources, life)) == {"secret", "ring", "verifiers", "lease", "path", "rotation"}
     (planned,) = resources.run(act=False).outcomes
-    assert planned.result is Result.DELETED
+    assert (planned.result, planned.steps) == (Result.WAITING, ("delete the credential",))
     assert "rotation" in documents(resources, life), "a plan deletes nothing"
     (outcome,) = resources.run().outcomes
     assert (outcome.result, outcome.rotation) == (Result.DELETED, f"{NAMESPACE}/key")
@@ -483,6 +683,128 @@ def test_a_deletion_that_is_killed_anywhere_is_carried_on(bao: Bao, *, after: bo
         assert documents(resources, life) == {}, f"killed at call {call}"
         call += 1
     assert call > 10
+
+
+@pytest.mark.parametrize("first", ["policy", "deletion"])
+def test_who_thinks_better_of_it_keeps_the_credential(resources: Resources, first: str) -> None:
+    """Retain counts, whether it came before the deletion or while that was waiting for the next run."""
+    life = _deletable(resources)
+    retain = {"spec": {"deletionPolicy": "Retain"}}
+    if first == "policy":
+        resources.change("key", retain)
+    resources.delete("key")
+    if first == "deletion":
+        resources.change("key", retain)
+    resources.run()
+    assert set(documents(resources, life)) == {"secret", "ring", "verifiers", "lease", "path"}
+
+
+def test_a_lost_ring_does_not_save_what_was_delivered(resources: Resources) -> None:
+    """Documents say by their stamps whose they are."""
+    life = _deletable(resources)
+    resources.scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
+    resources.delete("key")
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.DELETED
+    assert documents(resources, life) == {}
+
+
+def test_a_ring_that_cannot_be_read_keeps_the_resource(resources: Resources) -> None:
+    """What is in it is not known to be gone: a person has to look, and the status says so."""
+    life = _deletable(resources)
+    ring = f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key"
+    resources.scene.stage.ask("PATCH", ring, {"data": {"ring": "eA=="}})
+    resources.delete("key")
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.FROZEN
+    assert set(documents(resources, life)) == {"ring", "lease", "rotation"}
+    assert resources.condition("Ready") == ("False", "Frozen")
+    assert "Remove it by hand" in resources.status()["reason"]
+    assert resources.scene.lease()["spec"].get("holderIdentity") is None
+    resources.scene.stage.ask("DELETE", ring)
+    resources.run()
+    assert documents(resources, life) == {}
+
+
+def test_what_a_run_put_back_meanwhile_is_removed_again(resources: Resources) -> None:
+    """A run that read the resource before it was deleted takes the deletion for somebody's edit, and repairs it."""
+    life = _deletable(resources)
+    resources.delete("key")
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    secret = resources.scene.stage.secret("key")
+    again = {k: secret[k] for k in ("data", "type")}
+    again["metadata"] = {k: secret["metadata"][k] for k in ("name", "labels", "annotations")}
+    resources.meanwhile("/secrets/key", lambda: None)
+    resources.meanwhile("/secrets/rotation-key", lambda: resources.scene.stage.ask("POST", path, again))
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.DELETED
+    assert documents(resources, life) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "result"), [(409, Result.WAITING), (403, Result.FROZEN), (500, Result.FROZEN)]
+)
+def test_nothing_is_made_for_a_rotation_whose_deletion_could_not_be_noticed(
+    resources: Resources, status: int, result: Result
+) -> None:
+    """Without its finalizer: it waits or freezes alone, and the others go on."""
+    resources.create("good")
+    resources.create("key", deletionPolicy="Delete")
+    resources.scene.answers["PATCH", "/rotations/key"] = Answer(status, {}, b"{}")
+    report = resources.run()
+    results = {o.rotation.rpartition("/")[2]: o.result for o in report.outcomes}
+    assert results == {"good": Result.WAITING, "key": result}
+    assert resources.scene.held("key") is None
+
+
+@pytest.mark.parametrize("status", [409, 403])
+def test_a_finalizer_that_stays_is_said_and_tried_again(resources: Resources, status: int) -> None:
+    """The credential is deleted, the resource is still there, and the next run ends it."""
+    life = _deletable(resources)
+    resources.delete("key")
+    resources.scene.answers["PATCH", "/rotations/key"] = Answer(status, {}, b"{}")
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.FROZEN
+    assert "finalizer" in outcome.reason
+    assert set(documents(resources, life)) == {"rotation"}
+    resources.scene.answers.clear()
+    resources.run()
+    assert documents(resources, life) == {}
+
+
+def test_a_deletion_that_is_refused_says_what_to_do(resources: Resources) -> None:
+    """The spec became one that cannot be carried out: nobody can tell what is to be deleted."""
+    _deletable(resources)
+    resources.change("key", {"spec": {"lead": "1s"}})
+    resources.delete("key")
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.REFUSED
+    assert "remove the finalizer rotator.dev/credential" in outcome.reason
+    assert resources.scene.held()
+
+
+def test_in_a_namespace_that_is_being_deleted_no_lease_is_needed(resources: Resources) -> None:
+    """None can be made there, and the finalizer would keep the namespace for ever."""
+    life = _deletable(resources)
+    resources.delete("key")
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+    resources.scene.stage.ask("DELETE", f"{leases}/rotation-key")
+    resources.scene.answers["PATCH", "/leases/rotation-key"] = Answer(403, {}, b'{"reason": "Forbidden"}')
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.DELETED
+    assert documents(resources, life) == {}
+
+
+def test_binary_data_of_others_survives(resources: Resources) -> None:
+    """A ConfigMap has two kinds of data."""
+    _deletable(resources)
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/key-accepted"
+    resources.scene.stage.ask("PATCH", path, {"binaryData": {"theirs": "eA=="}})
+    resources.delete("key")
+    (outcome,) = resources.run().outcomes
+    left = resources.scene.stage.config_map("key-accepted")
+    assert (left["binaryData"], left.get("data") or {}) == ({"theirs": "eA=="}, {})
+    assert any("others are left: theirs" in step for step in outcome.steps)
 
 
 def test_a_policy_that_asks_no_more_for_deletion_lets_go(resources: Resources) -> None:

@@ -414,9 +414,10 @@ def test_a_missing_permission_freezes_the_rotation_and_is_named(
 
 
 def test_without_the_list_of_leases_nothing_can_be_done(rbac: tuple[Served, Timeline]) -> None:
-    """It is what every run begins with: the refusal comes back as it is."""
+    """It is what every run begins with: the rotations of the namespace freeze, and the refusal is named."""
     api, timeline = rbac
     namespace = api.namespace()
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-    with pytest.raises(Forbidden, match=f"GET {path}: HTTP 403"):
-        Jobs(api, namespace, timeline, "list leases").run()
+    outcome = Jobs(api, namespace, timeline, "list leases").run()
+    assert outcome.result is Result.FROZEN
+    assert outcome.reason.startswith(f"GET {path}: HTTP 403")

@@ -75,7 +75,7 @@ class Team:
             **spec,
         }
         made = self.api.ask("POST", self.path, {**HEAD, "metadata": {"name": "key"}, "spec": whole})
-        extent = permissions.Extent(listed=(CONFIG_MAP,), custom_resources=True)
+        extent = permissions.Extent(listed=(CONFIG_MAP,), resources_in=(self.namespace,))
         rules = permissions.rules([from_resource(made)], extent)
         assert set(rules) == {self.namespace}
         self.token = self.api.token(

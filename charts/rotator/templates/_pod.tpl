@@ -16,6 +16,10 @@
 {{- with (include "rotator.resourcesIn" . | fromJson).namespaces }}
 - name: ROTATOR_RESOURCES_IN
   value: {{ join " " . | quote }}
+{{- with $.Values.customResources.gateUrls }}
+- name: ROTATOR_GATE_URLS
+  value: {{ join " " . | quote }}
+{{- end }}
 {{- if $.Values.customResources.trusted }}
 - name: ROTATOR_TRUST_RESOURCES
   value: "true"

@@ -1,0 +1,119 @@
+"""Leases in a cluster where others may write them too: what is read back is never trusted to be sensible."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator import wiring
+from rotator.engine.lease import Memo
+from rotator.engine.outcome import Result
+from tests.faults.stage import NAMESPACE, Bao
+from tests.faults.transport import Answer
+from tests.scene import Scene
+
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+MANAGED = {"app.kubernetes.io/managed-by": "rotator"}
+
+
+@pytest.fixture
+def scene(bao: Bao) -> Scene:
+    """A scene of the test's own."""
+    return Scene(bao)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"every": 1e300},
+        {"every": "inf"},
+        {"revision": 10**400},
+        {"revision": -1},
+        {"accepted": 2**60},
+        {"due": "9999-99-99"},
+        {"due": 7},
+        {"fences": []},
+        {"summary": None, "reason": {}},
+    ],
+    ids=str,
+)
+def test_a_memo_that_makes_no_sense_is_an_empty_one(damage: dict[str, Any]) -> None:
+    """It costs a look, and never a traceback."""
+    whole = json.loads(Memo().to_json())
+    memo = Memo.from_json(json.dumps({**whole, **damage}))
+    assert memo.summary.revision == 0
+    assert memo.due is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {
+            "holderIdentity": "x",
+            "renewTime": "9999-12-31T23:59:59.000000Z",
+            "leaseDurationSeconds": 2147483647,
+        },
+        {"holderIdentity": "x", "acquireTime": "9999-12-31T23:59:59.000000Z"},
+        {"leaseTransitions": 2147483647},
+    ],
+    ids=["beyond all time", "acquired then", "many transitions"],
+)
+def test_a_lease_that_somebody_made_up_stops_nothing(scene: Scene, spec: dict[str, Any]) -> None:
+    """Neither its own rotation nor the others."""
+    for name in ("rotation-one", "rotation-unknown"):
+        scene.stage.ask("POST", LEASES, {"metadata": {"name": name, "labels": MANAGED}, "spec": spec})
+    report = scene.fleet(scene.policy("one"), scene.policy("two"))
+    assert [o.result for o in report.outcomes] == [Result.WAITING, Result.WAITING]
+
+
+def test_a_lease_by_another_name_is_not_ours(scene: Scene) -> None:
+    """Two runs must not hold two leases of one rotation."""
+    scene.stage.ask("POST", LEASES, {"metadata": {"name": "key", "labels": MANAGED}, "spec": {}})
+    scene.run(scene.policy("key"))
+    assert scene.lease("key")["metadata"]["annotations"]["rotator.dev/memo"]
+
+
+def test_a_look_that_was_put_off_for_years_is_not_believed(scene: Scene) -> None:
+    """No more than an hour passes between two looks at everything, whatever the memo says."""
+    policy = scene.policy("key", store={"kubernetes": {}})
+    scene.until_stable(policy)
+    path = f"{LEASES}/rotation-key"
+    memo = json.loads(scene.stage.ask("GET", path)["metadata"]["annotations"]["rotator.dev/memo"])
+    memo["look"] = "2126-01-01T00:00:00Z"
+    scene.stage.ask("PATCH", path, {"metadata": {"annotations": {"rotator.dev/memo": json.dumps(memo)}}})
+    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
+    assert scene.run(policy).result is Result.FROZEN
+
+
+def test_a_lost_ring_is_noticed_within_the_hour(scene: Scene) -> None:
+    """No list shows it, and nothing may be due for a month."""
+    policy = scene.policy("key", store={"kubernetes": {}})
+    scene.until_stable(policy)
+    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
+    scene.timeline.pass_by(timedelta(hours=1))
+    assert scene.run(policy).result is Result.FROZEN
+
+
+def test_a_lease_that_cannot_be_written_is_no_other_run(scene: Scene) -> None:
+    """Whoever is on call looks for the server's trouble, not for a run that does not exist."""
+    scene.answers["PATCH", "/leases/rotation-key"] = Answer(500, {}, b"{}")
+    outcome = scene.run(scene.policy("key"))
+    assert outcome.result is Result.FROZEN
+    assert "leases/rotation-key: HTTP 500" in outcome.reason
+
+
+def test_since_when_a_lease_is_held_does_not_change_by_renewing_it(scene: Scene) -> None:
+    """It is what tells a stuck one."""
+    world = scene.world()
+    leases = wiring.fleet(world, act=True).leases
+    taken = leases.take(leases.absent(f"{NAMESPACE}/key"))
+    first = taken.acquired
+    scene.timeline.pass_by(timedelta(seconds=20))
+    renewed = leases.renew(taken)
+    world.close()
+    assert first is not None
+    assert renewed.acquired == first
+    assert renewed.expires != taken.expires
