@@ -15,8 +15,8 @@ import click
 from rotator.cli import cli
 from rotator.core.machine import TRANSITIONS, Step, Transition
 from rotator.core.ring import State
-from rotator.crd import definition
-from rotator.policy_files import load
+from rotator.policy.crd import definition
+from rotator.policy.files import load
 from rotator.report import as_yaml
 
 ROOT = Path(__file__).parent.parent

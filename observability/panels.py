@@ -16,7 +16,7 @@ PAD, HEAD, FOOT, LEGEND = 14.0, 34.0, 22.0, 18.0
 """Room at the sides, for the title, for the axis of time, and for one line of the legend."""
 BOLD = 7.6
 """The width of a character of a title, in pixels."""
-STRIPE, HIGHEST = 40.0, 90.0
+STRIPE, HIGHEST = 40.0, 130.0
 """The height of one line of states where a picture is as high as it needs, and the most where there is room."""
 FINEST = 0.25
 """Values are not asked for closer than that, in seconds."""
@@ -323,11 +323,11 @@ def _lines(panel: Panel, scene: Scene, drawing: Drawing) -> None:
     for number, (_, points, below) in enumerate(layers):
         colour = COLOURS[number % len(COLOURS)]
         if below is None:
-            parts = unbroken(points, step)
-            path = "".join(_path(part, across, up, stepped=stepped) for part in parts)
+            path = "".join(_path(part, across, up, stepped=stepped) for part in unbroken(points, step))
             drawing.add("path", d=path, fill="none", stroke=colour, stroke_width=2, stroke_linejoin="round")
         else:
-            path = _outline(points, below, across, up)
+            parts = zip(unbroken(points, step), unbroken(below, step), strict=True)
+            path = "".join(_outline(*part, across, up, step) for part in parts)
             drawing.add("path", d=path, fill=colour, fill_opacity=0.8)
     _legend(scene, drawing, entries)
 
@@ -404,13 +404,14 @@ def _without_repeats(parts: Sequence[str]) -> str:
     return "".join(kept)
 
 
-def _outline(points: Points, below: Points, across: Scale, up: Scale) -> str:
-    """Return the area between two stepped lines."""
-    there = _path(points, across, up, stepped=True)
+def _outline(points: Points, below: Points, across: Scale, up: Scale, step: float) -> str:
+    """Return the area between two stepped lines; the last value stands for a step."""
+    end = points[-1][0] + step
+    there = _path([*points, (end, points[-1][1])], across, up, stepped=True)
     back = []
     for number in range(len(below) - 1, -1, -1):
         at, base = below[number]
-        until = below[number + 1][0] if number + 1 < len(below) else at
+        until = below[number + 1][0] if number + 1 < len(below) else end
         back.append(f"L{across(until):.1f} {up(base):.1f}L{across(at):.1f} {up(base):.1f}")
     return there + "".join(back) + "Z"
 

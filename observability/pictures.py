@@ -23,7 +23,7 @@ from observability.prometheus_api import PrometheusApi, QueryError
 from observability.svg import Drawing
 
 DASHBOARD = Path(__file__).parent.parent / "charts/rotator/files/dashboard.json"
-WIDTH = 1000.0
+WIDTH = 1080.0
 """The width of the dashboard, in pixels."""
 COLUMNS = 24
 UNIT = 34.0

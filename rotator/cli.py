@@ -171,9 +171,10 @@ def schema() -> None:
     \b
     Example: rotator schema > rotation.schema.json
     """
-    from rotator import policy, report  # noqa: PLC0415 - only for this verb
+    from rotator import report  # noqa: PLC0415 - only for this verb
+    from rotator.policy import model  # noqa: PLC0415 - as above
 
-    click.echo(report.as_json(policy.json_schema()))
+    click.echo(report.as_json(model.json_schema()))
 
 
 @cli.command()

@@ -13,7 +13,7 @@ from rotator.errors import SettingsError
 
 if TYPE_CHECKING:
     from rotator.kinds import Kind
-    from rotator.policy import RotationPolicy
+    from rotator.policy.model import RotationPolicy
 
 context_option = click.option(
     "--context",
@@ -60,7 +60,7 @@ def crd() -> None:
     Example: rotator crd | kubectl apply -f -
     """
     from rotator import report  # noqa: PLC0415 - only for this verb
-    from rotator.crd import definition  # noqa: PLC0415 - as above
+    from rotator.policy.crd import definition  # noqa: PLC0415 - as above
 
     click.echo(report.as_yaml(definition()))
 

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import ClientError, Conflict, NotFound, PolicyError
 from rotator.kinds import PREFIX, ROTATION, Kind
-from rotator.policy import RotationPolicy
-from rotator.policy_problems import written
-from rotator.policy_resources import from_resource
-from rotator.policy_rules import Owners
+from rotator.policy.model import RotationPolicy
+from rotator.policy.problems import written
+from rotator.policy.resources import from_resource
+from rotator.policy.rules import Owners
 
 Json = dict[str, Any]
 FINALIZER = f"{PREFIX}/credential"

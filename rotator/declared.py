@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rotator.custom_resources import Reach
 from rotator.errors import SettingsError
-from rotator.policy import RotationPolicy
-from rotator.policy_files import load
+from rotator.policy.files import load
+from rotator.policy.model import RotationPolicy
 
 if TYPE_CHECKING:
     from rotator.engine.fleet import Shard

@@ -17,7 +17,7 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation
 from rotator.errors import Forbidden, RotatorError, SettingsError
 from rotator.kinds import Kind
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.wiring import World
 
 log = logging.getLogger("rotator")

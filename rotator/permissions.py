@@ -26,7 +26,7 @@ from rotator.kinds import (
     lease_name,
     ring_name,
 )
-from rotator.policy import Restart, RotationPolicy
+from rotator.policy.model import Restart, RotationPolicy
 
 Json = dict[str, Any]
 WRITE = ("create", "get", "patch")

@@ -1,7 +1,7 @@
 """What a run may do in Vault: exactly the paths that some rotations need, one by one, each with the least capabilities.
 
 Pure: from declarations to grants, from grants to text. No path holds a wildcard: names in a declaration have neither
-`*` nor `+` (`policy_types.VAULT_PATH`). What a capability allows: https://openbao.org/docs/concepts/policies/. In KV
+`*` nor `+` (`rotator.policy.types.VAULT_PATH`). What a capability allows: https://openbao.org/docs/concepts/policies/. In KV
 version 2 a document exists, for `create` against `update`, once it has metadata, with or without a version.
 """
 
@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rotator.policy import RotationPolicy, VaultRef
+from rotator.policy.model import RotationPolicy, VaultRef
 
 WRITE = ("create", "read", "update")
 ORDER = (*WRITE, "delete")

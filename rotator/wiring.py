@@ -24,10 +24,10 @@ from rotator.engine.rotation import Existing, Rotation, Run
 from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden
 from rotator.holders.mapping import Mapped, current_and_previous
-from rotator.policy import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy
-from rotator.policy import Gate as GatePolicy
-from rotator.policy import Holder as HolderPolicy
-from rotator.policy import Verifier as VerifierPolicy
+from rotator.policy.model import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy
+from rotator.policy.model import Gate as GatePolicy
+from rotator.policy.model import Holder as HolderPolicy
+from rotator.policy.model import Verifier as VerifierPolicy
 from rotator.ports import Credential, Deadline, Gate, Store, Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath

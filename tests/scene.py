@@ -20,7 +20,7 @@ from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from tests.faults.stage import NAMESPACE, TOKEN, Bao, Stage
 from tests.faults.timeline import TICK, Timeline
 from tests.faults.traffic import text_of

@@ -17,7 +17,7 @@ from benchmarks.figures import Due, Figures, Idle, Step
 from benchmarks.policies import CHANGED, FIRST, Group
 from benchmarks.processes import measure
 from benchmarks.traffic import Request, Traffic, share, summarize, writes
-from rotator.policy_files import load
+from rotator.policy.files import load
 
 if TYPE_CHECKING:
     from pathlib import Path

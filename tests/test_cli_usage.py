@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rotator import cli, kinds, policy
+from rotator import cli, kinds
+from rotator.policy import model as policy
 
 ROOT = Path(__file__).parent.parent
 VERBS = sorted(cli.cli.commands)

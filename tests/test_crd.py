@@ -11,8 +11,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from rotator import crd, policy, policy_rules, policy_types
-from rotator.policy_types import CEL, Model, OneOf
+from rotator.policy import crd
+from rotator.policy import model as policy
+from rotator.policy import rules as policy_rules
+from rotator.policy import types as policy_types
+from rotator.policy.types import CEL, Model, OneOf
 
 DEFINITION = crd.definition()
 (VERSION,) = DEFINITION["spec"]["versions"]

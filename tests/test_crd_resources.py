@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from rotator.errors import PolicyError
-from rotator.policy import RotationPolicy
-from rotator.policy_files import load
-from rotator.policy_problems import written
-from rotator.policy_resources import from_resource
-from rotator.policy_rules import Owners
+from rotator.policy.files import load
+from rotator.policy.model import RotationPolicy
+from rotator.policy.problems import written
+from rotator.policy.resources import from_resource
+from rotator.policy.rules import Owners
 from tests.test_policy_files import GOOD, MEANING, SHARED, WINDOWS, Bad, good, problems, put
 
 SERVER_METADATA = {

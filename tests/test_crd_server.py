@@ -22,11 +22,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotator import crd
 from rotator.errors import PolicyError
-from rotator.policy import RotationPolicy
-from rotator.policy_resources import from_resource
-from rotator.policy_types import CEL
+from rotator.policy import crd
+from rotator.policy.model import RotationPolicy
+from rotator.policy.resources import from_resource
+from rotator.policy.types import CEL
 from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
 from tests.test_policy_files import FIELDS, GOOD, MEANING, SHARED, WINDOWS, Bad, good, shared
 from tests.test_policy_schema import GOOD as WHOLE

@@ -22,13 +22,14 @@ import yaml
 from docs.pages import texts
 from docs.pictures import timeline
 from docs.reference.values import documented
-from rotator import crd, report
+from rotator import report
 from rotator.cli import cli
 from rotator.core.machine import Step
 from rotator.core.ring import Phase
 from rotator.engine.outcome import Outcome, Result
-from rotator.policy import Spec, json_schema
-from rotator.policy_files import load
+from rotator.policy import crd
+from rotator.policy.files import load
+from rotator.policy.model import Spec, json_schema
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

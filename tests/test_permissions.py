@@ -8,7 +8,7 @@ import pytest
 
 from rotator.kinds import CONFIG_MAP, SECRET
 from rotator.permissions import Extent, manifests, rules
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 
 QUIET = Extent(listed=(), events=False)
 """Nothing of what can be switched off."""

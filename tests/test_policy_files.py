@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.errors import PolicyError
-from rotator.policy import RotationPolicy
-from rotator.policy_files import load
+from rotator.policy.files import load
+from rotator.policy.model import RotationPolicy
 
 GOOD = """\
 apiVersion: rotator.dev/v1alpha1

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from rotator import policy
 from rotator.core.timing import parse_duration
-from rotator.policy import RotationPolicy
+from rotator.policy import model as policy
+from rotator.policy.model import RotationPolicy
 
 SCHEMA = policy.json_schema()
 

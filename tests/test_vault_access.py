@@ -25,7 +25,7 @@ from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Forbidden
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.sandbox.certificates import issue
 from rotator.sandbox.emulator import EmulatorServer
 from rotator.sandbox.openbao import find_bao, wide_policy

@@ -26,7 +26,7 @@ from rotator.core.machine import (
 )
 from rotator.core.ring import Ring, State, Version
 from rotator.core.timing import Windows
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LOOK = timedelta(seconds=1)

@@ -15,7 +15,7 @@ from docs.written import HERE, finish
 from rotator.core.machine import Step
 from rotator.core.ring import Ring, State
 from rotator.core.timing import Windows, format_duration
-from rotator.policy_files import load
+from rotator.policy.files import load
 
 FILE = HERE / "pictures/timeline.svg"
 SCHEDULE = timedelta(minutes=5)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from docs.written import HERE, finish
-from rotator.policy import json_schema
-from rotator.policy_types import DATA_KEY, DNS_LABEL, DNS_SUBDOMAIN, DURATION_PATTERN, URL, VAULT_PATH
+from rotator.policy.model import json_schema
+from rotator.policy.types import DATA_KEY, DNS_LABEL, DNS_SUBDOMAIN, DURATION_PATTERN, URL, VAULT_PATH
 
 Json = dict[str, Any]
 FILE = HERE / "reference/schema.md"

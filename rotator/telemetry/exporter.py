@@ -16,7 +16,7 @@ from rotator.declared import Declared
 from rotator.engine.lease import Leases, LeaseView
 from rotator.errors import ClientError, SettingsError
 from rotator.job import Job, Systems
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.telemetry import metrics_out, metrics_server
 from rotator.telemetry.figures import RotationFigures
 from rotator.telemetry.metrics import registry_of

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator import permissions
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from tests.chart.charts import RELEASE, Allowed, Json, allowed, of_kind, of_rules, render
 from tests.chart.variants import ROTATIONS, SEEN, VARIANTS, VAULT, Values
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rotator.policy_files import load
+from rotator.policy.files import load
 from tests.chart.charts import PLAIN, Json, allowed, check_strictly, documents, named, of_kind, render
 from tests.chart.test_permissions import check_least_privilege, needed
 from tests.chart.variants import example

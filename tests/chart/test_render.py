@@ -13,7 +13,7 @@ import yaml
 
 from rotator.cli import cli
 from rotator.clients import vault_settings
-from rotator.policy_files import load
+from rotator.policy.files import load
 from tests.chart.charts import (
     CHART,
     NOTES,

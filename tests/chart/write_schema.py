@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from rotator.policy import json_schema
+from rotator.policy.model import json_schema
 
 Json = dict[str, Any]
 SCHEMA = Path(__file__).parents[2] / "charts/rotator/values.schema.json"

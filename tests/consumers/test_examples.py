@@ -19,8 +19,8 @@ import yaml
 from rotator.core.timing import parse_duration
 from rotator.engine.outcome import Outcome, Result
 from rotator.holders.mapping import PREVIOUS, current_and_previous
-from rotator.policy import RotationPolicy
-from rotator.policy_files import load
+from rotator.policy.files import load
+from rotator.policy.model import RotationPolicy
 from rotator.targets.stamp import STAMP_FIELDS
 from rotator.vault_access import consumers, hcl
 from tests.faults.stage import NAMESPACE, Bao

@@ -19,8 +19,8 @@ import jwt
 import pytest
 from requests.adapters import HTTPAdapter
 
-from rotator.policy import RotationPolicy
-from rotator.policy_files import load
+from rotator.policy.files import load
+from rotator.policy.model import RotationPolicy
 from rotator.sandbox.openbao import OpenBao, find_bao
 from rotator.sandbox.processes import ServerProcess
 from rotator.vault_access import grants, hcl

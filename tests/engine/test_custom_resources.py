@@ -12,15 +12,15 @@ import pytest
 
 from rotator.clients.vault import Vault
 from rotator.core.codec import instant
-from rotator.crd import definition
 from rotator.declared import Declared
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import SettingsError
 from rotator.job import Job, Systems
 from rotator.kinds import CONFIG_MAP
-from rotator.policy import ROTATE, RotationPolicy
-from rotator.policy_resources import from_resource
+from rotator.policy.crd import definition
+from rotator.policy.model import ROTATE, RotationPolicy
+from rotator.policy.resources import from_resource
 from rotator.vault_access import grants, hcl
 from tests.faults.stage import NAMESPACE, OTHER, Bao
 from tests.faults.transport import Answer, Call, Perform

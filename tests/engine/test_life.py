@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from rotator.engine.outcome import Result
 from tests.faults.stage import NAMESPACE, OTHER, Bao
 from tests.faults.traffic import text_of
-from tests.faults.transport import Answer
+from tests.faults.transport import Answer, Call, Perform
 from tests.scene import Scene
 
 DAYS_30 = timedelta(days=30)
@@ -408,13 +408,25 @@ def test_a_clock_that_is_behind_by_more_than_the_deadline_is_called_by_its_name(
     assert all("behind the clock of kubernetes" in o.reason for o in report.outcomes)
 
 
-def test_a_lease_that_is_deleted_under_a_run_stops_it(scene: Scene) -> None:
+def test_a_lease_that_is_deleted_under_a_run_stops_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever deletes a lease lets another run begin: this one changes nothing more."""
     policy = scene.policy()
     scene.until_stable(policy)
-    scene.answers["PATCH", "/leases/rotation-key"] = Answer(404, {}, b'{"reason": "NotFound"}')
-    scene.answers["GET", "/leases/rotation-key"] = Answer(404, {}, b'{"reason": "NotFound"}')
-    assert scene.run(policy, request="INC-1").result is Result.HELD
+    before = scene.held()
+    middle = scene._middle  # noqa: SLF001 - the scene's own seam for faults
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
+
+    def deleted(call: Call, body: bytes, perform: Perform) -> Answer:
+        answer = middle(call, body, perform)
+        if "/data/" in call.path and call.method == "GET":
+            scene.stage.ask("DELETE", lease)
+            scene.timeline.pass_by(timedelta(seconds=15))  # long enough to have to renew it
+        return answer
+
+    monkeypatch.setattr(scene, "_middle", deleted)
+    outcome = scene.run(policy, request="INC-1")
+    assert (outcome.result, outcome.steps) == (Result.HELD, ())
+    assert scene.held() == before
 
 
 def test_another_runs_lease_is_respected_until_it_expires(scene: Scene) -> None:

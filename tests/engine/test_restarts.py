@@ -12,7 +12,7 @@ import pytest
 from rotator.core.codec import parse_instant
 from rotator.core.ring import State
 from rotator.engine.outcome import Outcome, Result
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.sandbox.emulator import rollout_definition
 from tests.faults.kinds_of_faults import Killed
 from tests.faults.stage import NAMESPACE, OTHER, Bao

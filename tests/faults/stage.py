@@ -9,7 +9,7 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.sandbox.emulator import Cluster, WorkloadController
 from rotator.sandbox.openbao import OpenBao
 from tests.faults.timeline import Timeline

@@ -22,7 +22,7 @@ from rotator.clients.retry import Retry
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 from rotator.kinds import CONFIG_MAP, LEASE, SECRET
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.ports import Deadline
 from rotator.sandbox.certificates import ServerFiles, issue
 from rotator.sandbox.emulator import Cluster, EmulatorServer

@@ -17,13 +17,13 @@ import pytest
 from rotator import permissions, wiring
 from rotator.clients.clock import RunClock
 from rotator.clients.kubernetes import Kubernetes
-from rotator.crd import definition
 from rotator.declared import Declared
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Result
 from rotator.job import Job, Systems
 from rotator.kinds import CONFIG_MAP
-from rotator.policy_resources import from_resource
+from rotator.policy.crd import definition
+from rotator.policy.resources import from_resource
 from tests.clusters import Served
 
 pytest_plugins = ["tests.apis"]

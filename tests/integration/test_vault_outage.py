@@ -12,7 +12,7 @@ from rotator.core.codec import from_document
 from rotator.core.ring import Ring
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous
-from rotator.policy import RotationPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.sandbox.openbao import OpenBao, find_bao
 from tests.faults.stage import Bao
 from tests.faults.timeline import START, Timeline

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 import rotator
-from rotator import policy
+from rotator.policy import model as policy
 
 ROOT = Path(__file__).parents[2]
 NAME = f"rotator-{rotator.__version__}"

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from rotator.errors import PolicyError
-from rotator.policy import RotationPolicy
-from rotator.policy_problems import Problem, problems, written
-from rotator.policy_rules import unsafe
+from rotator.policy.model import RotationPolicy
+from rotator.policy.problems import Problem, problems, written
+from rotator.policy.rules import unsafe
 
 API_VERSION = "rotator.dev/v1alpha1"
 KIND = "Rotation"
@@ -19,7 +19,7 @@ _TAKEN = ("name", "namespace", "labels", "annotations")
 
 
 def from_resource(resource: Mapping[str, Any]) -> RotationPolicy:
-    """Return the declaration that a custom resource is, whatever else exists (`rotator.policy_rules.Owners`).
+    """Return the declaration that a custom resource is, whatever else exists (`rotator.policy.rules.Owners`).
 
     Raises PolicyError with every problem as `rotation NAMESPACE/NAME: spec.path: what was expected`.
     """

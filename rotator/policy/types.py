@@ -46,7 +46,7 @@ LONGEST_DURATION_TEXT = 32
 
 CEL = "x-kubernetes-validations"
 CONDITIONAL = "x-rotator-conditional"
-"""Keywords of our own JSON schema that only the custom resource's schema is made from (`rotator.crd`)."""
+"""Keywords of our own JSON schema that only the custom resource's schema is made from (`rotator.policy.crd`)."""
 
 
 @dataclass(frozen=True)

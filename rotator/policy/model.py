@@ -28,7 +28,7 @@ from rotator.core.timing import (
     least_lead,
     least_overlap,
 )
-from rotator.policy_types import (
+from rotator.policy.types import (
     BASE_URL,
     DNS_LABEL,
     URL,
@@ -611,7 +611,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _without_extensions(schema: Any) -> Any:
-    """Leave out what is for the custom resource's schema only (`rotator.crd`)."""
+    """Leave out what is for the custom resource's schema only (`rotator.policy.crd`)."""
     if isinstance(schema, list):
         return [_without_extensions(part) for part in schema]
     if isinstance(schema, dict):

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rotator.policy import Metadata, RotationPolicy, Schema
-from rotator.policy_rules import CEL_RULES
-from rotator.policy_types import CEL, CONDITIONAL, PATTERNS, Rule
+from rotator.policy.model import Metadata, RotationPolicy, Schema
+from rotator.policy.rules import CEL_RULES
+from rotator.policy.types import CEL, CONDITIONAL, PATTERNS, Rule
 
 GROUP = "rotator.dev"
 VERSION = "v1alpha1"

@@ -11,9 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from rotator.errors import PolicyError
-from rotator.policy import RotationPolicy
-from rotator.policy_problems import Location, problems, written
-from rotator.policy_rules import Owners, unsafe
+from rotator.policy.model import RotationPolicy
+from rotator.policy.problems import Location, problems, written
+from rotator.policy.rules import Owners, unsafe
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

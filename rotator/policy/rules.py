@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rotator.core.due import LONGEST, is_reason
 from rotator.core.timing import format_duration
 from rotator.holders.mapping import PREVIOUS
-from rotator.policy import (
+from rotator.policy.model import (
     ROTATE,
     Gates,
     JwtSigningKey,
@@ -24,8 +24,8 @@ from rotator.policy import (
     place_label,
     store_label,
 )
-from rotator.policy_problems import Problem
-from rotator.policy_types import Rule, seconds
+from rotator.policy.problems import Problem
+from rotator.policy.types import Rule, seconds
 from rotator.targets.stamp import STAMP_FIELDS
 
 
