@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
-.PHONY: demo test check faults bench mutants audit chart-test generate docs lock clean help
+.PHONY: demo test check faults bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -53,6 +53,9 @@ generate: $(VENV)/.ready ## write what is generated anew: parts of the texts, th
 	$(BIN)/python -m tests.chart.write_schema
 	$(BIN)/python -m observability.dashboard
 	$(BIN)/python -m docs.pages
+
+pictures: $(VENV)/.ready ## record real runs for two minutes, and draw the dashboard of the pages (needs Prometheus and its Pushgateway)
+	$(BIN)/python -m observability.record $(ARGS)
 
 docs: generate ## the pages, into build/docs; a warning is an error
 	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs

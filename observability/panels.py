@@ -375,7 +375,7 @@ def _vertical(
     if config.get("decimals") == 0:
         marks = [m for m in marks if float(m).is_integer()]
     top = max(high * 1.05 if high > 0 else high, marks[-1])
-    return Scale(low, top, scene.height - FOOT - legend, HEAD + 6), marks
+    return Scale(low, top, scene.height - FOOT - legend - PAD / 2, HEAD + 6), marks
 
 
 def _path(points: Points, across: Scale, up: Scale, *, stepped: bool) -> str:

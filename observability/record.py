@@ -296,7 +296,7 @@ def _whole() -> Iterator[None]:
 
 
 @click.command()
-@click.option("--seconds", default=120.0, show_default=True, help="How long it is recorded.")
+@click.option("--seconds", default=120.0, show_default=True, help="How long; below 100 not all is seen.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -305,8 +305,9 @@ def _whole() -> Iterator[None]:
 )
 def main(seconds: float, out: Path) -> None:
     """Record real runs on a compressed clock, and draw the dashboard from them."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stack.callback(signal.signal, signal.SIGTERM, before)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rotator-record-")))
         click.echo("starting Pushgateway, Prometheus, OpenBao and a Kubernetes API")
         try:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from observability.life import Job, Trouble, as_openmetrics, pushes, sampled
-from observability.panels import stacked_layers, stretches
+from observability.panels import stacked_layers, stretches, unbroken
 from observability.pictures import dashboard, main, slug
 from observability.prometheus_api import Series
 from observability.svg import Scale, shortened, ticks, time_ticks, written
@@ -112,6 +112,15 @@ def test_short_runs_are_seen_in_a_long_time(pictures: Mapping[str, ET.Element]) 
     )
 
 
+def test_no_two_lines_of_text_are_in_each_other(pictures: Mapping[str, ET.Element]) -> None:
+    """In a panel, texts that begin on the same line of pixels do not begin at the same place."""
+    for name, picture in pictures.items():
+        groups = list(picture.iter(f"{SVG}g")) or [picture]
+        for group in groups:
+            places = [(t.get("x"), t.get("y")) for t in group.findall(f"{SVG}text")]
+            assert len(places) == len(set(places)), name
+
+
 def test_they_follow_light_and_dark(pictures: Mapping[str, ET.Element]) -> None:
     """Ink and paper are named once for each; no text has a colour of its own that only one could show."""
     for picture in pictures.values():
@@ -174,7 +183,7 @@ def test_ticks_are_round(low: float, high: float, most: int, unit: str, expected
 
 
 def test_times_are_round() -> None:
-    """Whole days over days, hours and minutes over hours."""
+    """Whole days over days, hours and minutes over hours, seconds over less than minutes."""
     begin = BEGIN.timestamp()
     assert [text for _, text in time_ticks(begin, begin + 3 * 86400, 3)] == [
         "1 Mar",
@@ -182,6 +191,7 @@ def test_times_are_round() -> None:
         "3 Mar",
         "4 Mar",
     ]
+    assert [text for _, text in time_ticks(begin, begin + 20, 2)] == ["00:00:00", "00:00:10", "00:00:20"]
     assert [text for _, text in time_ticks(begin, begin + 7200, 4)] == [
         "00:00",
         "00:30",
@@ -195,6 +205,12 @@ def test_a_gap_in_the_data_is_a_gap_in_the_timeline() -> None:
     """Equal values that follow each other are one stretch; the last one ends with the picture."""
     series = Series({}, [(0, 1), (10, 1), (20, 2), (50, 2), (60, 2)])
     assert stretches(series, 10, 65) == [(0, 20, 1), (20, 30, 2), (50, 65, 2)]
+
+
+def test_a_gap_in_the_data_is_a_gap_in_a_line() -> None:
+    """A value that is not there is not drawn as if it were between its neighbours."""
+    assert unbroken([(0, 1), (10, 2), (30, 3)], 10) == [[(0, 1), (10, 2)], [(30, 3)]]
+    assert unbroken([], 10) == []
 
 
 def test_areas_stand_on_each_other() -> None:
