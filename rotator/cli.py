@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rotator.wiring import World
 
 USAGE = 2
+HELD = 3
 GARBAGE = 50_000
 """Objects made between two looks for garbage: a run is short, and nearly all it makes is freed by reference counts."""
 
@@ -48,7 +49,7 @@ def cli(*, verbose: bool) -> None:
     Exit codes: 0 done, nothing due, or waiting as planned
                 1 a rotation is frozen: both versions are accepted, somebody has to look
                 2 usage or policy error, nothing was touched
-                3 another run holds the lease
+                3 another run holds the lease, or what was asked for could not begin yet
     """
     from rotator.telemetry.logs import set_up  # noqa: PLC0415 - after the arguments are known to be right
 
@@ -65,7 +66,9 @@ def run(*, output: str, **options: Any) -> None:
     \b
     Example: rotator run -f policies/ -l team=payments
     """
-    sys.exit(_act(output, **options))
+    report = _advance(act=True, progress=output == "table", **options)
+    _show(report.outcomes, output, steps=True)
+    sys.exit(report.exit_code)
 
 
 @cli.command()
@@ -100,7 +103,14 @@ def rotate(
             "which rotation? Expected either NAMESPACE/NAME [env: ROTATOR_NAME], or labels (-l) [env: ROTATOR_SELECTOR]"
         )
     names = (name,) if name else ()
-    sys.exit(_act(output, request=reason, names=names, selector=selector, **options))
+    report = _advance(
+        act=True, progress=output == "table", request=reason, names=names, selector=selector, **options
+    )
+    _show(report.outcomes, output, steps=True)
+    waiting = [o.rotation for o in report.outcomes if reason not in o.summary.requests]
+    if waiting and not report.exit_code:
+        click.echo(f"rotator: not begun yet, ask again: {', '.join(waiting)}", err=True)
+    sys.exit(report.exit_code or (HELD if waiting else 0))
 
 
 @cli.command()
@@ -227,13 +237,6 @@ for command in (crd, rbac, vault):
     cli.add_command(command)
 
 # --- what the verbs share ----------------------------------------------------------------------------------------
-
-
-def _act(output: str, **options: Any) -> int:
-    """Do a run, show it, and return its exit code."""
-    report = _advance(act=True, progress=output == "table", **options)
-    _show(report.outcomes, output, steps=True)
-    return report.exit_code
 
 
 def _declared(*, paths: Sequence[Path], namespaces: Sequence[str], **more: Any) -> Declared:
@@ -363,6 +366,8 @@ def _progress(total: int) -> Callable[[Outcome], None]:
 def _show(outcomes: Sequence[Outcome], output: str, *, steps: bool) -> None:
     from rotator import report  # noqa: PLC0415 - only once there is something to show
 
+    if not outcomes:
+        click.echo("rotator: no rotation was chosen", err=True)
     if output == "table":
         click.echo(report.as_table(outcomes, datetime.now(UTC), steps=steps))
         return

@@ -57,7 +57,7 @@ def crd() -> None:
     """Print the CustomResourceDefinition of Rotation.
 
     \b
-    Example: rotator crd | kubectl apply -f -
+    Example: rotator crd | kubectl apply --server-side -f -
     """
     from rotator import report  # noqa: PLC0415 - only for this verb
     from rotator.policy.crd import definition  # noqa: PLC0415 - as above
@@ -76,7 +76,9 @@ def crd() -> None:
     metavar="NAMESPACE/NAME",
     help="Who runs the jobs.",
 )
-@click.option("--role", default="rotator", show_default=True, help="The name of the Roles and RoleBindings.")
+@click.option(
+    "--role", default="rotator-rotations", show_default=True, help="The name of the Roles and RoleBindings."
+)
 @click.option(
     "--list",
     "listed",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import ClientError, Conflict, NotFound, PolicyError
-from rotator.kinds import PREFIX, ROTATION, Kind
+from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
 from rotator.policy.model import RotationPolicy
 from rotator.policy.problems import written
 from rotator.policy.resources import from_resource
@@ -105,7 +105,7 @@ def _why_unread(error: ClientError) -> str:
     if isinstance(error, NotFound):
         return (
             "the API server knows no Rotation (rotator.dev/v1alpha1): install the definition "
-            "(rotator crd | kubectl apply -f -), or leave --resources-in out"
+            "(rotator crd | kubectl apply --server-side -f -), or leave --resources-in out"
         )
     return f"its Rotations cannot be read: {error}"
 
@@ -154,7 +154,9 @@ def _refuse(document: Json, problems: Sequence[str]) -> Outcome:
             f"it is being deleted, and its credential cannot be deleted with it: {reason}. Correct the spec, or "
             f"remove the finalizer {FINALIZER} to leave the credential as it is"
         )
-    return Outcome(rotation=_ref(document), result=Result.REFUSED, reason=reason)
+    declared = (document.get("spec") or {}).get("credential") or {}
+    kind = next((k for k in CREDENTIALS if k in declared), "")
+    return Outcome(rotation=_ref(document), result=Result.REFUSED, reason=reason, kind=kind)
 
 
 # --- how far one may reach ---------------------------------------------------------------------------------------

@@ -140,6 +140,10 @@ class Party(Protocol):
         """Return the fence of each target as it was last seen, by label; empty: not seen in this run, or not ours."""
         ...
 
+    def check_free(self, rotation: str) -> None:
+        """Before `rotation` has any version: raise Frozen where something is in the way of the first one."""
+        ...
+
     def remove(self, rotation: str) -> tuple[str, ...]:
         """Take away what `rotation` delivered, and nothing else; return what was removed."""
         ...

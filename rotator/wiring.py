@@ -149,7 +149,14 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     finished: Callable[..., None] = lambda _: None,
 ) -> Fleet:
     """Return the fleet runner of one run."""
-    run = Run(clock=w.clock, identity=w.identity, deadline=w.deadline, check=w.meter.check_skew, act=act)
+    run = Run(
+        clock=w.clock,
+        identity=w.identity,
+        deadline=w.deadline,
+        check=w.meter.check_skew,
+        act=act,
+        ahead=act or not tell_last,
+    )
     leases = Leases(w.kubernetes, w.clock, w.identity, lease)
     return Fleet(
         run=run,

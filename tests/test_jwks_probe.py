@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rotator.clients.answers import where
 from rotator.clients.http import LARGEST, Http
 from rotator.clients.meter import Meter
 from rotator.clients.retry import ATTEMPTS, Retry
@@ -255,7 +256,7 @@ def test_a_refused_connection_is_waited_for() -> None:
     meter = Meter(Clock())
     seen = look(served.url, meter=meter)
     assert not seen.confirmed
-    assert seen.waiting == f"GET {served.url}: not reached (NewConnectionError)"
+    assert seen.waiting == f"GET {served.url}: {where(served.url)} was not reached (NewConnectionError)"
     assert meter.requests == {("http", "GET", 0): ATTEMPTS}
 
 
@@ -270,7 +271,7 @@ def test_a_server_of_an_unknown_ca_is_not_trusted(files: ServerFiles) -> None:
     with serve(Answer(), tls=files) as served:
         seen = look(served.url)
     assert not seen.confirmed
-    assert seen.waiting == f"GET {served.url}: not reached (SSLError)"
+    assert seen.waiting == f"GET {served.url}: {where(served.url)} was not reached (SSLError)"
     assert served.requests == []
 
 

@@ -177,7 +177,16 @@ def test_plain_text_is_for_loopback_only(address: str) -> None:
 )
 def test_keys_never_travel_in_plain_text(address: str) -> None:
     """Proves that a name that only begins like loopback is none."""
-    assert f"VAULT_ADDR={address}: expected https://" in refused({**TOKEN, "VAULT_ADDR": address})
+    said = refused({**TOKEN, "VAULT_ADDR": address})
+    shown = f"{address.partition('://')[0]}://…@{address.rpartition('@')[2]}" if "@" in address else address
+    assert f"VAULT_ADDR={shown}: expected https://" in said
+
+
+def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
+    """Proves that an address is never the place for one."""
+    said = refused({**TOKEN, "VAULT_ADDR": "https://user:hunter2@vault:8200"})
+    assert "hunter2" not in said
+    assert "without user and password" in said
 
 
 @pytest.mark.parametrize("value", ["1", "true", "TRUE", "True", "t", "yes"])

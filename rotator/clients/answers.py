@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -18,8 +19,8 @@ _NOT_TAKEN = frozenset({429, 503})
 _CLASSES: Mapping[int, type[ClientError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
-def no_answer(what: str, error: Exception) -> ClientError:
-    """Translate an exception of the transport: never reached, or lost on the way back."""
+def no_answer(what: str, error: Exception, address: str) -> ClientError:
+    """Translate an exception of the transport to `address`: never reached, or lost on the way back."""
     never_sent = (
         urllib3.exceptions.ConnectTimeoutError,
         urllib3.exceptions.NewConnectionError,
@@ -28,8 +29,14 @@ def no_answer(what: str, error: Exception) -> ClientError:
     )
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     if isinstance(reason, never_sent):
-        return Unavailable(what, f"not reached ({type(reason).__name__})")
-    return Ambiguous(what, f"no answer ({type(reason).__name__})")
+        return Unavailable(what, f"{where(address)} was not reached ({type(reason).__name__})")
+    return Ambiguous(what, f"no answer from {where(address)} ({type(reason).__name__})")
+
+
+def where(address: str) -> str:
+    """Return host and port of an address, without what may be secret in it."""
+    parts = urlsplit(address)
+    return f"{parts.hostname or '?'}{f':{parts.port}' if parts.port else ''}"
 
 
 def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Http:
             answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             self._meter.count(SYSTEM, "GET", 0)
-            raise no_answer(what, error) from None
+            raise no_answer(what, error, url) from None
         self._meter.count(SYSTEM, "GET", answer.status)
         if answer.status != HTTP_OK:
             raise by_status(what, answer.status, f"HTTP {answer.status}", answer.headers.get("Retry-After"))

@@ -28,6 +28,7 @@ PAGE = 500
 """Objects a page of a list (`limit`)."""
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+FORBIDDEN = 403
 NEVER = "1"
 """A resourceVersion that no object has: etcd's first revision is that of the empty store."""
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -181,7 +182,7 @@ class Kubernetes:
                 status, text = answer.status, answer.read()
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             self._meter.count(SYSTEM, method, 0)
-            raise no_answer(what, _cause(error)) from None
+            raise no_answer(what, _cause(error), self._host) from None
         self._meter.count(SYSTEM, method, status)
         self._meter.note_date(SYSTEM, answer.getheader("Date"), sent)
         if status >= HTTP_ERRORS:
@@ -212,4 +213,7 @@ def _translate(what: str, status: int, text: bytes, retry_header: str | None) ->
         reason = str(json.loads(text).get("reason", ""))[:64]
     except (ValueError, AttributeError):
         reason = ""
-    return by_status(what, status, f"HTTP {status} {reason}".strip(), retry_header)
+    detail = f"HTTP {status} {reason}".strip()
+    if status == FORBIDDEN:
+        detail += "; `rotator rbac` prints what is needed"
+    return by_status(what, status, detail, retry_header)

@@ -17,7 +17,7 @@ import requests
 import urllib3
 from hvac import adapters
 
-from rotator.clients.answers import by_status, json_object
+from rotator.clients.answers import by_status, json_object, where
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.clients.vault_settings import LOGINS, VaultSettings
@@ -186,7 +186,7 @@ class Vault:
                 answer = self._client.adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             self._meter.count(SYSTEM, method, 0)
-            raise _no_answer(what, error) from None
+            raise _no_answer(what, error, where(self._settings.address)) from None
         self._meter.count(SYSTEM, method, answer.status_code)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         if not answer.ok:
@@ -231,13 +231,14 @@ def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
     )
 
 
-def _no_answer(what: str, error: Exception) -> ClientError:
+def _no_answer(what: str, error: Exception, place: str) -> ClientError:
     refused = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError)
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", None)
     if isinstance(error, refused) or isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return Unavailable(what, f"not reached ({type(error).__name__})")
-    return Ambiguous(what, f"no answer ({type(error).__name__})")
+        hint = "; is its CA in VAULT_CACERT?" if isinstance(error, requests.exceptions.SSLError) else ""
+        return Unavailable(what, f"{place} was not reached ({type(error).__name__}){hint}")
+    return Ambiguous(what, f"no answer from {place} ({type(error).__name__})")
 
 
 def _translate(what: str, answer: requests.Response) -> ClientError:
@@ -254,9 +255,12 @@ def _translate(what: str, answer: requests.Response) -> ClientError:
     detail = f"HTTP {answer.status_code}"
     if answer.status_code == _SEALED and "sealed" in answer.text:
         detail += " Vault is sealed"
+    if answer.status_code == _FORBIDDEN:
+        detail += "; `rotator vault policy` prints what is needed"
     return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"))
 
 
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
 _SEALED = 503
+_FORBIDDEN = 403

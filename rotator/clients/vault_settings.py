@@ -47,7 +47,8 @@ class VaultSettings:
             )
         if not _is_safe(address):
             raise SettingsError(
-                f"VAULT_ADDR={address}: expected https://; keys do not travel in plain text (only to loopback)"
+                f"VAULT_ADDR={_shown(address)}: expected https://HOST:PORT without user and password; keys do not travel "
+                "in plain text (only to loopback)"
             )
         if env.get("VAULT_SKIP_VERIFY", "").lower() in {"1", "true", "t", "yes"}:
             raise SettingsError("VAULT_SKIP_VERIFY is set: TLS is always verified. Use VAULT_CACERT instead")
@@ -100,9 +101,17 @@ def _is_safe(address: str) -> bool:
         url = urlsplit(address)
     except ValueError:
         return False
-    return bool(url.hostname) and (
-        url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK)
+    return (
+        bool(url.hostname)
+        and url.username is None
+        and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
     )
+
+
+def _shown(address: str) -> str:
+    """Return the address without what may be a password."""
+    before, at, after = address.rpartition("@")
+    return f"{before.partition('://')[0]}://…@{after}" if at else address
 
 
 def _check_files(env: Mapping[str, str]) -> None:

@@ -20,6 +20,10 @@ from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
 from rotator.ports import Clock, Rendered, Seen, Stamp, Target, Want
 
 ATTEMPTS = 5
+FOREIGN = (
+    "exists and was not made by rotator; it was left untouched. Take the value over (spec.takeOver), move it away, or "
+    "map to other data keys (holders[].data)"
+)
 FOUND = 0
 """The content revision of what was there before us and is as it is wanted: whoever reads it has read it."""
 
@@ -68,6 +72,26 @@ class Delivery:
     def fences(self) -> Mapping[str, str]:
         """Return the fence of the target as it was last seen; empty where it does not carry our stamp."""
         return {self.target.label: self._seen.fence if self._seen and self._seen.stamp else ""}
+
+    def check_free(self, rotation: str) -> None:
+        """Look whether the first version can be delivered, before it is made; see `rotator.ports.Party`."""
+        label = self.target.label
+        self._seen, self._looked = self.target.read(self.render.names), True
+        if self._seen is None:
+            return
+        if (stamp := self._seen.stamp) is None:
+            if set(self.render.names) & self._seen.fields.keys():
+                raise Frozen(f"{label} {FOREIGN}")
+        elif stamp.rotation != rotation:
+            raise Frozen(
+                f"{label} belongs to the rotation {stamp.rotation}; it was left untouched. "
+                "Name another target, or remove it from one of the two rotations"
+            )
+        else:
+            raise Frozen(
+                f"{label} carries the version {stamp.version}, and there is no ring: it was lost. Nothing was written. "
+                "Restore the ring; to begin anew on purpose, see Backup and restore (docs/declare/stores.md)"
+            )
 
     def remove(self, rotation: str) -> tuple[str, ...]:
         """Take away what `rotation` delivered; see `rotator.ports.Party`."""
@@ -136,10 +160,7 @@ class Delivery:
             )
         foreign = any(seen.fields.get(n) != v for n, v in fields.items() if n in seen.fields)
         if stamp is None and foreign and label not in want.known:
-            raise Frozen(
-                f"{label} exists and was not made by rotator; it was left untouched. Take the value "
-                "over (spec.takeOver), move it away, or map to other data keys (holders[].data)"
-            )
+            raise Frozen(f"{label} {FOREIGN}")
 
     def _stamp(self, want: Want, rendered: Rendered) -> Stamp:
         """Return the stamp for a write; where the current fields stay as they are, so do their instants."""

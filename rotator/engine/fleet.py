@@ -17,7 +17,7 @@ from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
 from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Run, Turn
-from rotator.errors import ClientError, Forbidden, RotatorError
+from rotator.errors import ClientError, DeadlineExceeded, Forbidden, RotatorError
 
 log = logging.getLogger("rotator")
 
@@ -174,6 +174,8 @@ class Fleet:
         try:
             with self.span("rotation", {"rotation": rotation.ref}):
                 outcome = self._one(rotation, view)
+        except DeadlineExceeded as error:
+            outcome = self._ended(rotation, view.memo, Result.WAITING, str(error))
         except LeaseHeld as held:
             outcome = self._ended(rotation, view.memo, Result.HELD, f"another run is at work: {held}")
         except RotatorError as error:

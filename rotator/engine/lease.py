@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from rotator.core.codec import instant, parse_instant
 from rotator.engine.outcome import Summary
-from rotator.errors import Ambiguous, ClientError, Conflict, LeaseLost, NotFound
+from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, LeaseLost, NotFound
 from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind, lease_name
 from rotator.ports import Clock
 
@@ -266,10 +266,19 @@ class Leases:
         }
         if not view.resource_version:
             document = {"metadata": metadata, "spec": {k: v for k, v in spec.items() if v is not None}}
-            return _view(self.api.create(LEASE, view.namespace, document))
+            return _view(self._create(view.namespace, document))
         metadata["resourceVersion"] = view.resource_version
         changes = {"metadata": metadata, "spec": spec}
         return _view(self.api.patch(LEASE, view.namespace, view.name, changes))
+
+    def _create(self, namespace: str, document: Json) -> Json:
+        try:
+            return self.api.create(LEASE, namespace, document)
+        except NotFound:
+            raise Frozen(
+                f"the namespace {namespace} does not exist. Create it, or correct the rotation's namespace; nothing was "
+                "changed"
+            ) from None
 
     def _again(self, view: LeaseView) -> LeaseView:
         try:

@@ -37,7 +37,7 @@ class Ledger:
         if entry is None and self.last_revision:
             raise Frozen(
                 f"there is no ring in {label}, yet revision {self.last_revision} was seen there. Nothing was "
-                "written. Restore it; to begin anew on purpose, delete the Lease of the rotation as well"
+                "written. Restore it; to begin anew on purpose, see Backup and restore (docs/declare/stores.md)"
             )
         if entry and entry.ring.rotation != self.rotation:
             raise Frozen(

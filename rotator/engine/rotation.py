@@ -95,6 +95,8 @@ class Run:
     check: Callable[[timedelta], None]
     """Raises ClockSkewed if our clock is off by more than the allowance."""
     act: bool = True
+    ahead: bool = True
+    """Without acting: whether to go on from what would be recorded, or only to say what is."""
 
 
 @dataclass
@@ -148,6 +150,8 @@ class Turn:
             match decision:
                 case Sync(part):
                     self._look(part, fresh=False)
+                case Record() if not self.run.ahead:
+                    return self._outcome(Result.WAITING, f"the next run goes on: {_said(decision)}")
                 case Record():
                     self._record(decision, now)
                 case Wait(soon=True) if self.run.act and self._nap_fits(now):
@@ -279,8 +283,7 @@ class Turn:
         )
         self.entry = entry
         assert record.version  # noqa: S101 - evolve has refused a record without one
-        because = f": {record.due.message}" if record.due else ""
-        self._unsaved.append(f"{record.step} {record.version.id}{because}")
+        self._unsaved.append(_said(record))
         self._forget_what_changed(ring, after)
 
     def _flush(self) -> None:
@@ -297,6 +300,8 @@ class Turn:
         number = max((v.number for v in ring.versions), default=0) + 1
         assert record.due  # noqa: S101 - STAGE is decided for a reason
         adopted = self._adopt() if record.due.reason is Reason.FIRST else None
+        if record.due.reason is Reason.FIRST and adopted is None:
+            self._check_free()
         made = adopted or credential.make(self.rotation.ref, number)
         version = Version(
             id=made.id if self.run.act or adopted else PLANNED,
@@ -307,6 +312,11 @@ class Turn:
             staged_at=now,
         )
         return replace(record, version=version), {version.id: made.material}
+
+    def _check_free(self) -> None:
+        """Before the first version is made: see that it can be delivered, or freeze with nothing written at all."""
+        for party in (*self.rotation.verifiers, *self.rotation.holders):
+            party.check_free(self.rotation.ref)
 
     def _adopt(self) -> Made | None:
         """Take over the credential that is in use, where the policy names one."""
@@ -352,3 +362,9 @@ class Turn:
             ring=entry.ring if entry else None,
             fences={label: fence for shown in fences for label, fence in shown.items()},
         )
+
+
+def _said(record: Record) -> str:
+    """Say what is recorded, and why: `stage (new): there is no version yet`."""
+    because = f": {record.due.message}" if record.due else ""
+    return f"{record.step} {record.version.id if record.version else PLANNED}{because}"

@@ -4,8 +4,8 @@ Each line is the least that the invariants allow:
 - leases: one list shows what is due; taking and giving back are one write each (I5), the memo travels with them.
 - vault login and revoke-self: once a run, and only where Vault is needed.
 - the ring: read once a run; written once for each recorded step (I4).
-- a target: created without a look, for that is fenced by its absence; from then on read before it is written
-  (I5, I6), and read before a step that relies on it (I1, I2).
+- a target: read before the first version is made, so that nothing is written where something is in the way; created,
+  fenced by its absence; from then on read before it is written (I5, I6), and before a step that relies on it (I1, I2).
 - the workloads: one list a kind to find them, one write a workload, one list of pods as proof.
 """
 
@@ -38,7 +38,9 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
         **EVERY_RUN,
         "kubernetes PATCH leases/NAME": 1,
         "kubernetes CREATE leases/NAME": 1,
-        "kubernetes CREATE configmaps/NAME": 1,  # fenced by their absence: nothing to read first
+        "kubernetes GET configmaps/NAME": 1,  # nothing is in the way of the first version
+        "kubernetes GET secrets/NAME": 1,
+        "kubernetes CREATE configmaps/NAME": 1,  # fenced by their absence
         "kubernetes CREATE secrets/NAME": 1,
         "vault POST metadata": 1,  # once in a life: no history is kept
         "vault POST data": 2,  # stage; publish and activate, with nothing outside between them

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from rotator.credentials.jwt_signing_key import JwtSigningKey
 from rotator.engine.outcome import Result
 from tests.faults.stage import NAMESPACE, OTHER, Bao
 from tests.faults.traffic import text_of
@@ -249,6 +250,44 @@ def test_a_key_removed_by_hand_during_the_lead_starts_the_lead_anew(scene: Scene
     assert scene.held() == old
 
 
+def test_a_look_at_what_never_ran_invents_nothing(scene: Scene) -> None:
+    """`status` says what is; only `plan` goes on from what would be recorded."""
+    policy = scene.policy()
+    (shown,) = scene.fleet(policy, act=False, tell_last=True).outcomes
+    assert (shown.summary.phase, shown.summary.active, shown.summary.revision) == ("New", "", 0)
+    assert shown.reason == "the next run goes on: stage (new): there is no version yet"
+    scene.until_stable(policy)
+    scene.timeline.pass_by(DAYS_30)
+    (due,) = scene.fleet(policy, act=False, tell_last=True).outcomes
+    assert (due.summary.phase, due.summary.active) == ("Stable", scene.held())
+    assert due.reason.startswith("the next run goes on: stage (new): ")
+
+
+def test_a_foreign_secret_can_still_be_taken_over_after_the_freeze(scene: Scene) -> None:
+    """The message says so, and nothing that a run left behind is in the way of it."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    key = JwtSigningKey("EdDSA").make("x", 1).material["private_key"].reveal()
+    data = {"key": base64.b64encode(key.encode()).decode()}
+    scene.stage.ask("POST", path, {"metadata": {"name": "key"}, "data": data})
+    assert scene.run(
+        scene.policy(holders=[{"secret": {"name": "key", "data": {"key": "private_key"}}}])
+    ).result is (Result.FROZEN)
+    taken = scene.policy(
+        holders=[{"secret": {"name": "key", "data": {"key": "private_key"}}}],
+        takeOver={"secret": {"name": "key", "key": "key"}},
+    )
+    scene.until_stable(taken)
+    assert scene.stage.secret("key")["data"]["key"] == data["key"]
+
+
+def test_time_that_is_used_up_is_no_freeze(scene: Scene) -> None:
+    """What a run did not reach waits for the next one, and calls nobody."""
+    policies = [scene.policy(f"key-{n}") for n in range(3)]
+    report = scene.fleet(*policies, deadline=timedelta(microseconds=1))
+    assert {o.result for o in report.outcomes} == {Result.WAITING}
+    assert report.exit_code == 0
+
+
 # --- what is not ours -------------------------------------------------------------------------------------------
 
 
@@ -261,6 +300,7 @@ def test_a_secret_that_rotator_did_not_make_is_left_untouched(scene: Scene) -> N
     for _ in range(3):  # every run, also one that knows of the runs before
         outcome = scene.run(policy)
         assert outcome.result is Result.FROZEN
+        assert outcome.steps == (), "nothing at all is written before the way is free"
         assert "takeOver" in outcome.reason
         assert "secret payments/key exists and was not made by rotator" in outcome.reason
         assert scene.held() == "theirs"
@@ -367,7 +407,8 @@ def test_a_ring_and_a_lease_that_vanished_are_noticed_by_what_was_delivered(scen
     scene.stage.ask("DELETE", lease)
     outcome = scene.run(policy)
     assert outcome.result is Result.FROZEN
-    assert "which the ring does not know" in outcome.reason
+    assert "there is no ring: it was lost. Nothing was written" in outcome.reason
+    assert outcome.steps == ()
     assert scene.accepted() == before == [scene.held()]
 
 

@@ -137,3 +137,28 @@ def test_selection_by_label_kind_name_and_shard(job: Job) -> None:
         assert len(json.loads(job.run("plan", "-o", "json", *options).stdout)) == 1
     shards = [json.loads(job.run("plan", "-o", "json", "--shard", f"{i}/2").stdout) for i in range(2)]
     assert sorted(map(len, shards)) == [0, 1]
+
+
+def test_what_could_not_begin_is_no_success(job: Job) -> None:
+    """A Job that asked for a rotation while one is under way must not look as if it had begun one."""
+    job.run("run", "--deadline", "3s")
+    done = job.run("rotate", "default/key", "--reason", "INC-1", "--deadline", "3s")
+    assert done.returncode == 3
+    assert "not begun yet, ask again: default/key" in done.stderr
+
+
+def test_an_empty_choice_is_said(job: Job) -> None:
+    """Nothing to show is nothing to worry about, or a typo: a person is told."""
+    done = job.run("status", "-l", "team=orders")
+    assert done.returncode == 0
+    assert "no rotation was chosen" in done.stderr
+
+
+def test_a_missing_namespace_is_named(job: Job, tmp_path: Path) -> None:
+    """Before anything else can be done there."""
+    (tmp_path / "policies" / "key.yaml").write_text(
+        DECLARATION.replace("namespace: default", "namespace: nowhere")
+    )
+    done = job.run("run", "-o", "json")
+    assert done.returncode == 1
+    assert "the namespace nowhere does not exist" in json.loads(done.stdout)[0]["reason"]
