@@ -314,7 +314,7 @@ class Turn:
         return replace(record, version=version), {version.id: made.material}
 
     def _check_free(self) -> None:
-        """Before the first version is made: see that it can be delivered, or freeze with nothing written at all."""
+        """Before the first version is made: see that it can be delivered, or freeze with neither ring nor target written."""
         for party in (*self.rotation.verifiers, *self.rotation.holders):
             party.check_free(self.rotation.ref)
 
