@@ -39,7 +39,7 @@ def pushgateway(folder: Path, stack: ExitStack) -> int:
     listen = f"--web.listen-address=127.0.0.1:{port}"
     process = ServerProcess([program(PUSHGATEWAY), listen], folder / "pushgateway.log")
     stack.callback(process.stop)
-    process.wait_until(lambda: _listens(port))
+    process.wait_until(lambda: listens(port))
     return port
 
 
@@ -66,7 +66,8 @@ def prometheus(folder: Path, gateway: int, rules: Mapping[str, Any], stack: Exit
     return f"http://127.0.0.1:{port}"
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody listens on `port` of loopback."""
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
 

@@ -395,7 +395,10 @@ _EFFECTS: Mapping[Step, Callable[[Ring, Version, datetime, Windows], Ring]] = {
 
 
 def honour(ring: Ring, reason: Reason, request: str | None) -> Ring:
-    """Remember that a request was honoured, so that the same reason never rotates twice."""
-    if reason is not Reason.REQUESTED or request is None:
+    """Remember that a request was honoured, so that the same reason never rotates twice.
+
+    Whoever asked has a new version, also where it is the first one; one that was taken over is not new.
+    """
+    if reason not in {Reason.REQUESTED, Reason.FIRST} or request is None:
         return ring
     return replace(ring, requests=(*ring.requests, request)[-KEEP_REQUESTS:])

@@ -272,8 +272,8 @@ class Turn:
             material |= made
         windows, ring = self.rotation.policy.windows, self.entry.ring
         after = evolve(ring, record, now, windows)
-        if record.due:
-            after = honour(after, record.due.reason, self.rotation.policy.request)
+        if record.due and record.version:
+            after = honour(after, Reason(record.version.reason), self.rotation.policy.request)
         kept = {v.id for v in after.live if v.withdrawn_at is None}
         entry = replace(
             self.entry,

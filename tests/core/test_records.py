@@ -121,6 +121,8 @@ def test_requests_are_remembered_up_to_a_bound_and_only_where_they_were_the_reas
     """An old request may be repeated after very many others; a rotation for age honours none."""
     ring = after(*FIRST)
     assert honour(ring, Reason.AGE, "INC-1").requests == ()
+    assert honour(ring, Reason.TAKEN_OVER, "INC-1").requests == ()
+    assert honour(ring, Reason.FIRST, "INC-1").requests == ("INC-1",), "whoever asked has a new version"
     assert honour(ring, Reason.REQUESTED, None).requests == ()
     for number in range(KEEP_REQUESTS + 1):
         ring = honour(ring, Reason.REQUESTED, f"INC-{number}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from observability.servers import PROMETHEUS, PUSHGATEWAY, ProgramNotFoundError, listens, program
 from rotator.sandbox.certificates import ServerFiles, issue
 from rotator.sandbox.processes import ServerProcess, free_port
 
@@ -28,15 +27,10 @@ def get(url: str, headers: Mapping[str, str] | None = None) -> Any:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    try:
+        return program(name)
+    except ProgramNotFoundError:
         pytest.skip(f"NO {name.upper()}: what needs the real server is not tested")
-    return found
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Pushgateway:
@@ -45,7 +39,7 @@ class Pushgateway:
     def __init__(self, folder: Path, *, tls: bool = False) -> None:
         self.port = free_port()
         self.files: ServerFiles | None = None
-        arguments = [_program("prometheus-pushgateway"), f"--web.listen-address=127.0.0.1:{self.port}"]
+        arguments = [_program(PUSHGATEWAY), f"--web.listen-address=127.0.0.1:{self.port}"]
         arguments.append("--persistence.file=")
         if tls:
             self.files = issue(folder)
@@ -59,7 +53,7 @@ class Pushgateway:
             (folder / "web.json").write_text(json.dumps(settings))
             arguments.append(f"--web.config.file={folder / 'web.json'}")
         self._process = ServerProcess(arguments, folder / "pushgateway.log")
-        self._process.wait_until(lambda: _listens(self.port))
+        self._process.wait_until(lambda: listens(self.port))
 
     @property
     def url(self) -> str:
@@ -101,7 +95,7 @@ class Prometheus:
         (folder / "data").mkdir(exist_ok=True)
         self._process = ServerProcess(
             [
-                _program("prometheus"),
+                _program(PROMETHEUS),
                 f"--config.file={folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 "--storage.tsdb.retention.time=100y",
