@@ -187,7 +187,10 @@ def _strays(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
 
 def _is_below(url: str, allowed: str) -> bool:
     """Whether `url` has the scheme, host and port of `allowed`, and a path that begins with its path."""
-    one, other = urlsplit(url), urlsplit(allowed)
+    try:
+        one, other = urlsplit(url), urlsplit(allowed)
+    except ValueError:
+        return False  # it is none
     folder = other.path if other.path.endswith("/") else f"{other.path}/"
     return (one.scheme, one.netloc) == (other.scheme, other.netloc) and f"{one.path}/".startswith(folder)
 

@@ -249,6 +249,21 @@ def test_the_query_is_not_shown() -> None:
         assert "hunter2" not in look(f"{served.url}?token=hunter2").waiting
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://vault:8200/v1", "vault:8200"),
+        ("https://user:hunter2@vault", "vault"),
+        ("http://[::1]:80/x", "[::1]:80"),
+        ("http://host:999999/", "host:999999"),
+        ("http://[/", "["),
+    ],
+)
+def test_a_place_is_shown_as_it_was_given_and_without_a_password(address: str, shown: str) -> None:
+    """Also one that is none: a message must never fail."""
+    assert where(address) == shown
+
+
 def test_a_refused_connection_is_waited_for() -> None:
     """Proves that a server that is down closes the gate, and that each attempt is counted."""
     with serve(Answer()) as served:
@@ -292,3 +307,9 @@ def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes |
     with pytest.raises(SettingsError, match="expected a PEM bundle") as caught:
         look("https://127.0.0.1:1/", ca=file)
     assert str(file) in str(caught.value)
+
+
+def test_a_ca_file_of_an_impossible_name_is_refused() -> None:
+    """Proves that what no file can be called is a sentence as well."""
+    with pytest.raises(SettingsError, match="expected a PEM bundle"):
+        look("https://127.0.0.1:1/", ca=Path("ca\0.pem"))

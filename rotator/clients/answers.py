@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import urllib3
 
@@ -35,8 +34,8 @@ def no_answer(what: str, error: Exception, address: str) -> ClientError:
 
 def where(address: str) -> str:
     """Return host and port of an address, without what may be secret in it."""
-    parts = urlsplit(address)
-    return f"{parts.hostname or '?'}{f':{parts.port}' if parts.port else ''}"
+    place = address.partition("://")[2].partition("/")[0]
+    return place.rpartition("@")[2] or "?"
 
 
 def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:

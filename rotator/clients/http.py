@@ -37,10 +37,9 @@ class Http:
     ) -> None:
         try:
             context = ssl.create_default_context(cafile=ca_file)
-        except OSError as error:
-            raise SettingsError(
-                f"caFile {ca_file}: {error.strerror or error}; expected a PEM bundle"
-            ) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise SettingsError(f"caFile {ca_file}: {reason}; expected a PEM bundle") from None
         self._pool = urllib3.PoolManager(ssl_context=context, retries=False)
         self._retry = retry
         self._meter = meter

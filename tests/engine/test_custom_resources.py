@@ -379,6 +379,7 @@ def test_a_resource_stays_in_its_namespace(resources: Resources, stray: dict[str
         ("http://prometheus:9090.evil.example/", False),
         ("http://apps/one/jwks.json", True),
         ("http://apps/onerous", False),
+        ("http://[/", False),
     ],
 )
 def test_gates_ask_where_the_operator_allows_it(resources: Resources, url: str, *, asked: bool) -> None:
