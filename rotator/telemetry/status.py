@@ -26,7 +26,7 @@ MOST = 100
 """Names of those who are waited for."""
 UNTOLD = {Result.HELD, Result.DELETED}
 """What is not for the status: another run knows more, or nobody will read it."""
-AT_REST = {"", Phase.NEW, Phase.STABLE}
+AT_REST = {Phase.NEW, Phase.STABLE}
 """Phases in which no rotation is under way."""
 
 
@@ -58,7 +58,8 @@ class StatusBoard:
         ClientError where the API does not take it; the next run writes it then.
         """
         resource = self.resources.get(outcome.rotation)
-        if resource is None or outcome.result in UNTOLD:
+        nothing_new = outcome.last_result is Result.WAITING and not outcome.summary.phase
+        if resource is None or outcome.result in UNTOLD or nothing_new:
             return
         namespace, _, name = outcome.rotation.partition("/")
         generation = int(resource["metadata"].get("generation") or 0)
@@ -99,8 +100,7 @@ def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: date
     """Return the status that says what `outcome` says; None for what is to be removed, nothing for what is unknown."""
     summary, result = outcome.summary, outcome.last_result
     known = {
-        "type": outcome.kind or None,
-        "phase": summary.phase or None,
+        "phase": summary.phase,
         "active": summary.active or None,
         "activeSince": instant(summary.active_since) if summary.active_since else None,
         "revision": summary.revision,
@@ -111,7 +111,8 @@ def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: date
         "reason": _short(outcome.reason),
         "next": instant(outcome.until) if outcome.until else None,
         "waitingOn": [_short(name) for name in outcome.waiting_on[:MOST]],
-        **({k: v for k, v in known.items() if k == "type"} if result is Result.REFUSED else known),
+        "type": outcome.kind or None,
+        **(known if summary.phase else {}),
     }
     if outcome.ring:
         status["versions"] = [
@@ -135,10 +136,12 @@ def _conditions(outcome: Outcome) -> list[Json]:
         ready = ("False", str(result))
     else:
         ready = ("True", "Active") if summary.active else ("False", "Beginning")
-    progressing = ("False" if summary.phase in AT_REST else "True", summary.phase or str(Phase.NEW))
+    found = [("Ready", *ready)]
+    if summary.phase:
+        found.append(("Progressing", "False" if summary.phase in AT_REST else "True", summary.phase))
     return [
         {"type": kind, "status": status, "reason": reason, "message": _short(outcome.reason)}
-        for kind, (status, reason) in (("Ready", ready), ("Progressing", progressing))
+        for kind, status, reason in found
     ]
 
 

@@ -228,6 +228,20 @@ def test_a_status_that_was_lost_is_written_again_though_nothing_is_due(resources
     assert {k: resources.status()[k] for k in kept} == {k: whole[k] for k in kept}
 
 
+def test_what_could_not_be_looked_at_keeps_what_is_known_of_it(resources: Resources) -> None:
+    """Without the leases of its namespace nothing is known of a rotation but that it froze."""
+    resources.create()
+    resources.until_stable()
+    before = resources.status()
+    resources.scene.answers["GET", "/leases"] = Answer(403, {}, b'{"reason": "Forbidden"}')
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.FROZEN
+    assert resources.condition("Ready") == ("False", "Frozen")
+    kept = ("type", "phase", "active", "activeSince", "revision")
+    assert {k: resources.status().get(k) for k in kept} == {k: before[k] for k in kept}
+    assert resources.condition("Progressing") == ("False", "Stable")
+
+
 @pytest.mark.parametrize("ahead", [{"revision": 99}, {"observedGeneration": 99}])
 def test_a_run_that_was_overtaken_leaves_the_status_alone(
     resources: Resources, ahead: dict[str, int]
@@ -756,6 +770,18 @@ def test_nothing_is_made_for_a_rotation_whose_deletion_could_not_be_noticed(
     results = {o.rotation.rpartition("/")[2]: o.result for o in report.outcomes}
     assert results == {"good": Result.WAITING, "key": result}
     assert resources.scene.held("key") is None
+
+
+def test_a_rotation_that_was_edited_just_now_keeps_its_status(resources: Resources) -> None:
+    """It only waits for the next run: whoever waits for Ready is not told otherwise."""
+    resources.create()
+    resources.until_stable()
+    before = resources.status()
+    resources.change("key", {"spec": {"deletionPolicy": "Delete"}})
+    resources.scene.answers["PATCH", "/rotations/key"] = Answer(409, {}, b"{}")
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.WAITING
+    assert resources.status() == before
 
 
 @pytest.mark.parametrize("status", [409, 403])
