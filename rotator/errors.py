@@ -54,11 +54,12 @@ class DeadlineExceeded(RotatorError):
 class ClientError(RotatorError):
     """An answer that is not the one hoped for. `what` names the request without its contents."""
 
-    def __init__(self, what: str, detail: str = "", *, code: int = 0) -> None:
-        """Say what was asked, what came back, and with which HTTP status (0: none)."""
+    def __init__(self, what: str, detail: str = "", *, code: int = 0, reason: str = "") -> None:
+        """Say what was asked, what came back, with which HTTP status (0: none), and the server's own word for it."""
         super().__init__(f"{what}: {detail}" if detail else what)
         self.what = what
         self.code = code
+        self.reason = reason
 
 
 class NotFound(ClientError):
@@ -81,10 +82,16 @@ class Unavailable(ClientError):
     """The system did not take the request. Nothing has changed there."""
 
     def __init__(
-        self, what: str, detail: str = "", *, code: int = 0, retry_after: float | None = None
+        self,
+        what: str,
+        detail: str = "",
+        *,
+        code: int = 0,
+        reason: str = "",
+        retry_after: float | None = None,
     ) -> None:
         """Keep the server's Retry-After, in seconds."""
-        super().__init__(what, detail, code=code)
+        super().__init__(what, detail, code=code, reason=reason)
         self.retry_after = retry_after
 
 

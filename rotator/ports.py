@@ -6,7 +6,7 @@ a holder only how to receive, and whether all of it has switched; a store only h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -111,6 +111,8 @@ class Want:
     """Labels of the targets that were delivered to before."""
     erase: bool
     """Whether nothing older may be readable any more, version histories included (I8)."""
+    withdrawn: tuple[Copy, ...] = ()
+    """Verifiers: versions that are not accepted any more, and not yet proven dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,10 @@ class Rendered:
 class Party(Protocol):
     """A verifier or a holder: somebody to be brought in line with the ring, and looked at."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
 
     def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
         """Look, write where something differs (only if `act`), and say what was seen.
@@ -144,8 +149,11 @@ class Party(Protocol):
         """Before `rotation` has any version: raise Frozen where something is in the way of the first one."""
         ...
 
-    def remove(self, rotation: str) -> tuple[str, ...]:
-        """Take away what `rotation` delivered, and nothing else; return what was removed."""
+    def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
+        """Take away what `rotation` delivered, and nothing else; return what was removed.
+
+        `live` reads its versions, with their material as far as it is known, oldest first; it raises Frozen.
+        """
         ...
 
 
@@ -159,6 +167,137 @@ class Gate(Protocol):
 
     def check(self, version_id: str) -> Sighting:
         """Look at it now."""
+        ...
+
+
+# --- identity providers and directories --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a provider can do with the credentials of one client or account. Honest: what it cannot do is not tried."""
+
+    slots: int | None
+    """How many versions it accepts at the same time; None: as many as it is given."""
+    makes: bool = False
+    """Whether it makes the value itself: then the value is learned from its answer."""
+    lists: bool = True
+    """Whether it shows what there is, so that a lost reply can be told from a request that never came."""
+    removes: bool = True
+    """Whether one version can be withdrawn by itself."""
+    expires: bool = False
+    """Whether the previous version also ends by itself, at a time that the provider decides."""
+    alternates: bool = False
+    """Whether each version is a client or an account of its own."""
+
+    @property
+    def strategy(self) -> str:
+        """How versions overlap, in two words: it follows from the rest."""
+        if self.alternates:
+            return "alternate clients"
+        if self.slots == 1:
+            return "no overlap"
+        if self.slots is None:
+            return "many"
+        return "timed previous" if self.expires else "two slots"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What a provider is to be brought to."""
+
+    rotation: str
+    """`namespace/name`."""
+    accept: tuple[Copy, ...]
+    """What it has to accept, oldest first, and nothing else of ours. With one slot: only the newest.
+
+    Where the provider makes the value, the newest copy may have no value yet: `material` lacks it.
+    """
+    forget: tuple[Copy, ...]
+    """What it must not accept any more, as far as the material is known still."""
+    known: frozenset[str]
+    """The ids of all versions that the ring remembers, destroyed ones too: what carries one of these is ours."""
+    settled: bool
+    """Whether the provider was recorded to be exactly so: then a difference is somebody else's doing."""
+
+
+Learned = Mapping[str, Material]
+"""What a call's answer told, by version id: fields to be kept with that version's material."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that changes something at a provider. Harmless when it comes late or twice (I5)."""
+
+    does: str
+    """For people, without anything secret: `add the secret 3f2a at okta app 0oa1`."""
+    run: Callable[[], Learned]
+    """Makes the call. Raises ClientError; Ambiguous where it may have taken effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Nothing can be done now, and waiting will end it."""
+
+    waiting: str
+    until: datetime | None = None
+
+
+class Provider(Protocol):
+    """An identity provider, a directory: it accepts credentials, is changed by calls, and has no fence (I5)."""
+
+    @property
+    def label(self) -> str:
+        """Unique in the fleet, for people: `keycloak https://sso.example.com/realms/acme client payments`."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    def next_call(self, aim: Aim) -> Call | Blocked | None:
+        """Read what is there, and return the one call that comes next; None where all is as `aim` wants it.
+
+        This is asked again after every call, whatever came of it: nothing is concluded from an answer that can be
+        read. Raises Frozen where somebody else made what is found, and names it.
+        """
+        ...
+
+    def check_free(self, rotation: str) -> None:
+        """Before `rotation` has any version, and nothing is taken over: raise Frozen where the first is in the way."""
+        ...
+
+    def current(self) -> Sensitive | None:
+        """Return the value in use, to be taken over; None where the provider does not show it."""
+        ...
+
+
+class Login(Protocol):
+    """Logs in as a holder would: the only proof that counts."""
+
+    @property
+    def name(self) -> str:
+        """For people: `login at https://sso.example.com/realms/acme`."""
+        ...
+
+    def accepted(self, copy: Copy) -> bool:
+        """Log in with `copy`; False only where the credential itself was refused.
+
+        Raises ClientError for every answer that says nothing about the credential.
+        """
+        ...
+
+    def stir(self, copy: Copy) -> bool:
+        """Make whoever looks at a key set again only when it meets an unknown key do so; False: there is nothing to do."""
+        ...
+
+
+class Access(Protocol):
+    """How we are let in at a provider's own API."""
+
+    def headers(self) -> Mapping[str, Sensitive]:
+        """Return what every request carries, such as `Authorization`. Raises ClientError, SettingsError."""
         ...
 
 

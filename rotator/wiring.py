@@ -24,24 +24,28 @@ from rotator.engine.rotation import Existing, Rotation, Run
 from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden
 from rotator.holders.mapping import Mapped, current_and_previous
-from rotator.policy.model import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy
+from rotator.policy.model import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy, StaticPlace
 from rotator.policy.model import Gate as GatePolicy
 from rotator.policy.model import Holder as HolderPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
-from rotator.ports import Credential, Deadline, Gate, Store, Target
+from rotator.ports import Credential, Deadline, Gate, Party, Store, Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
 from rotator.verifiers.accepted_list import AcceptedList
 from rotator.verifiers.jwks import Jwks
 
 if TYPE_CHECKING:
+    from rotator.clients.http import Connect
     from rotator.clients.kubernetes import Kubernetes
+    from rotator.clients.ldap import Ldap as Directory
     from rotator.clients.vault import Vault
 
 LEASE = timedelta(seconds=30)
 """How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
 LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
 """The kinds of targets that are listed to see in one request whether somebody wrote to them."""
+SHOWN = "value"
+"""The field under which a provider shows the value in use."""
 CONCURRENCY = 8
 """Rotations at a time, and connections to each system."""
 GRACE = timedelta(seconds=15)
@@ -61,6 +65,10 @@ class World:
     """The longest time a request may take, in seconds."""
     identity: str = ""
     span: Span = no_span
+    connect_http: Connect | None = None
+    """Makes the connections to providers, where they are not those of the network."""
+    connect_directory: Callable[..., Directory] | None = None
+    """Makes a client of a directory, likewise."""
     meter: Meter = field(init=False)
     retry: Retry = field(init=False)
     _kubernetes: Kubernetes | None = None
@@ -174,25 +182,27 @@ def rotation(
     w: World, policy: RotationPolicy, *, request: str | None = None, leaving: bool = False
 ) -> Rotation:
     """Wire one declared rotation."""
-    credential = credential_of(policy)
+    credential, outage = credential_of(policy), policy.spec.outage
     windows = Windows(
         every=policy.spec.every,
         lead=policy.lead,
         overlap=policy.overlap.total,
         converge=policy.converge + w.landing,
-        first_lead=policy.spec.first_lead,
+        first_lead=policy.waits_at_first,
     )
     return Rotation(
         ref=policy.ref,
         labels=policy.metadata.labels,
         kind=policy.kind_name,
         digest=policy.digest,
-        policy=Policy(windows=windows, spec=credential.spec, request=request),
+        policy=Policy(
+            windows=windows, spec=credential.spec, request=request, outage=outage.weekly if outage else None
+        ),
         clock_skew=policy.spec.overlap.clock_skew,
         credential=credential,
         store=_store(w, policy),
-        verifiers=[_verifier(w, policy, credential, v) for v in policy.spec.verifiers],
-        holders=[d for h in policy.spec.holders for d in _holder(w, policy, credential, h)],
+        verifiers=_verifiers(w, policy, credential),
+        holders=_holders(w, policy, credential),
         existing=_existing(w, policy),
         before_activate=[_gate(w, policy, g) for g in policy.spec.gates.before_activate],
         before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
@@ -207,17 +217,19 @@ def credential_of(policy: RotationPolicy) -> Credential:
         from rotator.credentials.jwt_signing_key import JwtSigningKey  # noqa: PLC0415 - cryptography is slow to load
 
         return JwtSigningKey(key.algorithm, key.bits)
-    from rotator.credentials.shared_secret import ALPHANUMERIC, SharedSecret  # noqa: PLC0415 - kept with its sibling
+    if secret := declared.shared_secret:
+        from rotator.credentials.shared_secret import ALPHANUMERIC, SharedSecret  # noqa: PLC0415 - kept with its sibling
 
-    secret = declared.shared_secret
-    assert secret  # noqa: S101 - exactly one is set
-    return SharedSecret(
-        algorithm=secret.algorithm,
-        length=secret.length,
-        alphabet=secret.alphabet or ALPHANUMERIC,
-        size=secret.bytes or 32,
-        encoding=secret.encoding or "base64",
-    )
+        return SharedSecret(
+            algorithm=secret.algorithm,
+            length=secret.length,
+            alphabet=secret.alphabet or ALPHANUMERIC,
+            size=secret.bytes or 32,
+            encoding=secret.encoding or "base64",
+        )
+    from rotator.wiring_providers import credential_for_provider  # noqa: PLC0415 - only where one is declared
+
+    return credential_for_provider(policy)
 
 
 def _store(w: World, policy: RotationPolicy) -> Store:
@@ -230,28 +242,46 @@ def _store(w: World, policy: RotationPolicy) -> Store:
     return KubernetesStore(w.kubernetes, policy.metadata.namespace, kinds.ring_name(policy.metadata.name))
 
 
-def _verifier(w: World, policy: RotationPolicy, credential: Credential, declared: VerifierPolicy) -> Delivery:
-    place = declared.place
+def _verifiers(w: World, policy: RotationPolicy, credential: Credential) -> list[Party]:
+    """Wire all verifiers: documents and providers, and after them the logins that prove what they accept."""
+    parties: list[Party] = [
+        _document(w, policy, credential, v, place)
+        for v in policy.spec.verifiers
+        if (place := v.place) is not None
+    ]
+    if policy.spec.credential.chosen in {"jwt_signing_key", "shared_secret"}:
+        return parties
+    from rotator.wiring_providers import installations, proofs  # noqa: PLC0415 - only where one is declared
+
+    return [*parties, *installations(w, policy), *proofs(w, policy)]
+
+
+def _document(
+    w: World,
+    policy: RotationPolicy,
+    credential: Credential,
+    declared: VerifierPolicy,
+    place: JwksPlace | AcceptedListPlace | StaticPlace,
+) -> Delivery:
     namespace = place.namespace or policy.metadata.namespace
     target = _place(w, place, namespace)
-    render = _render(credential, place)
     rollout = _rollout(
         w, annotation_key(policy.ref, "accepts", target.label), declared.restart, target, namespace
     )
     return Delivery(
         name=policy.staleness(declared).verifier,
         target=target,
-        render=render,
+        render=_render(credential, place),
         clock=w.clock,
         landing=w.landing,
         rollout=rollout,
     )
 
 
-def _render(credential: Credential, place: JwksPlace | AcceptedListPlace) -> Render:
-    if isinstance(place, AcceptedListPlace):
-        return AcceptedList(credential, place.key, lines=place.format == "lines")
-    return Jwks(credential, place.key)
+def _render(credential: Credential, place: JwksPlace | AcceptedListPlace | StaticPlace) -> Render:
+    if isinstance(place, JwksPlace):
+        return Jwks(credential, place.key)
+    return AcceptedList(credential, place.key, lines=place.has_lines)
 
 
 def _place(w: World, place: Place, namespace: str) -> Target:
@@ -259,6 +289,14 @@ def _place(w: World, place: Place, namespace: str) -> Target:
         return VaultPath(w.vault, place.vault.mount, place.vault.path)
     kind = kinds.CONFIG_MAP if place.config_map else kinds.SECRET
     return KubernetesObject(w.kubernetes, kind, namespace, place.config_map or place.secret or "")
+
+
+def _holders(w: World, policy: RotationPolicy, credential: Credential) -> list[Party]:
+    if policy.spec.credential.keycloak_realm_key:
+        from rotator.wiring_providers import realm_signer  # noqa: PLC0415 - only where one is declared
+
+        return [realm_signer(w, policy)]
+    return [d for h in policy.spec.holders for d in _holder(w, policy, credential, h)]
 
 
 def _holder(
@@ -319,6 +357,10 @@ def _existing(w: World, policy: RotationPolicy) -> Existing | None:
     declared = policy.spec.take_over
     if declared is None:
         return None
+    if declared.provider:
+        from rotator.wiring_providers import shown  # noqa: PLC0415 - only where one is declared
+
+        return Existing(shown(w, policy), SHOWN, declared.kid)
     if vault := declared.vault:
         return Existing(VaultPath(w.vault, vault.mount, vault.path), vault.field, declared.kid)
     secret = declared.secret
@@ -344,7 +386,8 @@ def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:
 
 def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kinds.Kind]) -> Shown:
     """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
-    targets = [d.target for r in rotations for d in (*r.verifiers, *r.holders) if isinstance(d, Delivery)]
+    parties = [party for r in rotations for party in (*r.verifiers, *r.holders)]
+    targets = [d.target for d in parties if isinstance(d, Delivery)]
     fences: dict[str, str] = {}
     covered: set[tuple[kinds.Kind, str]] = set()
     places = {(t.kind, t.namespace) for t in targets if isinstance(t, KubernetesObject) and t.kind in listed}
@@ -362,4 +405,5 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
         for t in targets
         if not isinstance(t, KubernetesObject) or (t.kind, t.namespace) not in covered
     }
+    unlisted |= {label for party in parties if not isinstance(party, Delivery) for label in party.fences()}
     return Shown(fences, frozenset(unlisted))

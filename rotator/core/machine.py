@@ -21,7 +21,9 @@ from enum import StrEnum
 
 from rotator.core.due import Due, Question, Reason, due, next_due
 from rotator.core.ring import Ring, State, Version
+from rotator.core.sensitive import Material
 from rotator.core.timing import Windows, format_duration
+from rotator.core.weekly import Weekly
 
 KEEP_DESTROYED = 5
 """How many destroyed versions a ring remembers, without material, for people who look back."""
@@ -47,6 +49,7 @@ class Step(StrEnum):
     ACTIVATE = "activate"
     CONVERGE = "converge"
     WITHDRAW = "withdraw"
+    PROVE = "prove"
     DESTROY = "destroy"
 
 
@@ -63,6 +66,8 @@ class Sighting:
     """When the wait ends, where that is known."""
     soon: bool = False
     """Whether the same run may look again before long (a rollout in progress)."""
+    again: bool = False
+    """Whether it is to be looked at again at once: a call was made, and what came of it was not read back."""
     failed: str = ""
     """Why it will not come right by waiting."""
     since: datetime | None = None
@@ -71,6 +76,8 @@ class Sighting:
     """The ring's revision that its content carries."""
     changes: tuple[str, ...] = ()
     """What was written to it by this run, or would be."""
+    learned: Mapping[str, Material] = field(default_factory=dict)
+    """What the system made itself, by version id: to be kept before anything else is done."""
 
 
 Sightings = tuple[Sighting, ...]
@@ -104,6 +111,8 @@ class Policy:
     """The fingerprint of the credential's parameters."""
     request: str | None = None
     """The reason of a rotation asked for by a person."""
+    outage: Weekly | None = None
+    """When a switch without overlap may begin; None: versions overlap, and it may begin at any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +251,16 @@ def new_version_due(s: Situation) -> Sync | Wait | Freeze | None:
     return Wait(until, f"the next rotation, every {format_duration(s.policy.windows.every)}")
 
 
+def window_open(s: Situation) -> Sync | Wait | Freeze | None:
+    """Where versions cannot overlap, a switch begins only when an outage is accepted; one begun is finished."""
+    if s.policy.outage is None or s.ring.active is None:
+        return None
+    opens = s.policy.outage.opens(s.now)
+    if opens <= s.now:
+        return None
+    return Wait(opens, f"the window in which an outage is accepted: {s.policy.outage}")
+
+
 def _due(s: Situation) -> Due | None:
     return due(
         Question(
@@ -285,17 +304,24 @@ TRANSITIONS: tuple[Transition, ...] = (
         applies=lambda v: v.withdrawn_at is None,
     ),
     Transition(
+        Step.PROVE,
+        State.RETIRING,
+        State.RETIRING,
+        (verifiers_confirmed,),
+        applies=lambda v: v.withdrawn_at is not None and v.proven_at is None,
+    ),
+    Transition(
         Step.DESTROY,
         State.RETIRING,
         State.DESTROYED,
         (verifiers_confirmed, holders_confirmed, history_clean),
-        applies=lambda v: v.withdrawn_at is not None,
+        applies=lambda v: v.proven_at is not None,
     ),
     Transition(
         Step.STAGE,
         None,
         State.STAGED,
-        (new_version_due,),
+        (new_version_due, window_open),
     ),
 )
 """The whole lifecycle. The first row with a version in its source state is the one that counts."""
@@ -378,6 +404,11 @@ def _withdraw(ring: Ring, version: Version, now: datetime, windows: Windows) -> 
     return ring.with_version(replace(version, withdrawn_at=now))
 
 
+def _prove(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
+    del windows
+    return ring.with_version(replace(version, proven_at=now))
+
+
 def _destroy(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
     del windows
     ring = replace(ring, acceptance_confirmed=ring.revision)
@@ -390,6 +421,7 @@ _EFFECTS: Mapping[Step, Callable[[Ring, Version, datetime, Windows], Ring]] = {
     Step.ACTIVATE: _activate,
     Step.CONVERGE: _converge,
     Step.WITHDRAW: _withdraw,
+    Step.PROVE: _prove,
     Step.DESTROY: _destroy,
 }
 

@@ -52,7 +52,9 @@ class Version:
     """When *all* holders were seen to have switched to it. Only this starts the retire clock (I2)."""
     destroy_after: datetime | None = None
     withdrawn_at: datetime | None = None
-    """When the verifiers were told to forget it; the material leaves the store in the same write."""
+    """When it left the list of what is accepted: from then on the verifiers are told to forget it."""
+    proven_at: datetime | None = None
+    """When no verifier was seen to accept it any more; the material leaves the store in the same write."""
     destroyed_at: datetime | None = None
 
 

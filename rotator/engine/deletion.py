@@ -15,7 +15,7 @@ from rotator.core.codec import Unreadable
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Run
 from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, LeaseLost, RotatorError
-from rotator.ports import Entry
+from rotator.ports import Copy, Entry
 
 ATTEMPTS = 5
 
@@ -53,7 +53,11 @@ class Deletion:
     def _remove_delivered(self) -> None:
         for party in (*self.rotation.holders, *self.rotation.verifiers):
             self._guard()
-            self.steps += party.remove(self.rotation.ref)
+            self.steps += party.remove(self.rotation.ref, self._live)
+
+    def _live(self) -> tuple[Copy, ...]:
+        entry = self._entry()
+        return tuple(entry.copy(v.id) for v in entry.ring.live if v.id in entry.material) if entry else ()
 
     def _remove_ring(self) -> None:
         for _ in range(ATTEMPTS):

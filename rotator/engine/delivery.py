@@ -6,7 +6,7 @@ lost reply (I6) and what counts as somebody else's edit is said once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -17,7 +17,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.core.timing import format_duration
 from rotator.engine.rollout import Rollout
 from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
-from rotator.ports import Clock, Rendered, Seen, Stamp, Target, Want
+from rotator.ports import Clock, Copy, Rendered, Seen, Stamp, Target, Want
 
 ATTEMPTS = 5
 FOREIGN = (
@@ -93,8 +93,9 @@ class Delivery:
                 "Restore the ring; to begin anew on purpose, see Backup and restore (docs/declare/stores.md)"
             )
 
-    def remove(self, rotation: str) -> tuple[str, ...]:
+    def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
         """Take away what `rotation` delivered; see `rotator.ports.Party`."""
+        del live  # what is ours says so itself
         for _ in range(ATTEMPTS):
             seen = self.target.read(self.render.names)
             if seen is None or seen.stamp is None or seen.stamp.rotation != rotation:

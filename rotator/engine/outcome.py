@@ -36,9 +36,9 @@ class Summary:
     active: str = ""
     active_since: datetime | None = None
     accepted: int = 0
-    """How many versions are accepted."""
+    """How many versions may be accepted: one that was withdrawn counts until it is proven dead."""
     retire_at: datetime | None = None
-    """When the old version is to be withdrawn; None where there is none, or not all holders have switched."""
+    """When the old version is to be withdrawn; None where it is proven dead, or not all holders have switched."""
     requests: tuple[str, ...] = ()
     """Reasons of requested rotations that were honoured."""
 
@@ -51,8 +51,8 @@ class Summary:
             phase=str(phase(ring)),
             active=active.id if active else "",
             active_since=active.activated_at if active else None,
-            accepted=len(ring.accepted),
-            retire_at=retiring.destroy_after if retiring and not retiring.withdrawn_at else None,
+            accepted=sum(v.proven_at is None for v in ring.live),
+            retire_at=retiring.destroy_after if retiring and not retiring.proven_at else None,
             requests=ring.requests,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from rotator.core.due import Reason
 from rotator.core.machine import (
@@ -36,9 +37,11 @@ from rotator.errors import (
     RotatorError,
     Superseded,
 )
-from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Made, Party, Store, Target, Want
+from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Made, Party, Seen, Store, Want
 
 MOST_TURNS = 1000
+MOST_CALLS = 12
+"""So many calls bring any provider where it is wanted, unless somebody works against us."""
 FIRST_NAP = 0.2
 LONGEST_NAP = 2.0
 PLANNED = "(new)"
@@ -75,11 +78,24 @@ class Rotation:
         return self.ref.partition("/")[0]
 
 
+class Readable(Protocol):
+    """Something in which a credential can be read: any target, or a provider that shows what is in use."""
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        ...
+
+    def read(self, names: Sequence[str]) -> Seen | None:
+        """Read the fields `names`; None where there is nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Existing:
     """A credential that is in use already."""
 
-    target: Target
+    target: Readable
     field: str
     id: str | None
     """The `kid` that its tokens carry, where it is not the derived one."""
@@ -196,11 +212,32 @@ class Turn:
         if part in self._without_gates:
             self.observed = self.observed.seen(part, ())
             return
-        self._flush()
-        self._guard()
-        sightings = self._sight(part, fresh=fresh)
-        self.observed = self.observed.seen(part, sightings)
-        self.steps += [change for s in sightings for change in s.changes]
+        for _ in range(MOST_CALLS):
+            self._flush()
+            self._guard()
+            sightings = self._sight(part, fresh=fresh)
+            self.steps += [change for s in sightings for change in s.changes]
+            self._learn(sightings)
+            if not any(s.again for s in sightings):
+                self.observed = self.observed.seen(part, sightings)
+                return
+        calling = next(s for s in sightings if s.again)
+        raise Frozen(
+            f"{calling.name} is not as it is wanted after {MOST_CALLS} calls: {calling.waiting}. Nothing was "
+            "withdrawn; the next run tries again"
+        )
+
+    def _learn(self, sightings: Sightings) -> None:
+        """Keep what a system made itself, before anything else is done: nobody but us was told."""
+        learned = [pair for s in sightings for pair in s.learned.items()]
+        if not learned:
+            return
+        material = dict(self.entry.material)
+        for version_id, fields in learned:
+            material[version_id] = {**material.get(version_id, {}), **fields}
+            self._unsaved.append(f"keep what was learned of {version_id}")
+        ring = replace(self.entry.ring, revision=self.entry.ring.revision + 1)
+        self.entry = replace(self.entry, ring=ring, material=material, writer=self.run.identity)
 
     def _sight(self, part: Part, *, fresh: bool) -> Sightings:
         match part:
@@ -224,7 +261,13 @@ class Turn:
                 )
 
     def _deliver(self, to: Sequence[Party], want: Want, *, fresh: bool) -> Sightings:
-        return tuple(who.sync(want, act=self.run.act, fresh=fresh) for who in to)
+        """Bring one after the other in line; after a call at a provider, everything is looked at again first."""
+        sightings: Sightings = ()
+        for who in to:
+            sightings = (*sightings, who.sync(want, act=self.run.act, fresh=fresh))
+            if sightings[-1].again:
+                break
+        return sightings
 
     def _check(self, gates: Sequence[Gate], version: Version | None) -> Sightings:
         assert version  # noqa: S101 - gates stand before steps of a version
@@ -241,8 +284,8 @@ class Turn:
         return self._want(ring.held, epoch=ring.holding_revision, settled=ring.holding_confirmed)
 
     def _want(self, ids: Sequence[str], *, epoch: int, settled: int) -> Want:
-        ring = self.entry.ring
-        withdrawn = any(v.withdrawn_at for v in ring.live)
+        ring, material = self.entry.ring, self.entry.material
+        withdrawn = [v.id for v in ring.live if v.withdrawn_at]
         return Want(
             ring=ring,
             copies=tuple(self.entry.copy(i) for i in ids),
@@ -250,7 +293,8 @@ class Turn:
             settled=settled,
             drift=settled > epoch and not withdrawn,
             known=self.known,
-            erase=withdrawn,
+            erase=bool(withdrawn),
+            withdrawn=tuple(self.entry.copy(i) for i in withdrawn if i in material),
         )
 
     def _guard(self) -> None:
@@ -274,7 +318,7 @@ class Turn:
         after = evolve(ring, record, now, windows)
         if record.due and record.version:
             after = honour(after, Reason(record.version.reason), self.rotation.policy.request)
-        kept = {v.id for v in after.live if v.withdrawn_at is None}
+        kept = {v.id for v in after.live if v.proven_at is None}
         entry = replace(
             self.entry,
             ring=after,

@@ -31,6 +31,7 @@ def step(ring: Ring, what: Step, now: datetime) -> Ring:
         Step.ACTIVATE: ring.in_state(State.PUBLISHED),
         Step.CONVERGE: ring.active,
         Step.WITHDRAW: ring.retiring,
+        Step.PROVE: ring.retiring,
         Step.DESTROY: ring.retiring,
     }[what]
     return evolve(ring, Record(what, subject), now, WINDOWS)

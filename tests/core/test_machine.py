@@ -46,6 +46,7 @@ SWITCHING = after(Step.ACTIVATE, start=PUBLISHED, now=LEAD_OVER)
 OVERLAP = after(Step.CONVERGE, start=SWITCHING, now=LEAD_OVER)
 OVERLAP_OVER = LEAD_OVER + WINDOWS.overlap
 WITHDRAWING = after(Step.WITHDRAW, start=OVERLAP, now=OVERLAP_OVER)
+PROVEN = after(Step.PROVE, start=WITHDRAWING, now=OVERLAP_OVER)
 EMPTY = Ring(rotation="payments/jwt")
 VERIFIERS, HOLDERS = Part.VERIFIERS, Part.HOLDERS
 SECOND = timedelta(seconds=1)
@@ -63,7 +64,8 @@ SECOND = timedelta(seconds=1)
         pytest.param(PUBLISHED, LEAD_OVER, Step.ACTIVATE, id="the lead is over: activated"),
         pytest.param(SWITCHING, LEAD_OVER, Step.CONVERGE, id="all holders have switched: converged"),
         pytest.param(OVERLAP, OVERLAP_OVER, Step.WITHDRAW, id="the overlap is over: withdrawn"),
-        pytest.param(WITHDRAWING, OVERLAP_OVER, Step.DESTROY, id="forgotten by all: destroyed"),
+        pytest.param(WITHDRAWING, OVERLAP_OVER, Step.PROVE, id="accepted by none: proven dead"),
+        pytest.param(PROVEN, OVERLAP_OVER, Step.DESTROY, id="forgotten by all: destroyed"),
     ],
 )
 def test_the_next_step_is_recorded_once_everything_is_seen_to_be_right(
@@ -103,12 +105,16 @@ def test_a_window_is_waited_for_to_its_stored_end(ring: Ring, now: datetime, unt
         pytest.param(OVERLAP, OVERLAP_OVER, HOLDERS, id="I2: withdrawal needs every holder, again"),
         pytest.param(OVERLAP, OVERLAP_OVER, Part.BEFORE_DESTROY, id="withdrawal needs its gates"),
         pytest.param(
-            WITHDRAWING, OVERLAP_OVER, VERIFIERS, id="destruction needs every verifier to have forgotten"
+            WITHDRAWING,
+            OVERLAP_OVER,
+            VERIFIERS,
+            id="the proof of death needs every verifier to have forgotten",
         ),
         pytest.param(
-            WITHDRAWING, OVERLAP_OVER, HOLDERS, id="destruction needs every holder to have forgotten"
+            PROVEN, OVERLAP_OVER, VERIFIERS, id="destruction needs every verifier to have forgotten"
         ),
-        pytest.param(WITHDRAWING, OVERLAP_OVER, Part.HISTORY, id="I8: destruction needs a clean history"),
+        pytest.param(PROVEN, OVERLAP_OVER, HOLDERS, id="destruction needs every holder to have forgotten"),
+        pytest.param(PROVEN, OVERLAP_OVER, Part.HISTORY, id="I8: destruction needs a clean history"),
         pytest.param(STABLE, DUE, VERIFIERS, id="no new version while a verifier is not in line"),
         pytest.param(STABLE, DUE, HOLDERS, id="no new version while a holder is not in line"),
     ],

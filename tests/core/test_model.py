@@ -167,7 +167,7 @@ class World(RuleBasedStateMachine):
 def _ordered(version: Version) -> bool:
     life = (
         version.staged_at, version.published_at, version.activated_at,
-        version.converged_at, version.withdrawn_at, version.destroyed_at,
+        version.converged_at, version.withdrawn_at, version.proven_at, version.destroyed_at,
     )  # fmt: skip
     instants = [i for i in life if i]
     return instants == sorted(instants)

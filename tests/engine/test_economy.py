@@ -72,7 +72,7 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
     assert scene.counted() == {
         **looked,
         "kubernetes PATCH configmaps/NAME": 1,
-        "vault POST data": 2,  # withdraw, destroy
+        "vault POST data": 3,  # withdraw, prove, destroy
         "vault GET metadata": 1,  # proof that no older copy can be read
     }, "the first version is withdrawn and destroyed"
     assert len(scene.accepted()) == 1

@@ -1,0 +1,119 @@
+"""Installation of versions at a provider: read what is there, make one call, and read again.
+
+A provider has no fence (I5). So before every call the lease is renewed (by the engine) and the state is read, nothing is
+concluded from an answer that can be read back (I6), and each call is harmless when it comes late or twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rotator.core.machine import Sighting
+from rotator.core.sensitive import Material, Sensitive
+from rotator.engine.rotation import MOST_CALLS
+from rotator.errors import Ambiguous, Conflict, Frozen, NotFound
+from rotator.ports import Aim, Blocked, Copy, Learned, Provider, Want
+
+SEEN = "seen"
+"""Stands for the fence of a provider: no list shows whether somebody changed it."""
+
+
+@dataclass
+class Installation:
+    """A verifier that is a provider."""
+
+    provider: Provider
+    made: Sequence[str] = ()
+    """The fields of the material that the provider makes; empty: none."""
+    offer: Callable[[Sequence[Copy]], None] = field(default=lambda _: None)
+    """Told, before each look, which versions there are in order of trust: for one that lets itself in by them."""
+    _looked: bool = False
+
+    @property
+    def name(self) -> str:
+        """The provider's label."""
+        return self.provider.label
+
+    def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
+        """Look, and make at most one call; see `rotator.ports.Party`. `again`: there may be more to do."""
+        del fresh
+        self.offer(_by_trust(want))
+        answer = self.provider.next_call(self._aim(want))
+        self._looked = True
+        if answer is None:
+            return Sighting(name=self.name, confirmed=True)
+        if isinstance(answer, Blocked):
+            return Sighting(name=self.name, confirmed=False, waiting=answer.waiting, until=answer.until)
+        if not act:
+            return Sighting(
+                name=self.name, confirmed=True, changes=(answer.does,), learned=self._planned(want)
+            )
+        try:
+            learned: Learned = answer.run()
+        except (Ambiguous, Conflict, NotFound) as error:
+            return Sighting(name=self.name, confirmed=False, waiting=str(error), again=True)
+        return Sighting(
+            name=self.name,
+            confirmed=False,
+            waiting=f"{answer.does}: not read back yet",
+            again=True,
+            changes=(answer.does,),
+            learned=learned,
+        )
+
+    def fences(self) -> Mapping[str, str]:
+        """Return a mark that says that it was looked at: a provider has no fence."""
+        return {self.name: SEEN if self._looked else ""}
+
+    def check_free(self, rotation: str) -> None:
+        """Look whether the first version can be installed; see `rotator.ports.Party`."""
+        self.provider.check_free(rotation)
+
+    def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
+        """Withdraw all versions of `rotation`; see `rotator.ports.Party`."""
+        copies = tuple(live())
+        if not copies:
+            return ()
+        self.offer(copies)
+        known = frozenset(copy.id for copy in copies)
+        aim = Aim(rotation=rotation, accept=(), forget=copies, known=known, settled=False)
+        done: list[str] = []
+        for _ in range(MOST_CALLS):
+            answer = self.provider.next_call(aim)
+            if answer is None:
+                return tuple(done)
+            if isinstance(answer, Blocked):
+                raise Frozen(f"{self.name}: {answer.waiting}")
+            try:
+                answer.run()
+            except (Ambiguous, Conflict, NotFound):
+                continue
+            done.append(answer.does)
+        raise Frozen(
+            f"{self.name} still accepts a version after {MOST_CALLS} calls: somebody else changes it all the time"
+        )
+
+    def _aim(self, want: Want) -> Aim:
+        newest = -1 if self.provider.capabilities.slots == 1 else 0
+        return Aim(
+            rotation=want.ring.rotation,
+            accept=want.copies[newest:],
+            forget=(*want.copies[:newest], *want.withdrawn),
+            known=frozenset(v.id for v in want.ring.versions),
+            settled=want.drift,
+        )
+
+    def _planned(self, want: Want) -> Mapping[str, Material]:
+        """Return, for a plan, stand-ins for what the provider would make."""
+        if not want.copies:
+            return {}
+        newest = want.copies[-1]
+        missing = [name for name in self.made if name not in newest.material]
+        return {newest.id: {name: Sensitive("") for name in missing}} if missing else {}
+
+
+def _by_trust(want: Want) -> tuple[Copy, ...]:
+    """Return all versions with their material, that first which the holders use."""
+    active = want.ring.active
+    return tuple(sorted((*want.copies, *want.withdrawn), key=lambda c: active is None or c.id != active.id))
