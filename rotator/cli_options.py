@@ -147,14 +147,15 @@ def paths_option(command: F) -> F:
             "--trust-resources",
             is_flag=True,
             envvar="ROTATOR_TRUST_RESOURCES",
-            help="Let custom resources name other namespaces and any Vault path. [env: ROTATOR_TRUST_RESOURCES]",
+            help="Let custom resources name other namespaces, any Vault path, provider, AppRole role and file. "
+            "[env: ROTATOR_TRUST_RESOURCES]",
         ),
         click.option(
             "--gate-urls",
             multiple=True,
             envvar="ROTATOR_GATE_URLS",
             metavar="URL",
-            help="Below this address the gates of custom resources may ask; repeatable. [env: ROTATOR_GATE_URLS, "
+            help="Below this address the gates and providers of custom resources may ask; repeatable. [env: ROTATOR_GATE_URLS, "
             "parts between blanks]",
         ),
         click.option(

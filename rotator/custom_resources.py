@@ -2,11 +2,13 @@
 
 One bad resource, and one namespace that cannot be read, never stop another. Whoever may create Rotations in a namespace
 is trusted with that namespace only: such a rotation touches no other namespace, no Vault path outside `NAMESPACE/`, no
-file of the job, and asks only those gates that the operator has named.
+login of Vault, no file of the job, and asks only those gates and providers that the operator has named. It is let in at a
+provider by what it may read itself: nothing of the operator's is sent anywhere for it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -17,6 +19,7 @@ from rotator.errors import ClientError, Conflict, NotFound, PolicyError
 from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
 from rotator.policy.model import RotationPolicy
 from rotator.policy.problems import written
+from rotator.policy.providers import Auth, secret_sources
 from rotator.policy.resources import from_resource
 from rotator.policy.rules import Owners
 
@@ -51,7 +54,7 @@ class Reach:
     anywhere: bool = False
     """Whether those who may create one are trusted like the operator."""
     gates: tuple[str, ...] = ()
-    """The addresses below which gates may ask, such as `https://prometheus.monitoring:9090/`."""
+    """The addresses below which gates and providers may be asked, such as `https://prometheus.monitoring:9090/`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,17 +170,32 @@ TRUST = "(--trust-resources allows others)"
 def _strays(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
     """Find what lies outside the resource's own namespace."""
     home, spec = policy.metadata.namespace, policy.spec
-    named = [v.place.namespace for v in spec.verifiers if v.place.namespace]
+    named = [v.place.namespace for v in spec.verifiers if v.place and v.place.namespace]
     named += [n for h in spec.holders if h.secret for n in h.secret.namespaces or ()]
     for other in sorted({n for n in named if n != home}):
         yield f"namespace {other}: a custom resource may only name its own, {home} {TRUST}"
-    places = [spec.store.vault, *(v.place.vault for v in spec.verifiers), *(h.vault for h in spec.holders)]
+    places = [spec.store.vault, *(h.vault for h in spec.holders)]
+    places += [v.place.vault for v in spec.verifiers if v.place]
+    places += [source.vault for v in spec.verifiers for source in secret_sources(v.provider)]
     places.append(spec.take_over.vault if spec.take_over else None)
     for path in sorted({p.path for p in places if p and not p.path.startswith(f"{home}/")}):
         yield f"Vault path {path}: expected one that begins with {home}/ {TRUST}"
     for mount in sorted({p.mount for p in places if p and API_PARTS & set(p.mount.split("/"))}):
         yield f"Vault mount {mount}: expected one without a part such as data or metadata {TRUST}"
-    for gate in (*spec.gates.before_activate, *spec.gates.before_destroy):
+    if role := spec.credential.vault_app_role:
+        yield f"AppRole role {role.mount}/{role.role}: no custom resource may rotate logins of Vault {TRUST}"
+    for file in _files(policy):
+        yield f"file {file}: a custom resource may name no file of the job {TRUST}"
+    yield from _stray_addresses(policy, reach)
+
+
+def _stray_addresses(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
+    """Find what would be asked, and the operator has not allowed."""
+    for url in _provider_urls(policy):
+        if not any(_is_below(url, allowed) for allowed in reach.gates):
+            yield f"provider {url}: expected an address below one that the operator allows (--gate-urls)"
+    gates = policy.spec.gates
+    for gate in (*gates.before_activate, *gates.before_destroy):
         asked = gate.jwks_probe or gate.prometheus
         if asked and asked.ca_file:
             yield f"caFile {asked.ca_file}: a custom resource may name no file of the job {TRUST}"
@@ -185,14 +203,42 @@ def _strays(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
             yield f"gate {asked.url}: expected an address below one that the operator allows (--gate-urls)"
 
 
+def _files(policy: RotationPolicy) -> Iterator[str]:
+    """Yield the files of the job that providers and logins name."""
+    client = policy.spec.credential.oauth_client
+    providers = [v.provider for v in policy.spec.verifiers if v.provider]
+    found = [client.login.ca_file if client else None, *(p.ca_file for p in providers)]
+    found += [source.file for provider in providers for source in secret_sources(provider)]
+    return (file for file in found if file)
+
+
+def _provider_urls(policy: RotationPolicy) -> Iterator[str]:
+    """Yield every address that is asked because of providers and logins."""
+    if client := policy.spec.credential.oauth_client:
+        yield client.issuer
+    for provider in (v.provider for v in policy.spec.verifiers if v.provider):
+        named = [getattr(provider, name, None) for name in ("url", "endpoint")]
+        auth: Auth | None = getattr(provider, "auth", None)
+        named.append(auth.client.issuer if auth and auth.client else None)
+        yield from (url for url in named if url)
+
+
+_UPWARDS = re.compile(r"(^|/)(\.|%2e){1,2}(;[^/]*)?(/|$)|\\|%5c|%2f", re.IGNORECASE)
+"""What a client or a server may take for a way out of a folder (RFC 3986, section 5.2.4), plain or encoded."""
+
+
 def _is_below(url: str, allowed: str) -> bool:
-    """Whether `url` has the scheme, host and port of `allowed`, and a path that begins with its path."""
+    """Whether `url` has the scheme, host and port of `allowed`, and a path that begins with its path and stays there."""
     try:
         one, other = urlsplit(url), urlsplit(allowed)
     except ValueError:
         return False  # it is none
     folder = other.path if other.path.endswith("/") else f"{other.path}/"
-    return (one.scheme, one.netloc) == (other.scheme, other.netloc) and f"{one.path}/".startswith(folder)
+    return (
+        (one.scheme, one.netloc) == (other.scheme, other.netloc)
+        and f"{one.path}/".startswith(folder)
+        and not _UPWARDS.search(one.path)
+    )
 
 
 # --- finalizers --------------------------------------------------------------------------------------------------

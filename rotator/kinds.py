@@ -49,7 +49,14 @@ ROLLOUT = Kind("Rollout", "argoproj.io/v1alpha1", "rollouts")
 ROTATION = Kind("Rotation", f"{PREFIX}/v1alpha1", "rotations")
 EVENT = Kind("Event", "v1", "events")
 
-CREDENTIALS = ("jwtSigningKey", "sharedSecret")
+CREDENTIALS = (
+    "jwtSigningKey",
+    "sharedSecret",
+    "oauthClient",
+    "ldapPassword",
+    "vaultAppRole",
+    "keycloakRealmKey",
+)
 """The credential kinds; a test holds them equal to the schema's."""
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ROLLOUT)

@@ -27,6 +27,7 @@ from rotator.kinds import (
     ring_name,
 )
 from rotator.policy.model import Restart, RotationPolicy
+from rotator.policy.providers import secret_sources
 
 Json = dict[str, Any]
 WRITE = ("create", "get", "patch")
@@ -98,9 +99,9 @@ def _needed(policy: RotationPolicy, extent: Extent) -> Needed:
         yield home, _rule(ROTATION, ("get", "patch") if deleted else READ, name)
         yield home, Rule(ROTATION.group, f"{ROTATION.plural}/status", ("patch",), (name,))
     own = list(_written(policy))
-    taken = policy.spec.take_over and policy.spec.take_over.secret
-    if taken and (home, SECRET, taken.name) not in own:
-        yield home, _rule(SECRET, READ, taken.name)
+    for name in _read(policy):
+        if (home, SECRET, name) not in own:
+            yield home, _rule(SECRET, READ, name)
     for namespace, kind, written in own:
         yield namespace, _rule(kind, WRITE, written)
         if deleted:
@@ -116,18 +117,28 @@ def _written(policy: RotationPolicy) -> Iterator[tuple[str, Kind, str]]:
     yield home, LEASE, lease_name(policy.metadata.name)
     if spec.store.kubernetes:
         yield home, SECRET, ring_name(policy.metadata.name)
-    for place in (v.place for v in spec.verifiers):
+    for place in (v.place for v in spec.verifiers if v.place):
         if name := place.config_map or place.secret:
             yield place.namespace or home, CONFIG_MAP if place.config_map else SECRET, name
     for secret in (h.secret for h in spec.holders if h.secret):
         yield from ((namespace, SECRET, secret.name) for namespace in secret.namespaces or [home])
 
 
+def _read(policy: RotationPolicy) -> Iterator[str]:
+    """Yield the Secrets of the rotation's namespace that are only read: what is taken over, and our own ways in."""
+    taken = policy.spec.take_over and policy.spec.take_over.secret
+    if taken:
+        yield taken.name
+    for verifier in policy.spec.verifiers:
+        yield from (source.secret.name for source in secret_sources(verifier.provider) if source.secret)
+
+
 def _restarts(policy: RotationPolicy) -> Needed:
     home, spec = policy.metadata.namespace, policy.spec
     for verifier in spec.verifiers:
         if verifier.restart:
-            yield from _restart(verifier.place.namespace or home, verifier.restart)
+            namespace = verifier.place.namespace if verifier.place else None
+            yield from _restart(namespace or home, verifier.restart)
     for holder in spec.holders:
         if holder.restart:
             for namespace in (holder.secret and holder.secret.namespaces) or [home]:

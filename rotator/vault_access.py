@@ -12,7 +12,10 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rotator.policy.model import RotationPolicy, VaultRef
+from rotator.policy.credentials import VaultAppRole
+from rotator.policy.model import RotationPolicy
+from rotator.policy.providers import secret_sources
+from rotator.policy.types import VaultRef
 
 WRITE = ("create", "read", "update")
 ORDER = (*WRITE, "delete")
@@ -95,11 +98,31 @@ def _needed(policy: RotationPolicy, *, deletion: bool) -> Iterator[Grant]:
             yield Grant(f"{place.mount}/metadata/{place.path}", ("delete",), "and can remove it")
     if taken := policy.spec.take_over and policy.spec.take_over.vault:
         yield Grant(f"{taken.mount}/data/{taken.path}", ("read",), f"what {policy.ref} takes over")
+    for verifier in policy.spec.verifiers:
+        for source in secret_sources(verifier.provider):
+            if field := source.vault:
+                yield Grant(
+                    f"{field.mount}/data/{field.path}",
+                    ("read",),
+                    f"our way in at the provider of {policy.ref}",
+                )
+    if app_role := policy.spec.credential.vault_app_role:
+        yield from _app_role_secrets(app_role, policy.ref)
+
+
+def _app_role_secrets(role: VaultAppRole, ref: str) -> Iterator[Grant]:
+    """Yield what rotating the secret ids of an AppRole role needs. They are never listed: we ask after our own only."""
+    at = f"auth/{role.mount}/role/{role.role}"
+    why = f"secret ids of {ref}"
+    yield Grant(f"{at}/role-id", ("read",), f"proves the {why} by a login")
+    yield Grant(f"{at}/custom-secret-id", ("update",), f"makes the {why}")
+    yield Grant(f"{at}/secret-id/lookup", ("update",), f"looks for the {why}")
+    yield Grant(f"{at}/secret-id/destroy", ("update",), f"withdraws the {why}")
 
 
 def _delivered(policy: RotationPolicy) -> Iterator[tuple[str, VaultRef]]:
     for verifier in policy.spec.verifiers:
-        if place := verifier.place.vault:
+        if verifier.place and (place := verifier.place.vault):
             yield "verifiers", place
     for holder in policy.spec.holders:
         if holder.vault:

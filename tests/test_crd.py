@@ -151,6 +151,10 @@ def test_the_defaults_are_those_of_files_where_they_can_be_written_down() -> Non
             left_out.add(path)
     assert left_out == {
         "spec.credential.jwtSigningKey.bits",  # beside ES256 a size is refused
+        "spec.credential.oauthClient.algorithm",  # beside a secret an algorithm is refused
+        "spec.credential.oauthClient.length",  # beside a key a length is refused
+        "spec.verifiers[].registration.redirectUris",  # an empty list
+        "spec.verifiers[].registration.responseTypes",
         "spec.gates",  # nothing but two empty lists
         "spec.gates.beforeActivate",
         "spec.gates.beforeDestroy",

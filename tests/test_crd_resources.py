@@ -15,6 +15,7 @@ from rotator.policy.model import RotationPolicy
 from rotator.policy.problems import written
 from rotator.policy.resources import from_resource
 from rotator.policy.rules import Owners
+from tests import declared_providers
 from tests.test_policy_files import GOOD, MEANING, SHARED, WINDOWS, Bad, good, problems, put
 
 SERVER_METADATA = {
@@ -96,11 +97,16 @@ def test_no_spec_is_said_so() -> None:
     assert refusal(resource) == ["rotation payments/payments-jwt: spec: required, but missing"]
 
 
+PROVIDED = [Bad(row.name, row.text, row.expected) for row in declared_providers.REFUSED_AS_RESOURCES]
+
+
 def _single(rows: list[Bad]) -> list[Bad]:
     return [row for row in rows if "---" not in row.text and "used already" not in str(row.expected)]
 
 
-@pytest.mark.parametrize("row", [pytest.param(r, id=r.name) for r in _single([*WINDOWS, *MEANING])])
+@pytest.mark.parametrize(
+    "row", [pytest.param(r, id=r.name) for r in _single([*WINDOWS, *MEANING, *PROVIDED])]
+)
 def test_what_fields_mean_together_is_checked_as_in_files(row: Bad) -> None:
     """Proves that windows, kinds and mappings are one piece of code for files and custom resources."""
     found = refusal(stored(row.text))
@@ -163,16 +169,131 @@ def test_a_document_twice_in_one_resource_is_said_so() -> None:
     ]
 
 
+def test_two_rotations_of_one_client_are_told_apart_by_nothing_but_the_client() -> None:
+    """Proves that a client has one owner, however it is reached and however the addresses are written."""
+    first = declared_providers.declaration(declared_providers.SECRET, "keycloak")
+    client = "the secret of client payments at https://sso.example.com/realms/acme"
+    address = "keycloak https://sso.example.com/realms/acme client payments"
+    second = first.replace("name: payments-client", "name: b").replace("{name: payments}", "{name: c}")
+    in_other_words = {
+        second: [address, client],
+        second.replace("url: https://sso.example.com", "url: https://sso.example.com:443"): [address, client],
+        second.replace("issuer: https://sso.example.com", "issuer: https://sso.example.com:443"): [
+            address,
+            client,
+        ],
+        second.replace("realms/acme}", "realms/acme/}"): [address, client],
+        second.replace("url: https://sso.example.com", "url: https://sso.internal"): [client],
+        second.replace(declared_providers.VERIFIERS["keycloak"], "static: {secret: b}"): [client],
+        second.replace("clientId: payments", "clientId: Payments"): [],
+        second.replace(
+            "issuer: https://sso.example.com/realms/acme", "issuer: https://sso.example.com/realms/b"
+        ).replace("realm: acme", "realm: b"): [],
+    }
+    for text, taken in in_other_words.items():
+        owners = Owners()
+        assert claims(owners, first) == []
+        found = [problem.split(": ", 1)[1] for problem in claims(owners, text)]
+        assert found == [
+            f"{label} is used already by payments/payments-client; expected one owner" for label in taken
+        ]
+
+
+def test_the_secret_and_the_key_of_a_client_are_two_credentials() -> None:
+    """Proves that they may be rotated side by side: who accepts a key set is named by the set."""
+    owners = Owners()
+    key = declared_providers.declaration(declared_providers.KEY, "jwks", holder="secret: {name: b}")
+    assert claims(owners, declared_providers.declaration(declared_providers.SECRET, "keycloak")) == []
+    assert claims(owners, key.replace("name: payments-client", "name: b")) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "accounts", "taken"),
+    [
+        ("ldaps://ldap.example.com", '"uid=b,dc=org", "uid=payments,dc=org"', "uid=payments,dc=org"),
+        ("ldaps://ldap.example.com:636", '"UID = Payments , DC=ORG"', "uid=payments,dc=org"),
+        ("ldap://ldap.example.com, startTls: true", '"userid=payments,dc=org"', "uid=payments,dc=org"),
+        (
+            "ldap://ldap.example.com:389, startTls: true",
+            '"0.9.2342.19200300.100.1.1=payments,dc=org"',
+            "uid=payments,dc=org",
+        ),
+        ("ldaps://ldap.example.com", '"uid=b,dc=org"', None),
+        ("ldaps://ldap.example.com:1636", '"uid=payments,dc=org"', None),
+        ("ldaps://ldap2.example.com", '"uid=payments,dc=org"', None),
+        ("ldaps://ldap.example.com", r'"uid=payments\\,dc=org"', None),
+    ],
+)
+def test_each_account_has_one_owner(url: str, accounts: str, taken: str | None) -> None:
+    """Proves that lists that overlap are seen, account by account, in all spellings and by both ways of encryption."""
+
+    def of(name: str, url: str, accounts: str) -> str:
+        verifier = declared_providers.VERIFIERS["ldap"].replace("ldaps://ldap.example.com", url)
+        text = declared_providers.declaration(
+            f"ldapPassword: {{accounts: [{accounts}]}}", verifier, holder=f"secret: {{name: {name}}}"
+        )
+        return text.replace("name: payments-client", f"name: {name}")
+
+    owners = Owners()
+    assert claims(owners, of("a", "ldaps://ldap.example.com", '"uid=a,dc=org", "uid=payments,dc=org"')) == []
+    expected = f"spec.verifiers.0: ldap ldap.example.com account {taken} is used already by payments/a; expected one owner"
+    assert claims(owners, of("b", url, accounts)) == ([expected] if taken else [])
+
+
+@pytest.mark.parametrize(
+    ("form", "verifier", "old", "new"),
+    [
+        ("oauthClient with a secret", "okta", "clientId: payments", "clientId: b"),
+        ("oauthClient with a secret", "entra", "clientId: payments", "clientId: b"),
+        ("vaultAppRole", "appRole", "role: payments", "role: Payments"),
+        ("keycloakRealmKey", "keycloakRealmKeys", "maxAge: 1h", "maxAge: 2h"),
+    ],
+)
+def test_whatever_a_provider_has_one_of_has_one_owner(form: str, verifier: str, old: str, new: str) -> None:
+    """Proves it for an app, an application, a role (in any case) and a realm's keys."""
+    text = declared_providers.declaration(
+        form, declared_providers.VERIFIERS[verifier].replace("realm: acme", "realm: acme, maxAge: 1h")
+    )
+    second = text.replace("name: payments-client", "name: b").replace("{name: payments}", "{name: c}")
+    owners = Owners()
+    assert text.count(old) == 1
+    assert claims(owners, text) == []
+    (problem,) = claims(owners, second.replace(old, new))
+    assert "is used already by payments/payments-client; expected one owner" in problem
+
+
+def test_what_is_registered_anew_belongs_to_nobody_else() -> None:
+    """Proves that two rotations may register clients at one issuer, and that keys of two algorithms are two rotations."""
+    for form, verifier, old, new in (
+        (declared_providers.REGISTERED, "registration", "a", "a"),
+        (
+            "keycloakRealmKey",
+            "keycloakRealmKeys",
+            "keycloakRealmKey: {}",
+            "keycloakRealmKey: {algorithm: ES256}",
+        ),
+    ):
+        owners = Owners()
+        text = declared_providers.declaration(form, verifier)
+        second = text.replace("name: payments-client", "name: b").replace("{name: payments}", "{name: c}")
+        assert claims(owners, text) == []
+        assert claims(owners, second.replace(old, new)) == []
+
+
 # --- what follows a deletion -------------------------------------------------------------------------------------
 
 DELETE = good("  every: 30d\n", "  every: 30d\n  deletionPolicy: Delete\n")
 
 
 def test_what_follows_a_deletion_is_no_change_of_what_is_carried_out() -> None:
-    """Proves that neither a changed deletion policy, nor this field's arrival, makes a new digest."""
+    """Proves that neither a changed deletion policy, nor the arrival of a field that is left out, makes a new digest.
+
+    The digest that stands here changed once, on purpose: since fields without a value are no part of it, one that a later
+    release adds changes no digest, and so no rotation that has been declared is looked at anew because of it.
+    """
     kept, deleted = from_resource(stored(GOOD)), from_resource(stored(DELETE))
     assert (kept.spec.deletion_policy, deleted.spec.deletion_policy) == ("Retain", "Delete")
-    assert kept.digest == deleted.digest == "fda969221c852bfd"
+    assert kept.digest == deleted.digest == "eb824fe4fceb8b1c"
 
 
 def test_a_file_cannot_ask_for_deletion(tmp_path: Path) -> None:

@@ -48,6 +48,25 @@ def every(verbs: str, where: str, *what: str) -> set[str]:
 
 
 LEASES = every("create get patch", "payments", "leases/rotation-key") | {"payments: list leases"}
+SECRET_OF_A_CLIENT = {
+    "oauthClient": {"clientId": "payments", "issuer": "https://sso.example.com/realms/acme"}
+}
+HELD = {"secret": {"name": "sso-admin", "key": "secret"}}
+
+
+def keycloak(**auth: Any) -> dict[str, Any]:
+    """Return what declares a client at Keycloak, and how rotator is let in there."""
+    verifier = {"url": "https://sso.example.com", "realm": "acme", "auth": auth}
+    return {"credential": SECRET_OF_A_CLIENT, "verifiers": [{"keycloak": verifier}]}
+
+
+def only(*verifiers: Any, credential: Any = None) -> dict[str, Any]:
+    """Return what declares verifiers, and a client or another credential."""
+    return {"credential": credential or SECRET_OF_A_CLIENT, "verifiers": list(verifiers)}
+
+
+NOTHING_ACCEPTED = every("create get patch", "payments", "configmaps/key-accepted")
+"""What no run needs that shows nothing to anybody in a ConfigMap."""
 BASE = LEASES | every("create get patch", "payments", "configmaps/key-accepted", "secrets/key")
 FOUND = every("get list patch", "payments", "deployments", "statefulsets", "daemonsets", "rollouts")
 RESTART = {"secret": {"name": "key"}}
@@ -103,6 +122,56 @@ RESTART = {"secret": {"name": "key"}}
 def test_each_part_of_a_declaration_brings_what_it_needs(spec: dict[str, Any], more: set[str]) -> None:
     """Every object by its name, in its namespace, and the verbs that are used on it."""
     assert allowed(declared(**spec)) == BASE | more
+
+
+OURS = {"clientId": "rotator"}
+PROVIDED = {
+    "a secret of ours": (keycloak(client={**OURS, "secret": HELD}), {"payments: get secrets/sso-admin"}),
+    "a key of ours": (keycloak(client={**OURS, "key": HELD}), {"payments: get secrets/sso-admin"}),
+    "a token of ours": (keycloak(token=HELD), {"payments: get secrets/sso-admin"}),
+    "a token in a file": (keycloak(token={"file": "/token"}), set()),
+    "a token in Vault": (
+        keycloak(token={"vault": {"mount": "secret", "path": "sso", "field": "token"}}),
+        set(),
+    ),
+    "our own client": (
+        {**keycloak(own={}), "takeOver": {"secret": {"name": "old", "key": "k"}}},
+        {"payments: get secrets/old"},
+    ),
+    "an initial access token": (
+        only({"registration": {"token": HELD}}, credential={"oauthClient": {"issuer": "https://a"}}),
+        {"payments: get secrets/sso-admin"},
+    ),
+    "no way in": (only({"hydra": {"url": "https://a"}}), set()),
+    "a bind of ours": (
+        only(
+            {"ldap": {"url": "ldaps://a", "bind": {"dn": "cn=a", "password": HELD}}},
+            credential={"ldapPassword": {"accounts": ["cn=b"]}},
+        ),
+        {"payments: get secrets/sso-admin"},
+    ),
+    "a token that a holder holds": (keycloak(token={"secret": {"name": "key", "key": "k"}}), set()),
+    "what people install": (
+        only({"static": {"secret": "handed", "confirmedBy": "Annotation"}}),
+        every("create get patch", "payments", "secrets/handed"),
+    ),
+    "a secret id": (only({"appRole": {}}, credential={"vaultAppRole": {"role": "a"}}), set()),
+}
+
+
+@pytest.mark.parametrize(("spec", "more"), PROVIDED.values(), ids=PROVIDED)
+def test_a_provider_needs_nothing_in_kubernetes_but_our_way_in(spec: dict[str, Any], more: set[str]) -> None:
+    """The Secret by which rotator is let in is read, and never written; one that it writes anyway is named once."""
+    assert allowed(declared(**spec)) == (BASE - NOTHING_ACCEPTED) | more
+
+
+def test_a_realm_that_signs_needs_nothing_but_our_way_in() -> None:
+    """Nobody is handed a key, so no Secret is written."""
+    verifier = {"keycloakRealmKeys": {"url": "https://a", "realm": "b", "auth": {"token": HELD}}}
+    policy = declared(
+        credential={"keycloakRealmKey": {}}, verifiers=[verifier], holders=[{"keycloakRealm": {}}]
+    )
+    assert allowed(policy) == LEASES | {"payments: get secrets/sso-admin"}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rotator.errors import PolicyError
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
+from tests import declared_providers
 
 GOOD = """\
 apiVersion: rotator.dev/v1alpha1
@@ -171,6 +172,44 @@ def test_the_slowest_verifier_makes_the_lead(tmp_path: Path) -> None:
 def test_good_files_are_accepted(tmp_path: Path, text: str) -> None:
     """Proves that the ways people write YAML are read."""
     assert len(load([put(tmp_path, text)])) == 1
+
+
+@pytest.mark.parametrize("name", declared_providers.ACCEPTED)
+def test_good_declarations_with_providers_are_accepted(tmp_path: Path, name: str) -> None:
+    """Proves for each credential, and each verifier that suits it, that it can be declared, with every field there is."""
+    assert len(load([put(tmp_path, declared_providers.ACCEPTED[name])])) == 1
+
+
+@pytest.mark.parametrize("form", declared_providers.CREDENTIALS)
+@pytest.mark.parametrize("verifier", declared_providers.VERIFIERS)
+def test_each_credential_has_its_verifiers_and_no_other(tmp_path: Path, form: str, verifier: str) -> None:
+    """Proves the whole table: what suits is taken, what does not is refused, at the verifier or for the client's name."""
+    file = put(tmp_path, declared_providers.pair(form, verifier))
+    if (form, verifier) in declared_providers.SUITING:
+        assert len(load([file])) == 1
+    else:
+        where = (f"{file}:11: spec.verifiers.0: ", f"{file}:6: spec.credential.oauthClient.clientId: ")
+        assert any(problem.startswith(where) for problem in problems(file))
+
+
+def test_what_overlaps_waits_for_its_slowest_verifier_and_an_outage_for_none(tmp_path: Path) -> None:
+    """Proves the leads of providers: how long each needs until all its nodes know, and nothing where that is an outage."""
+    leads = {
+        verifier: load([put(tmp_path, declared_providers.pair(form, verifier))])[0].lead.total_seconds() - 60
+        for form, verifier in sorted(declared_providers.SUITING)
+        if verifier not in {"jwks", "acceptedList", "static"}
+    }
+    assert leads == {
+        "keycloak": 5,
+        "keycloakRealmKeys": 24 * 3600 + 5,
+        "okta": 30,
+        "entra": 120,
+        "auth0": -60,  # the one secret of a client; nothing at all is waited for, not even clocks
+        "hydra": 5,
+        "registration": 5,
+        "ldap": 30,
+        "appRole": 0,
+    }
 
 
 @pytest.mark.parametrize("indent", [None, 2, "\t"])
@@ -549,7 +588,7 @@ MEANING = [
         shared("{secret: webhook-a", "{configMap: webhook-a"),
         (
             12,
-            "spec.verifiers.0: a shared secret in a ConfigMap is readable by everybody; expected secret or vault",
+            "spec.verifiers.0: a secret in a ConfigMap is readable by everybody; expected secret or vault",
         ),
     ),
     bad(
@@ -565,7 +604,26 @@ MEANING = [
     bad(
         "a probe for a shared secret",
         SHARED + '  gates:\n    beforeActivate: [{jwksProbe: {url: "https://a"}}]\n',
-        (15, "spec.gates: jwksProbe reads public keys; a shared secret has none"),
+        (15, "spec.gates: jwksProbe reads public keys; this credential has none"),
+    ),
+    bad(
+        "a probe before destruction",
+        good("beforeActivate:", "beforeDestroy:"),
+        (18, "spec.gates.beforeDestroy: jwksProbe shows that a key is there; expected prometheus"),
+    ),
+    bad(
+        "raw bytes as lines",
+        shared("{}\n  every", "{encoding: raw}\n  every").replace(
+            "webhook-accepted}", "webhook-accepted, format: lines}"
+        ),
+        (12, "acceptedList.format: raw bytes are no lines; expected json, or base64 or hex"),
+    ),
+    bad(
+        "raw bytes as text",
+        shared("{}\n  every", "{encoding: raw}\n  every").replace(
+            "secret: {name: webhook}", "vault: {mount: a, path: b}"
+        ),
+        (13, "spec.holders: raw bytes do not fit in Vault's text fields; expected base64 or hex"),
     ),
     bad(
         "two forms",
@@ -687,7 +745,8 @@ MEANING = [
     ),
 ]
 
-TABLE = [*FILES, *FIELDS, *WINDOWS, *MEANING]
+PROVIDED = [Bad(row.name, row.text, row.expected) for row in declared_providers.REFUSED]
+TABLE = [*FILES, *FIELDS, *WINDOWS, *MEANING, *PROVIDED]
 
 
 @pytest.mark.parametrize("row", [pytest.param(r, id=r.name) for r in TABLE])

@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from rotator.core.timing import parse_duration
+from rotator.kinds import CREDENTIALS
 from rotator.policy import model as policy
+from rotator.policy import rules
+from rotator.policy.credentials import Credential
 from rotator.policy.model import RotationPolicy
+from rotator.policy.providers import PROVIDERS
+from rotator.policy.types import DURATION_PATTERN, PATTERNS
+from tests import declared_providers
 
 SCHEMA = policy.json_schema()
 
@@ -61,6 +68,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "string": (str,),
     "integer": (int,),
+    "number": (int, float),
     "boolean": (bool,),
     "null": (type(None),),
 }
@@ -207,6 +215,26 @@ def test_what_a_rotation_must_say_is_required() -> None:
     assert SCHEMA["$defs"]["Overlap"]["required"] == ["tokenTTL"]
 
 
+def test_what_is_named_in_other_places_is_what_the_schema_knows() -> None:
+    """Proves that kinds of credentials, providers and the verifiers that suit them are the same lists everywhere."""
+    places = {"jwks", "acceptedList", "static"}
+    verifiers = {to_camel(name) for name in policy.Verifier.choices()}
+    assert {to_camel(name) for name in Credential.choices()} == set(CREDENTIALS)
+    assert verifiers == places | PROVIDERS.keys()
+    assert {verifier for _, suiting in rules.SUITS.values() for verifier in suiting} == verifiers
+    assert {form.partition(" ")[0] for form in rules.SUITS} == set(CREDENTIALS)
+    for name, kind in PROVIDERS.items():
+        assert SCHEMA["$defs"]["Verifier"]["properties"][name]["anyOf"][0] == {
+            "$ref": f"#/$defs/{kind.__name__}"
+        }
+
+
+def test_every_pattern_has_its_words() -> None:
+    """Proves that nobody is shown a regular expression: what each pattern asks for is said in a sentence."""
+    patterns = {p["pattern"] for _, p in objects(SCHEMA) if isinstance(p.get("pattern"), str)}
+    assert patterns == PATTERNS.keys() | {DURATION_PATTERN}
+
+
 def test_every_pattern_means_the_same_in_javascript() -> None:
     """Proves that editors can use the patterns: anchored, and nothing that ECMA-262 lacks."""
     patterns = {p["pattern"] for _, p in objects(SCHEMA) if isinstance(p.get("pattern"), str)}
@@ -218,7 +246,11 @@ def test_every_pattern_means_the_same_in_javascript() -> None:
         assert "\\Z" not in pattern
 
 
-@pytest.mark.parametrize("text", [GOOD, SHARED], ids=["signing key", "shared secret"])
+@pytest.mark.parametrize(
+    "text",
+    [GOOD, SHARED, *declared_providers.ACCEPTED.values()],
+    ids=["signing key", "shared secret", *declared_providers.ACCEPTED],
+)
 def test_schema_and_reader_accept_good_files(text: str) -> None:
     """Proves that an editor with the schema shows no error in a good file."""
     assert valid(SCHEMA, yaml.safe_load(text))

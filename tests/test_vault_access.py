@@ -26,6 +26,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Forbidden
 from rotator.policy.model import RotationPolicy
+from rotator.policy.providers import secret_sources
 from rotator.sandbox.certificates import issue
 from rotator.sandbox.emulator import EmulatorServer
 from rotator.sandbox.openbao import find_bao, wide_policy
@@ -39,6 +40,7 @@ from rotator.vault_access import (
     json_text,
     merged,
 )
+from rotator.wiring_providers import reader
 from tests.clusters import over_http
 from tests.faults.stage import NAMESPACE, Bao
 from tests.faults.transport import Answer, Call, Perform
@@ -152,6 +154,75 @@ def test_consumers_read_their_document_and_nothing_else() -> None:
         "secret/life/jwks": {"secret/data/life/jwks": ("read",)},
         "secret/life/key": {"secret/data/life/key": ("read",)},
     }
+
+
+WAYS_IN = {
+    "a secret of ours": {"keycloak": {"auth": {"client": {"clientId": "a", "secret": "SOURCE"}}}},
+    "a key of ours": {"keycloak": {"auth": {"client": {"clientId": "a", "key": "SOURCE"}}}},
+    "a token of ours": {"keycloak": {"auth": {"token": "SOURCE"}}},
+}
+
+
+def at_keycloak(life: str, way: Any, **spec: Any) -> RotationPolicy:
+    """Return a rotation of a client at Keycloak, and nothing else in Vault than our way in there, at SOURCE."""
+    source = {"vault": {"mount": "secret", "path": f"{life}/ours", "field": "value"}}
+    verifier = {"url": "https://sso.example.com", "realm": "acme", **way["keycloak"]}
+    whole = json.loads(json.dumps(verifier).replace('"SOURCE"', json.dumps(source)))
+    return declared(
+        life,
+        credential={"oauthClient": {"clientId": "payments", "issuer": "https://sso.example.com/realms/acme"}},
+        takeOver=None,
+        store={"kubernetes": {}},
+        verifiers=[{"keycloak": whole}],
+        **{"holders": [{"secret": {"name": "key"}}], **spec},
+    )
+
+
+@pytest.mark.parametrize("way", WAYS_IN.values(), ids=WAYS_IN)
+def test_our_way_in_at_a_provider_is_read_and_nothing_else(way: Any) -> None:
+    """One path, to read."""
+    assert allowed(grants([at_keycloak("life", way)])) == {
+        "secret/data/life/ours": ("read",),
+        **allowed(OWN_TOKEN),
+    }
+
+
+def test_our_way_in_may_be_what_another_rotation_delivers() -> None:
+    """Named once, with both reasons: rotator's own client is rotated like any other."""
+    admin = declared("life", takeOver=None, holders=[{"vault": {"mount": "secret", "path": "life/ours"}}])
+    (grant,) = (
+        g
+        for g in grants([at_keycloak("life", WAYS_IN["a token of ours"]), admin])
+        if g.path == "secret/data/life/ours"
+    )
+    assert grant.capabilities == WRITE
+    assert grant.why == "our way in at the provider of payments/key; holders of payments/key"
+
+
+def test_the_secret_ids_of_a_role_need_four_paths() -> None:
+    """The role id, to log in with them; and a path each to make one, to ask after one and to end one. No list of them."""
+    policy = of_role("life", "payments")
+    assert allowed(grants([policy])) == {
+        "auth/approle/role/payments/custom-secret-id": ("update",),
+        "auth/approle/role/payments/role-id": ("read",),
+        "auth/approle/role/payments/secret-id/destroy": ("update",),
+        "auth/approle/role/payments/secret-id/lookup": ("update",),
+        **allowed(OWN_TOKEN),
+    }
+    elsewhere = of_role("life", "payments", mount="team/roles")
+    assert "auth/team/roles/role/payments/role-id" in allowed(grants([elsewhere]))
+
+
+def of_role(life: str, role: str, mount: str = "approle", **spec: Any) -> RotationPolicy:
+    """Return a rotation of the secret ids of a role, which keeps nothing in Vault."""
+    return declared(
+        life,
+        credential={"vaultAppRole": {"role": role, "mount": mount}},
+        takeOver=None,
+        store={"kubernetes": {}},
+        verifiers=[{"appRole": {}}],
+        **{"holders": [{"secret": {"name": "key"}}], **spec},
+    )
 
 
 # --- as text -------------------------------------------------------------------------------------------------------
@@ -526,6 +597,84 @@ def test_merging_keeps_the_order_of_capabilities() -> None:
     """Whatever comes first."""
     both = merged((Grant("a", ("delete", "update"), "x"), Grant("a", ("create",), "y")))
     assert both == (Grant("a", ("create", "update", "delete"), "x; y"),)
+
+
+# --- providers -------------------------------------------------------------------------------------------------------
+
+
+def test_our_way_in_is_read_with_exactly_the_rendered_policy(bao: Bao) -> None:
+    """And not without it, nor what lies beside it."""
+    scene = Scene(bao)
+    policy = at_keycloak(scene.life, WAYS_IN["a token of ours"])
+    for name in ("ours", "theirs"):
+        bao.server.call(
+            "POST", f"secret/data/{scene.life}/{name}", {"data": {"value": f"{scene.life}-{name}"}}
+        )
+    (source,) = (s for v in policy.spec.verifiers for s in secret_sources(v.provider))
+    scene.bao = login(bao, hcl(grants([policy])))
+    assert reader(scene.world(), policy, source)().reveal() == f"{scene.life}-ours"
+    beside = at_keycloak(f"{scene.life}/ours", WAYS_IN["a token of ours"])
+    (other,) = (s for v in beside.spec.verifiers for s in secret_sources(v.provider))
+    with pytest.raises(Forbidden):
+        reader(scene.world(), policy, other)()
+    scene.bao = login(bao, hcl(OWN_TOKEN))
+    with pytest.raises(Forbidden):
+        reader(scene.world(), policy, source)()
+
+
+def life_of_a_role(scene: Rough, policy: RotationPolicy, role: str) -> str:
+    """Rotate the secret ids of a role once, and return the first thing that goes worse than it could.
+
+    A token that a proof brought and that outlives the run counts as one.
+    """
+    scene.bao.server.call("POST", f"auth/approle/role/{role}", {"token_policies": "none"})
+    for _ in range(2):
+        for _ in range(12):
+            outcome = _run(scene, policy)
+            if outcome.result is Result.FROZEN:
+                return outcome.reason
+            if outcome.reason.startswith("the next rotation"):
+                break
+            scene.wait(outcome)
+        else:
+            return f"not stable: {outcome.reason}"
+        scene.timeline.pass_by(EVERY)
+    left = scene.bao.server.call("LIST", f"auth/approle/role/{role}/secret-id")["data"]["keys"]
+    return "" if len(left) == 1 else f"{len(left)} secret ids are left"
+
+
+def test_secret_ids_live_with_exactly_the_rendered_policy(bao: Bao) -> None:
+    """Made, asked after, proven by a login, and ended; nothing else may be done to the role, or to another."""
+    scene, role = Rough(bao), f"rotated-{next(_names)}"
+    policy = of_role(scene.life, role)
+    scene.bao = login(bao, hcl(grants([policy])))
+    assert life_of_a_role(scene, policy, role) == ""
+    token = token_of(scene.bao)
+    attempts = [
+        ("GET", f"auth/approle/role/{role}"),
+        ("POST", f"auth/approle/role/{role}"),
+        ("DELETE", f"auth/approle/role/{role}"),
+        ("POST", f"auth/approle/role/{role}/role-id"),
+        ("LIST", f"auth/approle/role/{role}/secret-id"),
+        ("POST", f"auth/approle/role/{role}/secret-id"),
+        ("POST", f"auth/approle/role/{role}/policies"),
+        ("POST", f"auth/approle/role/{role}/secret-id-accessor/destroy"),
+        ("GET", f"auth/approle/role/{scene.bao.role}/role-id"),
+        ("POST", f"auth/approle/role/{scene.bao.role}/custom-secret-id"),
+        ("LIST", "auth/approle/role"),
+    ]
+    assert [f"{m} {p}" for m, p in attempts if status_of(bao, token, m, p) != 403] == []
+
+
+@pytest.mark.parametrize("without", range(4), ids=("make", "role id", "end", "ask"))
+def test_every_single_path_of_a_role_is_needed(bao: Bao, without: int) -> None:
+    """Take one away, and the same life goes worse."""
+    scene, role = Rough(bao), f"rotated-{next(_names)}"
+    policy = of_role(scene.life, role)
+    less = list(grants([policy]))
+    assert less.pop(without).path.startswith(f"auth/approle/role/{role}/")
+    scene.bao = login(bao, hcl(less))
+    assert "403" in life_of_a_role(scene, policy, role)
 
 
 # --- the commands ----------------------------------------------------------------------------------------------------

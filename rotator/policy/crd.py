@@ -259,7 +259,7 @@ _CONDITION = _object(
 _STATUS = _object(
     "What rotator last saw and did. Written by rotator only.",
     observedGeneration=_count("The generation of the spec that the status is about."),
-    type=_text("The kind of credential: jwtSigningKey or sharedSecret."),
+    type=_text("The kind of credential, as jwtSigningKey."),
     phase=_text("What the rotation is doing; Stable where nothing is under way."),
     active=_text("The id of the version that holders use."),
     activeSince=_text("Since when that version is active.", format="date-time"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -28,137 +28,48 @@ from rotator.core.timing import (
     least_lead,
     least_overlap,
 )
+from rotator.core.weekly import Weekly
+from rotator.policy.credentials import Credential
+from rotator.policy.providers import (
+    AppRole,
+    Auth0,
+    Entra,
+    Hydra,
+    Keycloak,
+    KeycloakRealmKeys,
+    Ldap,
+    Okta,
+    Provider,
+    Registration,
+)
 from rotator.policy.types import (
     BASE_URL,
     DNS_LABEL,
+    TIME_OF_DAY,
     URL,
-    VAULT_PATH,
     DataKey,
     Duration,
+    JobFile,
     Model,
     Name,
     Namespace,
     OneOf,
     Positive,
     Rule,
+    SecretKey,
     Source,
+    VaultField,
+    VaultRef,
+    place_of,
+    seconds,
 )
 
 if TYPE_CHECKING:
     from pydantic_core import core_schema
 
 
-class VaultRef(Model):
-    """A document in a KV version 2 engine."""
-
-    mount: str = Field(pattern=VAULT_PATH, description="Where the KV version 2 engine is mounted.")
-    path: str = Field(pattern=VAULT_PATH, description="The path of the document below the mount.")
-
-
 ROTATE = "rotator.dev/rotate"
 """The annotation that asks for a rotation now; its value is the reason."""
-
-# --- credential ------------------------------------------------------------------------------------------------
-
-JwtAlgorithm = Literal[
-    "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"
-]
-
-
-class JwtSigningKey(Model):
-    """A key pair that signs JWTs; its id is its RFC 7638 thumbprint."""
-
-    algorithm: JwtAlgorithm = Field("ES256", description="The `alg` of the tokens (RFC 7518, RFC 8037).")
-    bits: int = Field(
-        3072, ge=2048, le=8192, multiple_of=8, description="RSA key size, default 3072; RS and PS only."
-    )
-
-    conditional = ("bits",)
-    rules = (
-        Rule(
-            "!has(self.bits) || self.algorithm.startsWith('RS') || self.algorithm.startsWith('PS')",
-            "bits goes with RS and PS algorithms; the others have one size",
-        ),
-    )
-
-    @model_validator(mode="after")
-    def _bits_of_rsa(self) -> Self:
-        if "bits" in self.model_fields_set and not self.algorithm.startswith(("RS", "PS")):
-            raise ValueError(f"bits goes with RS and PS algorithms; {self.algorithm} has one size")
-        return self
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields a holder can be handed."""
-        return ("private_key", "public_key", "jwk", "kid", "algorithm")
-
-
-class SharedSecret(Model):
-    """A secret that both sides hold: an HMAC key for JWTs, or an opaque value."""
-
-    algorithm: Literal["HS256", "HS384", "HS512"] | None = Field(
-        None, description="Makes an HMAC key for JWTs. Leave out for an opaque value."
-    )
-    length: int | None = Field(None, ge=16, le=4096, description="Characters of an opaque value.")
-    alphabet: str | None = Field(
-        None, min_length=10, max_length=94, description="Its characters; default A-Z a-z 0-9."
-    )
-    bytes: int | None = Field(
-        None, ge=16, le=4096, description="Random bytes of an opaque value; default 32."
-    )
-    encoding: Literal["base64", "hex", "raw"] | None = Field(
-        None, description="How `bytes` are written; default base64."
-    )
-
-    rules = (
-        Rule(
-            "[has(self.algorithm), has(self.length), has(self.bytes)].filter(x, x).size() <= 1",
-            "expected one of algorithm, length, bytes",
-        ),
-        Rule("!has(self.alphabet) || has(self.length)", "alphabet goes with length"),
-        Rule("!has(self.encoding) || !(has(self.length) || has(self.algorithm))", "encoding goes with bytes"),
-        Rule(
-            "!has(self.alphabet) || (self.alphabet.matches('^[!-~]*$') && "
-            "self.alphabet.split('').all(c, self.alphabet.indexOf(c) == self.alphabet.lastIndexOf(c)))",
-            "alphabet: expected distinct ASCII characters, and no white space",
-        ),
-    )
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        forms = [self.algorithm is not None, self.length is not None, self.bytes is not None]
-        if sum(forms) > 1:
-            raise ValueError("expected one of algorithm, length, bytes")
-        if self.alphabet is not None and self.length is None:
-            raise ValueError("alphabet goes with length")
-        if self.encoding is not None and (self.length is not None or self.algorithm is not None):
-            raise ValueError("encoding goes with bytes")
-        if self.alphabet is not None and not _is_alphabet(self.alphabet):
-            raise ValueError("alphabet: expected distinct ASCII characters, and no white space")
-        return self
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields a holder can be handed."""
-        return ("value", "kid", "algorithm", *(("jwk",) if self.algorithm else ()))
-
-
-def _is_alphabet(text: str) -> bool:
-    return len(set(text)) == len(text) and all("!" <= c <= "~" for c in text)
-
-
-class Credential(OneOf):
-    """What is rotated."""
-
-    jwt_signing_key: JwtSigningKey | None = None
-    shared_secret: SharedSecret | None = None
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields a holder can be handed."""
-        kind: JwtSigningKey | SharedSecret = getattr(self, self.chosen)
-        return kind.fields
-
 
 # --- windows ---------------------------------------------------------------------------------------------------
 
@@ -283,11 +194,59 @@ class AcceptedListPlace(Place):
         return self.format == "lines"
 
 
+_NO_ANNOTATION = "a Vault path has no annotations; expected Login, or a Secret"
+
+
+class StaticPlace(Place):
+    """The accepted list, handed to people or to a webhook, who install it where no API is known to rotator."""
+
+    key: DataKey = Field("accepted", description="The data key that holds the list, a JSON array.")
+    confirmed_by: Literal["Login", "Annotation"] = Field(
+        "Login",
+        description="Login: installed is what can log in, removed is what cannot. Annotation: whoever installs it says so by "
+        "rotator.dev/accepts on the Secret: the ids accepted now, with commas between.",
+    )
+
+    rules = (
+        Rule(
+            "!(has(self.vault) && has(self.confirmedBy) && self.confirmedBy == 'Annotation')",
+            f"confirmedBy: {_NO_ANNOTATION}",
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _has_annotations(self) -> Self:
+        if self.vault and self.confirmed_by == "Annotation":
+            raise ValueError(f"confirmedBy: {_NO_ANNOTATION}")
+        return self
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the values stand bare, one a line: never."""
+        return False
+
+
+_NOTHING_READS = (
+    "nothing in Kubernetes reads what a provider accepts; expected restart at the holders, if anywhere"
+)
+_NO_REFERENCE = "restart.workloads: nothing in Kubernetes references a Vault path; name the workloads"
+
+
 class Verifier(OneOf):
     """Somebody who accepts the credential."""
 
     jwks: JwksPlace | None = None
     accepted_list: AcceptedListPlace | None = None
+    static: StaticPlace | None = None
+    keycloak: Keycloak | None = None
+    keycloak_realm_keys: KeycloakRealmKeys | None = None
+    okta: Okta | None = None
+    entra: Entra | None = None
+    auth0: Auth0 | None = None
+    hydra: Hydra | None = None
+    registration: Registration | None = None
+    ldap: Ldap | None = None
+    app_role: AppRole | None = None
     restart: Restart | None = Field(None, description="For verifiers that read only at their start.")
 
     @classmethod
@@ -295,11 +254,31 @@ class Verifier(OneOf):
         """Return the optional fields that are no alternatives."""
         return ("restart",)
 
+    rules = (
+        Rule(
+            "!has(self.restart) || has(self.jwks) || has(self.acceptedList) || has(self.static)",
+            _NOTHING_READS,
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _read_by_workloads(self) -> Self:
+        if self.restart and self.place is None:
+            raise ValueError(_NOTHING_READS)
+        # Nothing in CEL, as for holders.
+        if self.restart and self.place and self.place.vault and self.restart.workloads == "auto":
+            raise ValueError(_NO_REFERENCE)
+        return self
+
     @property
-    def place(self) -> JwksPlace | AcceptedListPlace:
-        """The one that is set."""
-        place: JwksPlace | AcceptedListPlace = getattr(self, self.chosen)
-        return place
+    def place(self) -> JwksPlace | AcceptedListPlace | StaticPlace | None:
+        """The document that is read; None where it is a provider."""
+        return self.jwks or self.accepted_list or self.static
+
+    @property
+    def provider(self) -> Provider | None:
+        """The provider; None where it is a document."""
+        return None if self.place else getattr(self, self.chosen)
 
 
 # --- holders ---------------------------------------------------------------------------------------------------
@@ -332,11 +311,19 @@ class VaultHolder(VaultRef):
     )
 
 
+class RealmHolder(Model):
+    """The Keycloak realm itself signs with its key."""
+
+
+_HANDED_NOTHING = "a realm is handed nothing; expected no restart and no pickUp"
+
+
 class Holder(OneOf):
     """Somebody who uses the credential."""
 
     secret: SecretHolder | None = None
     vault: VaultHolder | None = None
+    keycloak_realm: RealmHolder | None = None
     restart: Restart | None = Field(
         None,
         description="For holders that read only at their start. With vault: only where the pods themselves read Vault then; where "
@@ -353,23 +340,26 @@ class Holder(OneOf):
         """Return the optional fields that are no alternatives."""
         return ("restart", "pick_up")
 
-    rules = (Rule("!(has(self.restart) && has(self.pickUp))", "expected restart or pickUp, not both"),)
+    rules = (
+        Rule("!(has(self.restart) && has(self.pickUp))", "expected restart or pickUp, not both"),
+        Rule("!has(self.keycloakRealm) || !(has(self.restart) || has(self.pickUp))", _HANDED_NOTHING),
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.restart and self.pick_up:
             raise ValueError("expected restart or pickUp, not both")
+        if self.keycloak_realm and (self.restart or self.pick_up):
+            raise ValueError(_HANDED_NOTHING)
         # Nothing in CEL: it cannot see `workloads`, which has no one type.
         if self.restart and self.vault and self.restart.workloads == "auto":
-            raise ValueError(
-                "restart.workloads: nothing in Kubernetes references a Vault path; name the workloads"
-            )
+            raise ValueError(_NO_REFERENCE)
         return self
 
     @property
     def picks_up_within(self) -> timedelta | None:
         """The pick-up time that counts; None where workloads are restarted."""
-        if self.restart:
+        if self.restart or self.keycloak_realm:
             return None
         return self.pick_up or (timedelta(minutes=5) if self.vault else timedelta(minutes=2))
 
@@ -382,7 +372,7 @@ class JwksProbe(Model):
 
     url: str = Field(pattern=URL, description="Where verifiers fetch the JWK Set.")
     times: int = Field(3, ge=1, le=100, description="How many times in a row.")
-    ca_file: str | None = Field(
+    ca_file: JobFile | None = Field(
         None, description="A PEM bundle to verify the server with; default: the system's."
     )
 
@@ -395,7 +385,7 @@ class PrometheusQuery(Model):
         min_length=1, description="PromQL; $version stands for the id of the version concerned."
     )
     below: float = Field(description="The bound: every value must be less than this.")
-    ca_file: str | None = Field(
+    ca_file: JobFile | None = Field(
         None, description="A PEM bundle to verify the server with; default: the system's."
     )
 
@@ -429,24 +419,18 @@ class Store(OneOf):
     kubernetes: KubernetesStore | None = None
 
 
-class TakeOverSecret(Model):
-    """A data key of an existing Secret in the rotation's namespace."""
-
-    name: Name = Field(description="The name of the Secret.")
-    key: DataKey = Field(description="The data key that holds the credential.")
-
-
-class TakeOverVault(VaultRef):
-    """A field of an existing Vault document."""
-
-    field: DataKey = Field(description="The field that holds the credential.")
+class FromProvider(Model):
+    """The provider itself is asked."""
 
 
 class TakeOver(OneOf):
     """The credential that is in use: it becomes the first version, and nobody notices."""
 
-    secret: TakeOverSecret | None = None
-    vault: TakeOverVault | None = None
+    secret: SecretKey | None = None
+    vault: VaultField | None = None
+    provider: FromProvider | None = Field(
+        None, description="The value that the provider shows as the one in use: Keycloak, Okta and Auth0 do."
+    )
     kid: str | None = Field(
         None, min_length=1, description="What its tokens carry; default: derived as for new ones."
     )
@@ -455,6 +439,35 @@ class TakeOver(OneOf):
     def extras(cls) -> tuple[str, ...]:
         """Return the optional fields that are no alternatives."""
         return ("kid",)
+
+
+Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+class Outage(Model):
+    """When a switch without overlap may begin, in UTC. One that was begun is finished."""
+
+    days: list[Day] = Field(
+        ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+        min_length=1,
+        max_length=7,
+        description="Default: every day.",
+    )
+    start: str = Field(pattern=TIME_OF_DAY, max_length=5, description="The time of day in UTC, as 02:30.")
+    length: Positive = Field(description="How long the window is open, at most a day.")
+
+    rules = (Rule(f"{seconds('self.length')} <= 86400.0006", "length: expected at most 1d"),)
+
+    @model_validator(mode="after")
+    def _within_a_day(self) -> Self:
+        if self.length > timedelta(days=1):
+            raise ValueError("length: expected at most 1d")
+        return self
+
+    @property
+    def weekly(self) -> Weekly:
+        """The window."""
+        return Weekly(tuple(self.days), time.fromisoformat(self.start), self.length)
 
 
 class Spec(Model):
@@ -471,7 +484,8 @@ class Spec(Model):
     )
     first_lead: bool = Field(
         default=False,
-        description="Whether the first version waits for the lead too, though nobody can have a stale cache.",
+        description="Whether the first version waits for the lead too, though nobody can have a stale cache. At a provider it "
+        "always does.",
     )
     store: Store
     verifiers: list[Verifier] = Field(
@@ -481,6 +495,11 @@ class Spec(Model):
         min_length=1, max_length=64, description="Everybody who uses the credential."
     )
     gates: Gates = Gates()
+    outage: Outage | None = Field(
+        None,
+        description="Accepts that logins are refused while the credential is switched, because its verifier cannot accept two at "
+        "a time, and says when that may be. Required there, and refused everywhere else.",
+    )
     deletion_policy: Literal["Retain", "Delete"] = Field(
         "Retain",
         description="What happens with the credential when this custom resource is deleted. Retain: nothing, "
@@ -526,12 +545,16 @@ class RotationPolicy(Model):
     @property
     def digest(self) -> str:
         """Changes with what is to be carried out and with nothing else: what follows a deletion is no part of it."""
-        text = json.dumps(self.spec.model_dump(mode="json", exclude={"deletion_policy"}), sort_keys=True)
+        text = json.dumps(
+            self.spec.model_dump(mode="json", exclude={"deletion_policy"}, exclude_none=True), sort_keys=True
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def staleness(self, verifier: Verifier) -> Staleness:
         """How long `verifier` may work with what was there before."""
         place = verifier.place
+        if place is None:
+            return Staleness(verifier_labels(self, verifier)[0], *_times(verifier))
         cache = timedelta(hours=24) if place.max_age is None else place.max_age
         if verifier.restart and place.max_age is None:
             cache = timedelta()
@@ -544,8 +567,18 @@ class RotationPolicy(Model):
 
     @property
     def lead(self) -> timedelta:
-        """The lead that counts."""
+        """The lead that counts; where versions cannot overlap, every second of it would be an outage."""
+        if self.spec.outage:
+            return timedelta()
         return self.spec.lead if self.spec.lead is not None else self.least_lead.total
+
+    @property
+    def waits_at_first(self) -> bool:
+        """Whether the first version waits for the lead too.
+
+        A provider has nodes that learn of it one after the other, and the readers of a realm's keys have caches already.
+        """
+        return self.spec.first_lead or any(v.provider for v in self.spec.verifiers)
 
     @property
     def overlap(self) -> Sum:
@@ -556,10 +589,37 @@ class RotationPolicy(Model):
     def converge(self) -> timedelta:
         """How long the slowest holder may take to switch."""
         limits = [
-            h.restart.timeout if h.restart else 2 * (h.picks_up_within or timedelta())
+            h.restart.timeout if h.restart else 2 * (h.picks_up_within or timedelta(minutes=5))
             for h in self.spec.holders
         ]
         return max(limits)
+
+
+def _times(verifier: Verifier) -> tuple[timedelta, timedelta]:
+    """Return how long those behind a provider may cache, and until it is as it was told."""
+    keys = verifier.keycloak_realm_keys
+    provider = verifier.provider
+    return keys.max_age if keys else timedelta(), provider.travel if provider else timedelta()
+
+
+def verifier_labels(policy: RotationPolicy, verifier: Verifier) -> list[str]:
+    """Return the unique labels of what a verifier has of the credential: a document, a client, or each account."""
+    if place := verifier.place:
+        return [place_label(policy, place)]
+    provider, credential = verifier.provider, policy.spec.credential
+    assert provider  # noqa: S101 - exactly one is set
+    if password := credential.ldap_password:
+        return [provider.label(account) for account in password.accounts]
+    return [provider.label(credential.subject or policy.ref)]
+
+
+def client_label(policy: RotationPolicy) -> str | None:
+    """Return the unique label of the client that is rotated, whichever way it is reached; None: there is none yet."""
+    client = policy.spec.credential.oauth_client
+    if client is None or client.client_id is None:
+        return None
+    what = "key" if client.has_key else "secret"
+    return f"the {what} of client {client.client_id} at {place_of(client.issuer)}"
 
 
 def place_label(policy: RotationPolicy, place: Place) -> str:
@@ -578,7 +638,8 @@ def holder_labels(policy: RotationPolicy, holder: Holder) -> list[str]:
     """Return the unique labels of a holder's targets."""
     if holder.vault:
         return [f"vault {holder.vault.mount}/{holder.vault.path}"]
-    assert holder.secret  # noqa: S101 - exactly one is set
+    if holder.secret is None:
+        return []
     return [
         f"secret {n}/{holder.secret.name}" for n in holder.secret.namespaces or [policy.metadata.namespace]
     ]
@@ -596,6 +657,8 @@ class Schema(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         """Write a default; durations as 30d, not as P30D."""
+        if isinstance(dft, Model):
+            return dft.model_dump(mode="json", by_alias=True, exclude_none=True)
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:

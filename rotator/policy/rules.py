@@ -6,25 +6,39 @@ Each check stands beside the same check in CEL, by which the API server refuses 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
+from pydantic.alias_generators import to_camel
+
+from rotator.core.distinguished_names import same
 from rotator.core.due import LONGEST, is_reason
 from rotator.core.timing import format_duration
 from rotator.holders.mapping import PREVIOUS
+from rotator.policy.credentials import (
+    Credential,
+    JwtSigningKey,
+    LdapPassword,
+    OAuthClient,
+    SharedSecret,
+    VaultAppRole,
+)
 from rotator.policy.model import (
     ROTATE,
     Gates,
-    JwtSigningKey,
+    Holder,
     RotationPolicy,
     SecretHolder,
-    SharedSecret,
     Spec,
     VaultHolder,
+    Verifier,
+    client_label,
     holder_labels,
-    place_label,
     store_label,
+    verifier_labels,
 )
 from rotator.policy.problems import Problem
+from rotator.policy.providers import PROVIDERS, WITH_OWN, uses_own
 from rotator.policy.types import Rule, seconds
 from rotator.targets.stamp import STAMP_FIELDS
 
@@ -50,13 +64,14 @@ def _windows(policy: RotationPolicy) -> Iterator[Problem]:
     if spec.lead is not None and spec.lead < least.total:
         yield ("spec", "lead"), f"{format_duration(spec.lead)} is too short; expected at least {least}"
     whole = policy.lead + policy.overlap.total
+    lead = "0s, for all of it would be an outage," if spec.outage else least
     if spec.every <= whole:
         yield (
             ("spec", "every"),
             (
                 f"{format_duration(spec.every)} is too short; expected more than lead + overlap = "
                 f"{format_duration(policy.lead)} + {format_duration(policy.overlap.total)} = {format_duration(whole)}, "
-                f"where lead = {least} and overlap = {policy.overlap}"
+                f"where lead = {lead} and overlap = {policy.overlap}"
             ),
         )
 
@@ -84,14 +99,27 @@ def _stale(place: str) -> str:
 
 
 _SKEW = _needed("self.overlap.clockSkew")
-_STALEST = (
-    f"self.verifiers.map(v, has(v.jwks) ? {_stale('v.jwks')} : "
-    f"has(v.acceptedList) ? {_stale('v.acceptedList')} : 0).max()"
-)
+
+
+def _settles(kind: str, default: timedelta) -> str:
+    """Return, in CEL, the milliseconds until a provider is as it was told."""
+    return f"has(v.{kind}.propagation) ? {_needed(f'v.{kind}.propagation')} : {default // timedelta(milliseconds=1)}"
+
+
+def _stalest() -> str:
+    """Return, in CEL, the milliseconds of the verifier that takes longest."""
+    text = "0"
+    for kind, declared in PROVIDERS.items():
+        caches = f"{_needed('v.keycloakRealmKeys.maxAge')} + " if kind == "keycloakRealmKeys" else ""
+        text = f"has(v.{kind}) ? {caches}({_settles(kind, declared.settles)}) : ({text})"
+    for kind in ("jwks", "acceptedList", "static"):
+        text = f"has(v.{kind}) ? {_stale(f'v.{kind}')} : ({text})"
+    return f"self.verifiers.map(v, {text}).max()"
+
+
+_STALEST = _stalest()
 _LEAST = f"({_STALEST} + {_SKEW})"
-_WHOLE = (
-    f"((has(self.lead) ? {_needed('self.lead')} : {_LEAST}) + {_needed('self.overlap.tokenTTL')} + {_SKEW})"
-)
+_WHOLE = f"((has(self.outage) ? 0 : has(self.lead) ? {_needed('self.lead')} : {_LEAST}) + {_needed('self.overlap.tokenTTL')} + {_SKEW})"
 WINDOW_RULES = (
     Rule(
         f"!has(self.lead) || {_given('self.lead')} >= {_LEAST}",
@@ -113,69 +141,433 @@ WINDOW_RULES = (
 
 # --- kinds -------------------------------------------------------------------------------------------------------
 
-_FOR_EVERYBODY = "a shared secret in a ConfigMap is readable by everybody; expected secret or vault"
+_GRANT = "client_credentials"
+OKTA_LENGTH = 100
+"""Characters of a client secret (Okta's API description, `client_secret` of an app)."""
+AUTH0_ALGORITHMS = ("RS256", "RS384", "PS256")
+"""What Auth0 verifies the assertions of clients with (its manual, private key JWT)."""
+_FOR_EVERYBODY = "a secret in a ConfigMap is readable by everybody; expected secret or vault"
 _NO_JWK = "an opaque secret is no JWK; expected acceptedList"
 _NO_LINES = "raw bytes are no lines; expected json, or base64 or hex"
-_NO_SECRET = "a signing key's verifiers read public keys; expected jwks"  # noqa: S105 - a sentence
 _NO_TEXT = "raw bytes do not fit in Vault's text fields; expected base64 or hex"
-_NO_PUBLIC_KEY = "jwksProbe reads public keys; a shared secret has none"
+_NO_PUBLIC_KEY = "jwksProbe reads public keys; this credential has none"
 _NO_PROOF = "jwksProbe shows that a key is there; expected prometheus"
+_ONE_PROVIDER = "a version is made for one provider; expected a rotation for each"
+_REALM_HOLDER = "the realm signs with its key, and nobody is handed it; expected one holder, keycloakRealm, and only there"
+_OUTAGE_NEEDED = (
+    "this verifier cannot accept two versions at a time, so every switch is an outage; expected `outage`, which accepts it and "
+    "says when, or a verifier that can"
+)
+_NO_OUTAGE = "versions overlap here, and nobody has to be refused; expected no `outage`"
+_NO_CLIENT = "each version is registered as a client of its own; expected no clientId"
+_CLIENT = "expected the client's id"
+_NO_TAKE_OVER = "what the provider made itself cannot be taken over; expected no takeOver"
+_OWN_FIRST = (
+    "rotator's own credential is how it gets in; expected secret or vault, which holds the one in use"
+)
+_NOT_SHOWN = "this provider does not show its secrets; expected secret or vault"
+_NO_KID = "no token carries the id of this credential's versions; expected no kid"
+_ITSELF = "this is the very credential that is rotated, and would be out of date after it; expected own"
+_MADE_THERE = "the provider makes the secret; expected no length"
+_OKTA_LENGTH = f"Okta takes at most {OKTA_LENGTH} characters; expected a shorter length"
+_AUTH0_ALGORITHM = f"Auth0 lets keys in by {', '.join(AUTH0_ALGORITHMS)}; expected one of them as algorithm"
+_NO_LOGIN = "the login that proves a version needs the grant client_credentials; expected it among grantTypes, or another login.via"
+_WITH_NAME = (
+    "each version has a client or an account of its own; expected its name (client_id, bind_dn) beside it"
+)
+_INSTALLED = "what people install rotator cannot withdraw; expected Retain"
+_AT_ONCE = "while versions cannot overlap, everything that is waited for is an outage; expected no {}"
+
+SUITS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "jwtSigningKey": ("has(self.credential.jwtSigningKey)", ("jwks",)),
+    "sharedSecret": ("has(self.credential.sharedSecret)", ("jwks", "acceptedList")),
+    "oauthClient with a secret": (
+        (
+            "has(self.credential.oauthClient) && !(has(self.credential.oauthClient.authentication) && "
+            "self.credential.oauthClient.authentication == 'private_key_jwt')"
+        ),
+        ("keycloak", "okta", "entra", "auth0", "hydra", "registration", "static"),
+    ),
+    "oauthClient with a key": (
+        (
+            "has(self.credential.oauthClient) && has(self.credential.oauthClient.authentication) && "
+            "self.credential.oauthClient.authentication == 'private_key_jwt'"
+        ),
+        ("jwks", "auth0"),
+    ),
+    "ldapPassword": ("has(self.credential.ldapPassword)", ("ldap",)),
+    "vaultAppRole": ("has(self.credential.vaultAppRole)", ("appRole",)),
+    "keycloakRealmKey": ("has(self.credential.keycloakRealmKey)", ("keycloakRealmKeys",)),
+}
+"""Which verifiers suit which credential: by its form, the condition in CEL, and the verifiers."""
+CARRIED = ("jwtSigningKey", "sharedSecret", "oauthClient with a key")
+"""The forms whose versions have an id that is theirs elsewhere too: the `kid` of tokens."""
+MAKING = ("entra", "hydra", "registration")
+"""The providers that make the secret themselves."""
+ITSELF = ("keycloak", "okta", "entra", "auth0", "hydra")
+"""The providers where rotator may be let in as a client."""
+NAMES = {"client_secret": "client_id", "password": "bind_dn"}
+"""The field that says whose a field is, where each version has a client or an account of its own."""
+
+
+def form_of(credential: Credential) -> str:
+    """Return the form of a credential, as a key of SUITS."""
+    if client := credential.oauth_client:
+        return "oauthClient with a key" if client.has_key else "oauthClient with a secret"
+    return to_camel(credential.chosen)
+
+
+def cannot_overlap(policy: RotationPolicy) -> bool:
+    """Whether a verifier of `policy` accepts one version at a time."""
+    return any(_has_one_slot(policy.spec.credential, v) for v in policy.spec.verifiers)
+
+
+def _has_one_slot(credential: Credential, verifier: Verifier) -> bool:
+    if verifier.keycloak:
+        return not verifier.keycloak.overlap
+    if verifier.ldap and credential.ldap_password:
+        return verifier.ldap.values == "One" and len(credential.ldap_password.accounts) == 1
+    return verifier.auth0 is not None and form_of(credential) == "oauthClient with a secret"
 
 
 def _kinds(policy: RotationPolicy) -> Iterator[Problem]:
     """Check that verifiers, holders and gates suit the kind of credential."""
-    shared = policy.spec.credential.shared_secret
-    for position, verifier in enumerate(policy.spec.verifiers):
-        where = ("spec", "verifiers", position)
-        place = verifier.place
-        if shared and place.config_map:
-            yield where, _FOR_EVERYBODY
-        if shared and verifier.jwks and not shared.algorithm:
-            yield where, _NO_JWK
-        if shared and shared.encoding == "raw" and place.has_lines:
-            yield (*where, "acceptedList", "format"), _NO_LINES
-        if not shared and verifier.accepted_list:
-            yield where, _NO_SECRET
-    if shared and shared.encoding == "raw" and any(h.vault for h in policy.spec.holders):
-        yield ("spec", "holders"), _NO_TEXT
+    yield from _suiting(policy)
+    yield from _shared(policy)
+    yield from _provided(policy)
     gates = policy.spec.gates
-    if any(g.jwks_probe for g in (*gates.before_activate, *gates.before_destroy)) and shared:
+    form = form_of(policy.spec.credential)
+    probed = any(g.jwks_probe for g in (*gates.before_activate, *gates.before_destroy))
+    if probed and form not in {"jwtSigningKey", "oauthClient with a key"}:
         yield ("spec", "gates"), _NO_PUBLIC_KEY
     if any(g.jwks_probe for g in gates.before_destroy):
         yield ("spec", "gates", "beforeDestroy"), _NO_PROOF
 
 
+def _suiting(policy: RotationPolicy) -> Iterator[Problem]:
+    form = form_of(policy.spec.credential)
+    for position, verifier in enumerate(policy.spec.verifiers):
+        if to_camel(verifier.chosen) not in SUITS[form][1]:
+            yield ("spec", "verifiers", position), _not_suited(form)
+    realm = form == "keycloakRealmKey"
+    if realm != any(h.keycloak_realm for h in policy.spec.holders) or (
+        realm and len(policy.spec.holders) > 1
+    ):
+        yield ("spec", "holders"), _REALM_HOLDER
+
+
+def _not_suited(form: str) -> str:
+    if form == "jwtSigningKey":
+        return "a signing key's verifiers read public keys; expected jwks"
+    return f"does not suit {form}; expected {', '.join(SUITS[form][1])}"
+
+
+def _shared(policy: RotationPolicy) -> Iterator[Problem]:
+    """Check what goes with secrets that are delivered to verifiers."""
+    shared = policy.spec.credential.shared_secret
+    secret = shared or form_of(policy.spec.credential) == "oauthClient with a secret"
+    for position, verifier in enumerate(policy.spec.verifiers):
+        where = ("spec", "verifiers", position)
+        place = verifier.place
+        if secret and place and place.config_map:
+            yield where, _FOR_EVERYBODY
+        if shared and verifier.jwks and not shared.algorithm:
+            yield where, _NO_JWK
+        if shared and shared.encoding == "raw" and place and place.has_lines:
+            yield (*where, "acceptedList", "format"), _NO_LINES
+    if shared and shared.encoding == "raw" and any(h.vault for h in policy.spec.holders):
+        yield ("spec", "holders"), _NO_TEXT
+
+
+def _provided(policy: RotationPolicy) -> Iterator[Problem]:
+    """Check what goes with providers, and with people who stand in for one."""
+    spec = policy.spec
+    if sum(v.provider is not None or v.static is not None for v in spec.verifiers) > 1:
+        yield ("spec", "verifiers"), _ONE_PROVIDER
+    if spec.deletion_policy == "Delete" and any(v.static for v in spec.verifiers):
+        yield ("spec", "deletionPolicy"), _INSTALLED
+    yield from _outages(policy)
+    yield from _clients(policy)
+    yield from _taken_over(policy)
+    for position, verifier in enumerate(spec.verifiers):
+        if _is_itself(spec.credential, verifier):
+            yield ("spec", "verifiers", position), _ITSELF
+    for position, holder in enumerate(spec.holders):
+        if _alternates(policy) and _lacks_name(holder):
+            yield ("spec", "holders", position), _WITH_NAME
+
+
+def _outages(policy: RotationPolicy) -> Iterator[Problem]:
+    """Check that an outage is accepted where one is needed, only there, and that it is as short as can be."""
+    spec, where = policy.spec, ("spec",)
+    if cannot_overlap(policy) and not spec.outage:
+        yield (*where, "outage"), _OUTAGE_NEEDED
+    if spec.outage and not cannot_overlap(policy):
+        yield (*where, "outage"), _NO_OUTAGE
+    if spec.outage and spec.lead is not None:
+        yield (*where, "lead"), _AT_ONCE.format("lead")
+    if spec.outage and spec.first_lead:
+        yield (*where, "firstLead"), _AT_ONCE.format("firstLead")
+    if spec.outage and spec.gates.before_activate:
+        yield (*where, "gates", "beforeActivate"), _AT_ONCE.format("gate before activation")
+
+
+def _clients(policy: RotationPolicy) -> Iterator[Problem]:
+    """Check what is said of an OAuth client, beside who accepts it."""
+    client, verifiers = policy.spec.credential.oauth_client, policy.spec.verifiers
+    if client is None:
+        return
+    where = ("spec", "credential", "oauthClient")
+    registered = any(v.registration for v in verifiers)
+    if registered and client.client_id:
+        yield (*where, "clientId"), _NO_CLIENT
+    if not registered and not client.client_id:
+        yield (*where, "clientId"), _CLIENT
+    if "length" in client.model_fields_set and any(to_camel(v.chosen) in MAKING for v in verifiers):
+        yield (*where, "length"), _MADE_THERE
+    for position, verifier in enumerate(verifiers):
+        asked = verifier.registration
+        if asked and client.login.via == _GRANT and _GRANT not in asked.grant_types:
+            yield ("spec", "verifiers", position), _NO_LOGIN
+    if client.length > OKTA_LENGTH and any(v.okta for v in verifiers):
+        yield (*where, "length"), _OKTA_LENGTH
+    if client.has_key and client.algorithm not in AUTH0_ALGORITHMS and any(v.auth0 for v in verifiers):
+        yield (*where, "algorithm"), _AUTH0_ALGORITHM
+
+
+def _taken_over(policy: RotationPolicy) -> Iterator[Problem]:
+    spec, where = policy.spec, ("spec", "takeOver")
+    taken, form = spec.take_over, form_of(spec.credential)
+    if taken and (any(v.registration for v in spec.verifiers) or form == "keycloakRealmKey"):
+        yield where, _NO_TAKE_OVER
+    if taken and taken.provider and not any(_shows(form, v) for v in spec.verifiers):
+        yield where, _NOT_SHOWN
+    if taken and taken.kid and form not in CARRIED:
+        yield where, _NO_KID
+    own = any(uses_own(v.provider) for v in spec.verifiers if v.provider)
+    if own and not (taken and not taken.provider):
+        yield where, _OWN_FIRST
+
+
+def _shows(form: str, verifier: Verifier) -> bool:
+    """Whether a verifier shows the value in use."""
+    return bool(
+        verifier.keycloak or verifier.okta or (verifier.auth0 and form == "oauthClient with a secret")
+    )
+
+
+def _is_itself(credential: Credential, verifier: Verifier) -> bool:
+    """Whether rotator is let in by the credential that is rotated, though `own` is not what was declared."""
+    if (client := credential.oauth_client) and (auth := getattr(verifier.provider, "auth", None)):
+        ours = auth.client
+        return bool(ours and ours.client_id == client.client_id and ours.issuer in {None, client.issuer})
+    if (password := credential.ldap_password) and verifier.ldap:
+        dn = verifier.ldap.bind.dn
+        return dn is not None and any(same(dn, account) for account in password.accounts)
+    return False
+
+
+def _alternates(policy: RotationPolicy) -> bool:
+    """Whether each version has a client or an account of its own."""
+    password = policy.spec.credential.ldap_password
+    return any(v.registration for v in policy.spec.verifiers) or (
+        password is not None and len(password.accounts) > 1
+    )
+
+
+def _lacks_name(holder: Holder) -> bool:
+    """Whether a holder is handed something without the name that goes with it."""
+    given = set(_mapping(holder).values())
+    return any(
+        f"{of}{field}" in given and f"{of}{name}" not in given
+        for field, name in NAMES.items()
+        for of in ("", PREVIOUS)
+    )
+
+
+def _each(condition: str) -> str:
+    """Return, in CEL, that `condition` holds for each verifier `v`."""
+    return f"self.verifiers.all(v, {condition})"
+
+
+def _suit(form: str) -> Rule:
+    condition, kinds = SUITS[form]
+    fits = " || ".join(f"has(v.{kind})" for kind in kinds)
+    return Rule(f"!({condition}) || {_each(fits)}", _not_suited(form), field=".verifiers")
+
+
 _SHARED = "has(self.credential.sharedSecret)"
 _ALGORITHM = "has(self.credential.sharedSecret.algorithm)"
+_CLIENT_SECRET = SUITS["oauthClient with a secret"][0]
+_CLIENT_KEY = SUITS["oauthClient with a key"][0]
+_REALM = SUITS["keycloakRealmKey"][0]
 _RAW = (
     f"({_SHARED} && has(self.credential.sharedSecret.encoding) && "
     "self.credential.sharedSecret.encoding == 'raw')"
 )
+_REGISTERED = "self.verifiers.exists(v, has(v.registration))"
+_ONE_SLOT = (
+    "self.verifiers.exists(v, (has(v.keycloak) && has(v.keycloak.overlap) && !v.keycloak.overlap) || "
+    f"(has(v.auth0) && {_CLIENT_SECRET}) || (has(v.ldap) && has(v.ldap.values) && v.ldap.values == 'One' && "
+    "has(self.credential.ldapPassword) && self.credential.ldapPassword.accounts.size() == 1))"
+)
+_CLIENT_OF = "self.credential.oauthClient"
+
+
+def _let_in_as_itself(kind: str) -> str:
+    """Return, in CEL, that rotator is let in at the verifier `v` as the client that is rotated."""
+    ours = f"v.{kind}.auth.client"
+    return (
+        f"(has(v.{kind}) && has(v.{kind}.auth) && has({ours}) && {ours}.clientId == {_CLIENT_OF}.clientId && "
+        f"(!has({ours}.issuer) || {ours}.issuer == {_CLIENT_OF}.issuer))"
+    )
+
+
+def _named(way: str) -> str:
+    """Return, in CEL, that the holder `h` is handed nothing without the name that goes with it."""
+    data = f"h.{way}.data"
+    pairs = " && ".join(
+        f"(!{data}.exists(k, {data}[k] == '{of}{field}') || {data}.exists(k, {data}[k] == '{of}{name}'))"
+        for field, name in NAMES.items()
+        for of in ("", PREVIOUS)
+    )
+    return f"(!has(h.{way}) || !has({data}) || ({pairs}))"
+
+
+_OWN = (
+    "self.verifiers.exists(v, "
+    + " || ".join(
+        f"(has(v.{kind}) && has(v.{kind}.{way}) && has(v.{kind}.{way}.own))" for kind, way in WITH_OWN
+    )
+    + ")"
+)
 KIND_RULES = (
+    *(_suit(form) for form in SUITS),
     Rule(
-        f"!{_SHARED} || self.verifiers.all(v, !(has(v.jwks) && has(v.jwks.configMap)) && "
-        "!(has(v.acceptedList) && has(v.acceptedList.configMap)))",
+        f"!({_SHARED} || {_CLIENT_SECRET}) || "
+        + _each(
+            "["
+            + ", ".join(f"has(v.{k}) && has(v.{k}.configMap)" for k in ("jwks", "acceptedList", "static"))
+            + "].all(x, !x)"
+        ),
         _FOR_EVERYBODY,
         field=".verifiers",
     ),
-    Rule(f"!{_SHARED} || {_ALGORITHM} || self.verifiers.all(v, !has(v.jwks))", _NO_JWK, field=".verifiers"),
+    Rule(f"!{_SHARED} || {_ALGORITHM} || {_each('!has(v.jwks)')}", _NO_JWK, field=".verifiers"),
     Rule(
-        f"!{_RAW} || self.verifiers.all(v, !has(v.acceptedList) || v.acceptedList.format != 'lines')",
+        f"!{_RAW} || " + _each("!has(v.acceptedList) || v.acceptedList.format != 'lines'"),
         _NO_LINES,
-        field=".verifiers",
-    ),
-    Rule(
-        "!has(self.credential.jwtSigningKey) || self.verifiers.all(v, !has(v.acceptedList))",
-        _NO_SECRET,
         field=".verifiers",
     ),
     Rule(f"!{_RAW} || self.holders.all(h, !has(h.vault))", _NO_TEXT, field=".holders"),
     Rule(
-        f"!{_SHARED} || !has(self.gates) || "
+        f"has(self.credential.jwtSigningKey) || {_CLIENT_KEY} || !has(self.gates) || "
         "((!has(self.gates.beforeActivate) || self.gates.beforeActivate.all(g, !has(g.jwksProbe))) && "
         "(!has(self.gates.beforeDestroy) || self.gates.beforeDestroy.all(g, !has(g.jwksProbe))))",
         _NO_PUBLIC_KEY,
         field=".gates",
+    ),
+    Rule(
+        f"({_REALM}) ? self.holders.size() == 1 && has(self.holders[0].keycloakRealm) : "
+        "self.holders.all(h, !has(h.keycloakRealm))",
+        _REALM_HOLDER,
+        field=".holders",
+    ),
+    Rule(
+        "self.verifiers.filter(v, "
+        + " || ".join(f"has(v.{kind})" for kind in (*PROVIDERS, "static"))
+        + ").size() <= 1",
+        _ONE_PROVIDER,
+        field=".verifiers",
+    ),
+    Rule(f"has(self.outage) || !{_ONE_SLOT}", _OUTAGE_NEEDED),
+    Rule(f"!has(self.outage) || {_ONE_SLOT}", _NO_OUTAGE, field=".outage"),
+    Rule("!has(self.outage) || !has(self.lead)", _AT_ONCE.format("lead"), field=".lead"),
+    Rule(
+        "!has(self.outage) || !has(self.firstLead) || !self.firstLead",
+        _AT_ONCE.format("firstLead"),
+        field=".firstLead",
+    ),
+    Rule(
+        "!has(self.outage) || !has(self.gates) || !has(self.gates.beforeActivate) || "
+        "self.gates.beforeActivate.size() == 0",
+        _AT_ONCE.format("gate before activation"),
+        field=".gates",
+    ),
+    Rule(
+        "!has(self.deletionPolicy) || self.deletionPolicy != 'Delete' || " + _each("!has(v.static)"),
+        _INSTALLED,
+        field=".deletionPolicy",
+    ),
+    Rule(
+        f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.length) || "
+        + _each(f"!({' || '.join(f'has(v.{kind})' for kind in MAKING)})"),
+        f"length: {_MADE_THERE}",
+        field=".credential",
+    ),
+    Rule(
+        f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.length) || {_CLIENT_OF}.length <= {OKTA_LENGTH} || "
+        + _each("!has(v.okta)"),
+        f"length: {_OKTA_LENGTH}",
+        field=".credential",
+    ),
+    Rule(
+        f"!({_CLIENT_KEY}) || (has({_CLIENT_OF}.algorithm) && {_CLIENT_OF}.algorithm in {list(AUTH0_ALGORITHMS)}) || "
+        + _each("!has(v.auth0)"),
+        f"algorithm: {_AUTH0_ALGORITHM}",
+        field=".credential",
+    ),
+    Rule(
+        f"!has({_CLIENT_OF}) || (has({_CLIENT_OF}.login) && has({_CLIENT_OF}.login.via) && "
+        f"{_CLIENT_OF}.login.via != '{_GRANT}') || "
+        + _each(
+            "!has(v.registration) || !has(v.registration.grantTypes) || "
+            f"'{_GRANT}' in v.registration.grantTypes"
+        ),
+        _NO_LOGIN,
+        field=".verifiers",
+    ),
+    Rule(
+        f"!has(self.takeOver) || !has(self.takeOver.kid) || {' || '.join(f'({SUITS[form][0]})' for form in CARRIED)}",
+        _NO_KID,
+        field=".takeOver",
+    ),
+    Rule(
+        f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.clientId) || "
+        + _each(f"!({' || '.join(map(_let_in_as_itself, ITSELF))})"),
+        _ITSELF,
+        field=".verifiers",
+    ),
+    Rule(
+        "!has(self.credential.ldapPassword) || "
+        + _each(
+            "!has(v.ldap) || !has(v.ldap.bind.dn) || "
+            "!self.credential.ldapPassword.accounts.exists(a, a.lowerAscii() == v.ldap.bind.dn.lowerAscii())"
+        ),
+        _ITSELF,
+        field=".verifiers",
+    ),
+    Rule(
+        f"!({_REGISTERED} || (has(self.credential.ldapPassword) && self.credential.ldapPassword.accounts.size() > 1)) || "
+        f"self.holders.all(h, {_named('secret')} && {_named('vault')})",
+        _WITH_NAME,
+        field=".holders",
+    ),
+    Rule(
+        f"!has(self.credential.oauthClient) || has(self.credential.oauthClient.clientId) != {_REGISTERED}",
+        f"clientId: {_CLIENT}; where each version is registered, none",
+        field=".credential",
+    ),
+    Rule(f"!has(self.takeOver) || !(({_REALM}) || {_REGISTERED})", _NO_TAKE_OVER, field=".takeOver"),
+    Rule(
+        "!has(self.takeOver) || !has(self.takeOver.provider) || "
+        f"self.verifiers.exists(v, has(v.keycloak) || has(v.okta) || (has(v.auth0) && {_CLIENT_SECRET}))",
+        _NOT_SHOWN,
+        field=".takeOver",
+    ),
+    Rule(
+        f"!{_OWN} || (has(self.takeOver) && !has(self.takeOver.provider))",
+        f"takeOver: {_OWN_FIRST}",
     ),
 )
 GATE_RULES = (
@@ -201,15 +593,21 @@ def _mappings(policy: RotationPolicy) -> Iterator[Problem]:
     """Check that holders are handed what the credential has."""
     known = policy.spec.credential.fields
     for position, holder in enumerate(policy.spec.holders):
-        given = holder.secret.data if holder.secret else holder.vault.data if holder.vault else None
+        given = _mapping(holder)
         where = ("spec", "holders", position, holder.chosen, "data")
-        for theirs, ours in (given or {}).items():
+        for theirs, ours in given.items():
             if ours.removeprefix(PREVIOUS) not in known:
                 yield (*where, theirs), f"unknown field {ours}; {_expected(known)}"
             if holder.vault and theirs in STAMP_FIELDS:
                 yield (*where, theirs), _RESERVED
         if given and all(o.startswith(PREVIOUS) for o in given.values()):
             yield where, _NO_ACTIVE
+
+
+def _mapping(holder: Holder) -> Mapping[str, str]:
+    """Return what a holder is handed, by their names; empty: everything by its own."""
+    handed = holder.secret or holder.vault
+    return (handed and handed.data) or {}
 
 
 def _hands(condition: str, known: tuple[str, ...]) -> Rule:
@@ -223,10 +621,15 @@ def _hands(condition: str, known: tuple[str, ...]) -> Rule:
     return Rule(f"!({condition}) || self.holders.all(h, {mapped})", message, field=".holders")
 
 
+_SOME = "https://issuer"
 MAPPING_RULES = (
     _hands("has(self.credential.jwtSigningKey)", JwtSigningKey().fields),
     _hands(f"{_SHARED} && {_ALGORITHM}", SharedSecret(algorithm="HS256").fields),
     _hands(f"{_SHARED} && !{_ALGORITHM}", SharedSecret().fields),
+    _hands(_CLIENT_SECRET, OAuthClient(issuer=_SOME).fields),
+    _hands(_CLIENT_KEY, OAuthClient(issuer=_SOME, authentication="private_key_jwt").fields),
+    _hands("has(self.credential.ldapPassword)", LdapPassword(accounts=["cn=x"]).fields),
+    _hands("has(self.credential.vaultAppRole)", VaultAppRole(role="x").fields),
 )
 SOME_ACTIVE_RULES = (
     Rule(
@@ -284,7 +687,10 @@ def _labels(policy: RotationPolicy) -> Iterator[Problem]:
     """Yield the unique label of each document that belongs to `policy`, and where it is declared."""
     yield ("spec", "store"), store_label(policy)
     for position, verifier in enumerate(policy.spec.verifiers):
-        yield ("spec", "verifiers", position), place_label(policy, verifier.place)
+        for label in verifier_labels(policy, verifier):
+            yield ("spec", "verifiers", position), label
+    if client := client_label(policy):
+        yield ("spec", "credential", "oauthClient", "clientId"), client
     for position, holder in enumerate(policy.spec.holders):
         for label in holder_labels(policy, holder):
             yield ("spec", "holders", position), label

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 
+from rotator.core.distinguished_names import parse
 from rotator.core.timing import LONGEST, format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -31,12 +32,38 @@ DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?
 VAULT_PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 DATA_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
 URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-~]*)?$"
+_HOST = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+_HERE = r"(localhost|127\.0\.0\.1|\[::1\])"
+"""The machine itself: what is sent there passes no network, so it needs no TLS."""
+_PORT = r"(:[1-9][0-9]{0,4})?"
+_PART = r"[A-Za-z0-9_~!$&'()*+,;=:@%-][A-Za-z0-9._~!$&'()*+,;=:@%-]*"
+"""A part of a URL's path (RFC 3986, section 3.3); none begins with a dot, so none leads upwards."""
+PROVIDER_URL = rf"^(https://{_HOST}|http://{_HERE}){_PORT}(/{_PART})*$"
+ISSUER_URL = rf"^(https://{_HOST}|http://{_HERE}){_PORT}(/{_PART})*/?$"
+LDAP_URL = rf"^ldaps?://{_HOST}{_PORT}$"
+ID = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$"
+CLIENT_ID = r"^[ -~]*[ -\-/-~][ -~]*$"
+DISTINGUISHED_NAME = r"^[^=,]+=.+$"
+APP_ROLE = r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$"
+TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+FILE = r"^[ -~]+$"
 BASE_URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-\"$->@-~]*)?$"
 PATTERNS = {
     DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
     DNS_SUBDOMAIN: "expected lower-case letters, digits, - and ., as payments-jwt",
     VAULT_PATH: "expected letters, digits, -, _ and . in parts between /, none of them starting with a dot",
     DATA_KEY: "expected letters, digits, -, _ and ., as tls.key",
+    PROVIDER_URL: "expected a URL as https://sso.example.com/auth: its host in lower case, without / at its end, ? and # "
+    "(http:// only on the machine itself)",
+    ISSUER_URL: "expected a URL as https://sso.example.com/realms/acme: its host in lower case, without ? and # (http:// only "
+    "on the machine itself)",
+    LDAP_URL: "expected ldaps://HOST or ldap://HOST in lower case, perhaps with a port",
+    ID: "expected letters, digits, -, _, ~ and ., not beginning with a dot",
+    CLIENT_ID: "expected printable ASCII characters, and not only dots",
+    DISTINGUISHED_NAME: "expected a distinguished name, as cn=payments,dc=example,dc=org",
+    APP_ROLE: "expected letters, digits, -, _ and ., as payments",
+    TIME_OF_DAY: "expected a time of day, as 02:30",
+    FILE: "expected the path of a file, in printable ASCII characters",
     BASE_URL: "expected a URL that starts with https:// or http://, without user, password, ? and #",
     URL: "expected a URL that starts with https:// or http://, without user or password",
 }
@@ -133,6 +160,35 @@ Namespace = Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
 DataKey = Annotated[str, Field(pattern=DATA_KEY, max_length=253)]
 Source = Annotated[str, Field(max_length=64)]
 """The name of one of our fields, perhaps with `previous.` before it."""
+Words = Annotated[str, Field(min_length=1, max_length=1024)]
+Url = Annotated[str, Field(pattern=PROVIDER_URL, max_length=1024)]
+Issuer = Annotated[str, Field(pattern=ISSUER_URL, max_length=1024)]
+"""An address that is compared letter by letter: those that end with / stay so."""
+Id = Annotated[str, Field(min_length=1, max_length=255, pattern=ID)]
+"""An identifier that stands in a URL as it is."""
+ClientId = Annotated[str, Field(min_length=1, max_length=255, pattern=CLIENT_ID)]
+JobFile = Annotated[str, Field(min_length=1, max_length=4096, pattern=FILE)]
+
+
+def _entry(text: str) -> str:
+    parse(text)
+    return text
+
+
+DistinguishedName = Annotated[
+    str, Field(min_length=3, max_length=1024, pattern=DISTINGUISHED_NAME), AfterValidator(_entry)
+]
+"""The name of an entry in a directory (RFC 4514)."""
+
+
+_PORTS = {"https": 443, "http": 80, "ldaps": 636, "ldap": 389}
+
+
+def place_of(url: str) -> str:
+    """Return `url` in its one spelling: without a port that goes without saying, and without / at its end."""
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host.removesuffix(f':{_PORTS[scheme]}')}/{path}".rstrip("/")
 
 
 class Model(BaseModel):
@@ -220,3 +276,23 @@ class OneOf(Model):
         if len(given) != 1:
             raise ValueError(self.expectation())
         return self
+
+
+class VaultRef(Model):
+    """A document in a KV version 2 engine."""
+
+    mount: str = Field(pattern=VAULT_PATH, description="Where the KV version 2 engine is mounted.")
+    path: str = Field(pattern=VAULT_PATH, description="The path of the document below the mount.")
+
+
+class SecretKey(Model):
+    """A data key of an existing Secret in the rotation's namespace."""
+
+    name: Name = Field(description="The name of the Secret.")
+    key: DataKey = Field(description="The data key that holds the value.")
+
+
+class VaultField(VaultRef):
+    """A field of an existing Vault document."""
+
+    field: DataKey = Field(description="The field that holds the value.")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rotator import permissions
 from rotator.policy.model import RotationPolicy
 from tests.chart.charts import RELEASE, Allowed, Json, allowed, of_kind, of_rules, render
-from tests.chart.variants import ROTATIONS, SEEN, VARIANTS, VAULT, Values
+from tests.chart.variants import PROVIDERS, ROTATIONS, SEEN, VARIANTS, VAULT, Values
 
 LISTED = {
     "leases",
@@ -80,7 +80,7 @@ def test_no_variant_allows_more_than_names(values: Values) -> None:
     check_least_privilege(render(values))
 
 
-@pytest.mark.parametrize("values", [ROTATIONS, VARIANTS["example"], VARIANTS["vault"]])
+@pytest.mark.parametrize("values", [ROTATIONS, PROVIDERS, VARIANTS["example"], VARIANTS["vault"]])
 def test_the_chart_allows_what_the_program_asks_for(values: Values) -> None:
     """`rotator rbac` and the chart say the same, each in its own words."""
     assert allowed(render(values)) == needed(policies(values))
@@ -146,13 +146,20 @@ selected = st.just({"matchLabels": {"app": "web"}})
 restart = st.fixed_dictionaries(
     {}, optional={"workloads": st.one_of(st.just("auto"), selected, named_workloads)}
 )
-place = st.one_of(
+named_restart = st.fixed_dictionaries({"workloads": st.one_of(selected, named_workloads)})
+verifier = st.one_of(
     *(
-        st.fixed_dictionaries({field: value}, optional={"namespace": namespaces})
-        for field, value in (("configMap", name), ("secret", name), ("vault", vault))
+        st.fixed_dictionaries(
+            {"acceptedList": st.fixed_dictionaries({field: value}, optional={"namespace": namespaces})},
+            optional={"restart": how},
+        )
+        for field, value, how in (
+            ("configMap", name, restart),
+            ("secret", name, restart),
+            ("vault", vault, named_restart),
+        )
     )
 )
-verifier = st.fixed_dictionaries({"acceptedList": place}, optional={"restart": restart})
 secret_holder = st.fixed_dictionaries(
     {
         "secret": st.fixed_dictionaries(
@@ -164,7 +171,7 @@ secret_holder = st.fixed_dictionaries(
 )
 vault_holder = st.fixed_dictionaries(
     {"vault": vault},
-    optional={"restart": st.fixed_dictionaries({"workloads": st.one_of(selected, named_workloads)})},
+    optional={"restart": named_restart},
 )
 take_over = st.one_of(
     st.fixed_dictionaries({"secret": st.fixed_dictionaries({"name": name, "key": st.just("key")})}),

@@ -367,6 +367,8 @@ def _egress(values: Values) -> list[Any]:
 def test_the_network_is_as_wide_as_the_values_say() -> None:
     """DNS, the API server, Vault, the Pushgateway, the collector, the gates' ports, what is added, and nothing else."""
     assert _egress({"networkPolicy": {"enabled": True}}) == [([53, 5353], None), ([443, 6443], None)]
+    asked = _egress({**VARIANTS["providers"], "networkPolicy": {"enabled": True}})
+    assert asked == [([53, 5353], None), ([443, 6443], None), ([443, 636, 8443, 8444], None)]
     ranges = [{"ipBlock": {"cidr": "10.0.0.1/32"}}, {"ipBlock": {"cidr": "fd00::1/128"}}]
     peers = VARIANTS["everything"]["networkPolicy"]["vaultPeers"]
     whole = _egress({**VARIANTS["everything"], "fullnameOverride": ""})

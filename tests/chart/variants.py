@@ -17,6 +17,49 @@ def _values(text: str) -> Values:
     return values
 
 
+PROVIDERS = _values("""
+rotations:
+  - name: shop
+    spec: &client
+      credential: {oauthClient: {clientId: shop, issuer: "https://sso.example.com:8443/realms/acme"}}
+      every: 30d
+      overlap: {tokenTTL: 15m}
+      store: {kubernetes: {}}
+      verifiers:
+        - keycloak:
+            url: https://sso.example.com:8444
+            realm: acme
+            auth: {client: {clientId: rotator, secret: {secret: {name: "0x10", key: secret}}}}
+      holders: [{secret: {name: shop}}]
+  - name: app
+    spec:
+      <<: *client
+      verifiers:
+        - okta: {url: "https://acme.okta.com", app: 0oa1, auth: {token: {secret: {name: okta-token, key: token}}}}
+      holders: [{secret: {name: app}}]
+  - name: dynamic
+    spec:
+      <<: *client
+      credential: {oauthClient: {issuer: "https://sso.example.com:8443/realms/acme"}}
+      verifiers: [{registration: {token: {secret: {name: initial, key: token}}}}]
+      holders: [{secret: {name: dynamic}}]
+  - name: by-hand
+    spec:
+      <<: *client
+      verifiers: [{static: {secret: handover}}]
+      holders: [{secret: {name: by-hand}}]
+  - name: bind
+    spec:
+      <<: *client
+      credential: {ldapPassword: {accounts: ["cn=shop,dc=example,dc=com"]}}
+      verifiers:
+        - ldap:
+            url: ldaps://ldap.example.com
+            bind: {dn: "cn=rotator,dc=example,dc=com", password: {secret: {name: ldap-bind, key: password}}}
+      holders: [{secret: {name: bind}}]
+""")
+"""Rotations at providers, each with a way in of rotator's own."""
+
 ROTATIONS = _values("""
 rotations:
   - name: payments-jwt
@@ -161,6 +204,7 @@ VARIANTS: dict[str, Values] = {
     "nothing": {},
     "example": example(),
     "rotations": ROTATIONS,
+    "providers": {**PROVIDERS, **NETWORK},
     "vault": {**VAULT_ROTATION, **VAULT},
     "vault by jwt": {**VAULT_ROTATION, "vault": {"address": "https://vault", "auth": {"method": "jwt"}}},
     "vault by approle": _approle("approle"),

@@ -394,10 +394,17 @@ def test_a_resource_stays_in_its_namespace(resources: Resources, stray: dict[str
         ("http://apps/one/jwks.json", True),
         ("http://apps/onerous", False),
         ("http://[/", False),
+        ("http://apps/one/../two", False),
+        ("http://apps/one/./x", False),
+        ("http://apps/one/%2e%2E/two", False),
+        ("http://apps/one/..;a/two", False),
+        ("http://apps/one/..\\two", False),
+        ("http://apps/one/a%2f..%2f..%2ftwo", False),
+        ("http://apps/one/.well-known/jwks.json", True),
     ],
 )
 def test_gates_ask_where_the_operator_allows_it(resources: Resources, url: str, *, asked: bool) -> None:
-    """By scheme, host, port and folder; what only begins alike is another place."""
+    """By scheme, host, port and folder; what only begins alike, or leads out of the folder, is another place."""
     gate = {"prometheus": {"url": url, "query": "q", "below": 1}}
     resources.create(gates={"beforeDestroy": [gate]})
     (outcome,) = resources.run(act=False, gate_urls=["http://prometheus:9090", "http://apps/one"]).outcomes

@@ -37,7 +37,19 @@
 {{- include "rotator.access.note" (list $access $home "readSecrets" .name) -}}
 {{- end }}{{ end -}}
 {{- range $verifier := $spec.verifiers -}}
-{{- $place := default $verifier.acceptedList $verifier.jwks -}}
+{{- range $declared := $verifier -}}
+{{- if kindIs "map" $declared -}}
+{{- $auth := default (dict) $declared.auth -}}
+{{- $client := default (dict) $auth.client -}}
+{{- $bind := default (dict) $declared.bind -}}
+{{- range $source := list $declared.token $auth.token $client.secret $client.key $bind.password -}}
+{{- if kindIs "map" $source }}{{ with $source.secret -}}
+{{- include "rotator.access.note" (list $access $home "readSecrets" .name) -}}
+{{- end }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $place := default (dict) (coalesce $verifier.jwks $verifier.acceptedList $verifier.static) -}}
 {{- $namespace := default $home $place.namespace -}}
 {{- with $place.configMap }}{{ include "rotator.access.note" (list $access $namespace "configMaps" .) }}{{ end -}}
 {{- with $place.secret }}{{ include "rotator.access.note" (list $access $namespace "secrets" .) }}{{ end -}}
