@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
-.PHONY: demo test check faults bench mutants audit chart-test generate pictures docs lock clean help
+.PHONY: demo test test-providers check faults bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -20,8 +20,12 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml
 demo: $(VENV)/.ready ## rotate real credentials under real traffic, on this machine (ARGS='--json --seed 7')
 	@$(BIN)/rotator demo $(ARGS)
 
-test: check ## all tests
-	$(BIN)/pytest $(ARGS)
+test: check ## all tests that need no server of a provider
+	$(BIN)/pytest -m 'not real_provider' $(ARGS)
+
+test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider and slapd below build/, start them, and rotate there
+	$(BIN)/python -m tests.providers.install
+	$(BIN)/pytest -m real_provider tests/providers $(ARGS)
 
 check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/ruff format --check --quiet .

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from kubernetes import client
@@ -24,7 +25,8 @@ from rotator.policy.model import RotationPolicy
 from tests.faults.stage import NAMESPACE, TOKEN, Bao, Stage
 from tests.faults.timeline import TICK, Timeline
 from tests.faults.traffic import text_of
-from tests.faults.transport import Answer, Call, Perform, VaultAdapter, api_client
+from tests.faults.transport import Answer, Call, Perform, ProviderPool, VaultAdapter, api_client
+from tests.providers.served import Api
 
 _names = itertools.count()
 
@@ -42,6 +44,8 @@ class Scene:
         self.calls: list[Call] = []
         self.answers: dict[tuple[str, str], Answer] = {}
         """Answers to give instead of the system's own, by method and end of the path."""
+        self.apis: dict[str, Api] = {}
+        """Providers' contract servers in this process, by the host of their addresses."""
         self._runs = itertools.count()
 
     # --- declaring ------------------------------------------------------------------------------------------
@@ -126,7 +130,14 @@ class Scene:
             connect_kubernetes=lambda retry, meter: Kubernetes(self._api(), retry, meter),
             connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
             identity=f"run-{next(self._runs)}",
+            connect_http=(lambda _: cast("Any", self)) if self.apis else None,
         )
+
+    def request(self, method: str, url: str, **given: Any) -> Any:
+        """Stand for the connections to providers."""
+        host = urlsplit(url).netloc
+        pool = ProviderPool("provider", self.apis[host], self._middle, lambda: self.timeline.now)
+        return pool.request(method, url, **given)
 
     def _api(self) -> client.ApiClient:
         return api_client(self.stage.cluster, TOKEN, self._middle, lambda: self.timeline.now)
@@ -187,6 +198,8 @@ def _creates(body: bytes) -> bool:
 
 def _named(call: Call) -> str:
     parts = call.path.strip("/").split("/")
+    if call.system == "provider":
+        return f"provider {call.method} {parts[-1]}"
     if call.system == "vault":
         return f"vault {call.method} {parts[2] if parts[1] != 'auth' else parts[-1]}"
     kind = next(k for k in _KINDS if k in parts)

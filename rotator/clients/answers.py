@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound
 HTTP_ERRORS = 400
 """From this status on an answer means failure (RFC 9110, section 15)."""
 _SERVER_ERRORS = 500
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NOT_TAKEN = frozenset({429, 503})
 _CLASSES: Mapping[int, type[ClientError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
 
@@ -49,10 +51,22 @@ def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:
     return document
 
 
-def by_status(what: str, status: int, detail: str, retry_header: str | None) -> ClientError:
+def by_status(what: str, status: int, detail: str, retry_header: str | None, reason: str = "") -> ClientError:
     """Translate an HTTP status that means failure."""
     if status in _NOT_TAKEN:
-        return Unavailable(what, detail, code=status, retry_after=retry_after(retry_header))
+        return Unavailable(what, detail, code=status, reason=reason, retry_after=retry_after(retry_header))
     if status >= _SERVER_ERRORS:
-        return Ambiguous(what, detail, code=status)
-    return _CLASSES.get(status, Rejected)(what, detail, code=status)
+        return Ambiguous(what, detail, code=status, reason=reason)
+    return _CLASSES.get(status, Rejected)(what, detail, code=status, reason=reason)
+
+
+def error_word(document: Any) -> str:
+    """Return the word by which a server names its error, where it is one: never a sentence, which may quote us.
+
+    OAuth 2.0 (RFC 6749, section 5.2) says `error`, Okta `errorCode`, Microsoft Graph `error.code`.
+    """
+    if not isinstance(document, dict):
+        return ""
+    error = document.get("error")
+    words = (error.get("code") if isinstance(error, dict) else error, document.get("errorCode"))
+    return next((w for w in words if isinstance(w, str) and _WORD.fullmatch(w)), "")

@@ -1,78 +1,169 @@
-"""Plain HTTP reads, for gates that look at what verifiers look at."""
+"""Plain HTTP: reads for gates that look at what verifiers look at, and the calls to identity providers."""
 
 from __future__ import annotations
 
 import json
+import math
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 
-from rotator.clients.answers import by_status, no_answer
+from rotator.clients.answers import by_status, error_word, no_answer
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.errors import Rejected, SettingsError
+from rotator.core.sensitive import Sensitive
+from rotator.errors import Ambiguous, Rejected, SettingsError
+from rotator.ports import Access
 
 SYSTEM = "http"
-HTTP_OK = 200
 LARGEST = 1 << 20
 """The largest document read, in bytes."""
+_TAKEN = range(200, 300)
+_SHOWN = (200,)
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A JSON document and the headers that say how long it may be cached."""
+    """A JSON document (None: there was none) and the headers that came with it, by lower-case name."""
 
     document: Any
     headers: Mapping[str, str]
 
 
-class Http:
-    """GET of JSON documents, TLS verified, nothing cached on our side."""
+Connect = Callable[[str | None], urllib3.PoolManager]
+"""Makes the connections of one client, which verify servers with a PEM bundle; None: the system's."""
 
-    def __init__(
-        self, retry: Retry, meter: Meter, *, ca_file: str | None = None, timeout: float = 5.0
+
+def connections(ca_file: str | None) -> urllib3.PoolManager:
+    """Return connections over TLS that is verified. Raises SettingsError for what is no bundle."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"caFile {ca_file}: {reason}; expected a PEM bundle") from None
+    return urllib3.PoolManager(ssl_context=context, retries=False)
+
+
+class Http:
+    """Requests with JSON answers: TLS verified, no redirect followed, nothing cached on our side."""
+
+    def __init__(  # noqa: PLR0913 - what one system may need
+        self,
+        retry: Retry,
+        meter: Meter,
+        *,
+        ca_file: str | None = None,
+        timeout: float = 5.0,
+        system: str = SYSTEM,
+        access: Access | None = None,
+        connect: Connect | None = None,
     ) -> None:
-        try:
-            context = ssl.create_default_context(cafile=ca_file)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SettingsError(f"caFile {ca_file}: {reason}; expected a PEM bundle") from None
-        self._pool = urllib3.PoolManager(ssl_context=context, retries=False)
+        self._pool = (connect or connections)(ca_file)
         self._retry = retry
         self._meter = meter
         self._timeout = timeout
+        self._system = system
+        self._access = access
 
     def get(self, url: str) -> Fetched:
         """Fetch one JSON document. Raises ClientError."""
-        return self._retry.call(lambda: self._ask(url), read=True)
+        return self.send("GET", url)
 
-    def _ask(self, url: str) -> Fetched:
-        what = f"GET {url.partition('?')[0]}"
+    def send(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        url: str,
+        *,
+        document: Any = None,
+        form: Mapping[str, str | Sensitive] | None = None,
+        headers: Mapping[str, str | Sensitive] | None = None,
+        read: bool | None = None,
+    ) -> Fetched:
+        """Send a request with a JSON document, a form or neither; either may hold secrets as `Sensitive`.
+
+        `read`: whether it changes nothing, so that it may be asked again after a lost reply; default: a GET. Raises
+        ClientError with `reason`, the server's word for its error, where it gave one.
+        """
+        body, kind = _body(document, form)
+        allowed = self._access.headers() if self._access else {}
+        sent = {"Accept": "application/json", **kind, **_revealed({**(headers or {}), **allowed})}
+        again = method == "GET" if read is None else read
+        return self._retry.call(lambda: self._ask(method, url, body, sent), read=again)
+
+    def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Fetched:
+        what = f"{method} {url.partition('?')[0]}"
         try:
-            with self._meter.span(SYSTEM, {"request": what}):
+            with self._meter.span(self._system, {"request": what}):
                 answer = self._pool.request(
-                    "GET",
+                    method,
                     url,
-                    headers={"Accept": "application/json"},
+                    body=body,
+                    headers=headers,
                     timeout=self._timeout,
+                    redirect=False,
                     preload_content=False,
                 )
-                body = answer.read(LARGEST + 1)
-            if len(body) > LARGEST:
+                octets = answer.read(LARGEST + 1)
+            if len(octets) > LARGEST:
                 answer.close()  # the rest is still on its way: this connection is of no more use
             answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
-            self._meter.count(SYSTEM, "GET", 0)
+            self._meter.count(self._system, method, 0)
             raise no_answer(what, error, url) from None
-        self._meter.count(SYSTEM, "GET", answer.status)
-        if answer.status != HTTP_OK:
-            raise by_status(what, answer.status, f"HTTP {answer.status}", answer.headers.get("Retry-After"))
-        if len(body) > LARGEST:
-            raise Rejected(what, f"the answer is larger than {LARGEST} bytes")
-        try:
-            return Fetched(json.loads(body), {k.lower(): v for k, v in answer.headers.itermerged()})
-        except ValueError:
-            raise Rejected(what, "the answer is no JSON document") from None
+        self._meter.count(self._system, method, answer.status)
+        found, why = _read(octets)
+        if answer.status not in (_TAKEN if method != "GET" else _SHOWN):
+            word = error_word(found)
+            said = f"HTTP {answer.status} {word}".strip()
+            again = answer.headers.get("Retry-After") or _reset(answer.headers)
+            raise by_status(what, answer.status, said, again, word)
+        if why and (octets or method == "GET"):
+            raise Rejected(what, why) if method == "GET" else Ambiguous(what, why, code=answer.status)
+        return Fetched(found, {k.lower(): v for k, v in answer.headers.itermerged()})
+
+
+def _reset(headers: Mapping[str, str]) -> str | None:
+    """Return the seconds until `X-Rate-Limit-Reset`, an instant by the server's own clock: how Okta says Retry-After."""
+    reset, date = headers.get("X-Rate-Limit-Reset"), headers.get("Date")
+    if not (reset and reset.isdecimal() and date):
+        return None
+    try:
+        now = parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return str(max(1, math.ceil(int(reset) - now)))
+
+
+def _read(octets: bytes) -> tuple[Any, str]:
+    """Return a document, or what is wrong with it."""
+    if len(octets) > LARGEST:
+        return None, f"the answer is larger than {LARGEST} bytes"
+    try:
+        return json.loads(octets), ""
+    except ValueError:
+        return None, "the answer is no JSON document"
+
+
+def _body(document: Any, form: Mapping[str, str | Sensitive] | None) -> tuple[bytes | None, dict[str, str]]:
+    """Write a body: the only place where what it holds is revealed."""
+    if form is not None:
+        return urlencode(_revealed(form)).encode(), {"Content-Type": _FORM}
+    if document is not None:
+        return json.dumps(document, default=_reveal).encode(), {"Content-Type": "application/json"}
+    return None, {}
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Sensitive):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} in a request")
+
+
+def _revealed(values: Mapping[str, str | Sensitive]) -> dict[str, str]:
+    return {n: v.reveal() if isinstance(v, Sensitive) else v for n, v in values.items()}

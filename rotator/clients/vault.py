@@ -6,6 +6,7 @@ API: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 (OpenBao ser
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from rotator.errors import (
     ClientError,
     Conflict,
     Forbidden,
+    NotFound,
     Rejected,
     Unavailable,
 )
@@ -130,6 +132,62 @@ class Vault:
         """Delete a document with all its versions and its metadata; one that is gone is no error."""
         with contextlib.suppress(_Absent):
             self._call("DELETE", f"{mount}/metadata/{path}", read=True)
+
+    # --- secret ids of AppRole roles (https://openbao.org/api-docs/auth/approle/)
+
+    def app_role_id(self, mount: str, role: str) -> str:
+        """Return the id by which a role logs in, which is no secret. Raises NotFound where there is no such role."""
+        path = f"auth/{mount}/role/{role}/role-id"
+        try:
+            return str(self._call("GET", path, read=True)["data"]["role_id"])
+        except _Absent as absent:
+            raise NotFound(
+                absent.what, "there is no such role, or no AppRole mounted there", code=404
+            ) from None
+
+    def add_secret_id(self, mount: str, role: str, secret_id: Sensitive, metadata: Mapping[str, str]) -> None:
+        """Let `role` log in with a secret id of ours. Ambiguous where it is there already: the server says 500."""
+        body = {"secret_id": secret_id.reveal(), "metadata": json.dumps(dict(metadata))}
+        self._of_role(f"auth/{mount}/role/{role}/custom-secret-id", body)
+
+    def find_secret_id(self, mount: str, role: str, secret_id: Sensitive) -> Mapping[str, Any] | None:
+        """Return what the server says of a secret id; None where it does not know it."""
+        body = {"secret_id": secret_id.reveal()}
+        answer = self._of_role(f"auth/{mount}/role/{role}/secret-id/lookup", body, read=True)
+        return answer.get("data")
+
+    def destroy_secret_id(self, mount: str, role: str, secret_id: Sensitive) -> None:
+        """End a secret id; one that is gone is no error. Tokens that it brought live on until they expire."""
+        body = {"secret_id": secret_id.reveal()}
+        self._of_role(f"auth/{mount}/role/{role}/secret-id/destroy", body)
+
+    def try_app_role(self, mount: str, role_id: str, secret_id: Sensitive) -> bool:
+        """Log in as a holder does, and end the token that it brings; False where the server takes them for wrong (400)."""
+        body = {"role_id": role_id, "secret_id": secret_id.reveal()}
+        try:
+            answer = self._of_role(f"auth/{mount}/login", body, read=True)
+        except Rejected as error:
+            if error.code == _BAD_REQUEST:
+                return False
+            raise
+        self._revoke(answer["auth"]["client_token"])
+        return True
+
+    def _of_role(self, path: str, body: Json, *, read: bool = False) -> Json:
+        try:
+            return self._call("POST", path, body, read=read)
+        except _Absent as absent:
+            raise NotFound(
+                absent.what, "there is no such role, or no AppRole mounted there", code=404
+            ) from None
+
+    def _revoke(self, token: str) -> None:
+        """End a token by itself, not ours; where that fails, it ends when its time is over."""
+        holder = _client(self._settings, self._client.adapter.session)
+        holder.token = token
+        with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError):
+            answer = holder.adapter.request("POST", "/v1/auth/token/revoke-self", raise_exception=False)
+            self._meter.count(SYSTEM, "POST", answer.status_code)
 
     def close(self) -> None:
         """Revoke the token that we logged in for; one that was given to us is left alone."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import subprocess
 import time
@@ -12,11 +14,17 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
 
 
+PORTS = range(15_000, 32_000)
+"""Below those that systems give to clients (Linux: from 32768, RFC 6335: from 49152): nobody takes one by chance."""
+
+
 def free_port() -> int:
-    """Return a TCP port that is free on loopback now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """Return a TCP port that is free on loopback now, and that no client is given before a server listens there."""
+    while True:
+        port = random.choice(PORTS)  # noqa: S311 - a place, not a secret
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class ServerProcess:
@@ -34,9 +42,9 @@ class ServerProcess:
                 start_new_session=True,  # a Ctrl-C in the terminal is for us, not for the server
             )
 
-    def wait_until(self, ready: Callable[[], bool]) -> None:
+    def wait_until(self, ready: Callable[[], bool], patience: float = START_TIMEOUT) -> None:
         """Poll until `ready`; RuntimeError with the end of the log where the server dies or takes too long."""
-        give_up = time.monotonic() + START_TIMEOUT
+        give_up = time.monotonic() + patience
         while not ready():
             if self._process.poll() is not None or time.monotonic() > give_up:
                 self.stop()

@@ -37,6 +37,15 @@ class KubernetesObject:
         except NotFound:
             return None
 
+    def annotation(self, name: str) -> str | None:
+        """Read one annotation, such as `rotator.dev/accepts`; None where there is none."""
+        try:
+            document = self.api.get(self.kind, self.namespace, self.name)
+        except NotFound:
+            return None
+        annotations: Mapping[str, str] = document["metadata"].get("annotations") or {}
+        return annotations.get(name)
+
     def write(
         self, fields: Mapping[str, Sensitive | None], stamp: Stamp, seen: Seen | None, note: Mapping[str, str]
     ) -> Seen:

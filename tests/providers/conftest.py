@@ -1,0 +1,15 @@
+"""The real providers, each started once for all tests that ask for it."""
+
+from tests.providers.real_hydra import real_hydra
+from tests.providers.real_keycloak import keycloak_with_rotation, keycloak_without_rotation
+from tests.providers.real_oidc_provider import oidc_provider
+from tests.providers.real_slapd import silent_server_, slapd_server_
+
+__all__ = [
+    "keycloak_with_rotation",
+    "keycloak_without_rotation",
+    "oidc_provider",
+    "real_hydra",
+    "silent_server_",
+    "slapd_server_",
+]
