@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.pictures import states, timeline
-from docs.reference import schema, values
+from docs.reference import providers, schema, values
 from docs.written import finish
 
 
 def texts() -> Mapping[Path, str]:
     """Return everything that is written from code, by its file."""
-    return {**timeline.texts(), **states.texts(), **schema.texts(), **values.texts()}
+    return {**timeline.texts(), **states.texts(), **schema.texts(), **values.texts(), **providers.texts()}
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def _rows() -> Iterable[tuple[str, Sequence[Panel]]]:
                 "By system and status code; 0 stands for no answer."
             ),
             _bars("Steps of the last run", q.STEPS, "{{step}}").description(
-                "What was recorded: stage, publish, activate, converge, withdraw, destroy."
+                "What was recorded: stage, publish, activate, converge, withdraw, prove, destroy."
             ),
         ],
     )

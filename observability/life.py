@@ -101,13 +101,13 @@ class Life:
             phase=phase(self.ring),
             result="Waiting" if wait else "Frozen",
             revision=self.ring.revision,
-            accepted_versions=len(self.ring.accepted),
+            accepted_versions=sum(v.proven_at is None for v in self.ring.live),
             active_since=active.activated_at if active else None,
             period=self.windows.every,
             next=wait.until if wait else None,
             frozen=wait is None,
             result_since=self.since,
-            retire_at=retiring.destroy_after if retiring and not retiring.withdrawn_at else None,
+            retire_at=retiring.destroy_after if retiring and not retiring.proven_at else None,
         )
 
     def _seen(self, part: Part, now: datetime) -> Sighting:

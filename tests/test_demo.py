@@ -5,24 +5,33 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from rotator.core.ring import Ring, State, Version
+from rotator.sandbox.certificates import issue
 from rotator.sandbox.demo.figures import Figures
+from rotator.sandbox.demo.identity import Identity, start
 from rotator.sandbox.demo.job import FIRST_CALL, LAST_CALL, kill_points
 from rotator.sandbox.demo.ledger import Ledger
+from rotator.sandbox.demo.logins import LogIn, logs_in
 from rotator.sandbox.demo.proof import Dead
-from rotator.sandbox.demo.scene import scenarios
+from rotator.sandbox.demo.scene import ROBOT, Realm, scenarios
 from rotator.sandbox.demo.services import Service
+from rotator.sandbox.demo.signers import Deed, PodProgram, Rereader, Work
 from rotator.sandbox.demo.timeline import Span, axis, bars, phases
 from rotator.sandbox.demo.tokens import Key, RefusedError, Token, by_hand, by_joserfc, by_pyjwt, key_of
 from rotator.sandbox.demo.verifiers import Copies, UnreachableError
@@ -103,6 +112,7 @@ def test_a_seed_gives_the_same_kill_points_in_the_same_order() -> None:
     assert first == again != other
     assert {p.when for p in first} == {BEFORE, AFTER}
     assert all(FIRST_CALL <= p.call <= LAST_CALL for p in first)
+    assert max(p.call for p in itertools.islice(kill_points("7 x", 34), 50)) > LAST_CALL
 
 
 @pytest.mark.parametrize("when", [BEFORE, AFTER])
@@ -190,12 +200,89 @@ def test_the_adversary_works_with_the_stalest_copy_that_the_policy_allows() -> N
         copies.oldest()
 
 
+# --- the logins can fail -------------------------------------------------------------------------------------------
+
+
+def _work(at: Iterator[float], count: Callable[[], None], stop: threading.Event) -> Work:
+    """Return work of one deed for each instant of `at`."""
+
+    def do(_key: Key, _who: str) -> Deed:
+        instant = next(at, None)
+        if instant is None:
+            stop.set()
+        return Deed(math.inf if instant is None else instant, count)
+
+    return Work(lambda: HMAC, do, 0.0)
+
+
+def test_what_a_pod_does_counts_once_it_was_seen_later_and_never_twice() -> None:
+    """Deeds of the instants 1, 2 and 3; the pod is seen at 2.5, again at 2.5, and never after."""
+    ledger, stop = Ledger(), threading.Event()
+    program = PodProgram("pod", _work(iter([1.0, 2.0, 3.0]), ledger.log_in, stop), ledger)
+    program.run(stop)
+    assert ledger.logins == 0
+    for _ in range(2):
+        program.alive(2.5)
+        assert ledger.logins == 2
+
+
+def test_a_program_that_reads_again_counts_nothing_that_it_did_too_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may use what it read for 1 s; its second login is answered only after that."""
+    ledger, stop, clock, asked = Ledger(), threading.Event(), [100.0], itertools.count(1)
+    monkeypatch.setattr("rotator.sandbox.demo.signers.time.monotonic", lambda: clock[0])
+
+    def do(_key: Key, _who: str) -> Deed:
+        if next(asked) == 2:
+            clock[0] += 1.0
+            stop.set()
+        return Deed(0.0, ledger.log_in)
+
+    Rereader("program", Work(lambda: HMAC, do, 0.0), 1.0, ledger).run(stop)
+    assert ledger.logins == 1
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Identity]:
+    """The demo's identity provider."""
+    with ExitStack() as stack:
+        yield start(tmp_path / "identity", stack)
+
+
+def test_a_login_counts_by_what_the_provider_answers(provider: Identity) -> None:
+    """A good secret, a wrong one, and a provider that is not there."""
+    ledger, there = Ledger(), LogIn(provider.realm, ROBOT)
+    nowhere = LogIn(replace(provider.realm, url="https://127.0.0.1:1"), ROBOT)
+    for secret, realm in ((provider.robot_secret, there), ("wrong", there), (provider.robot_secret, nowhere)):
+        key = Key("shop-oauth", "v1", secret, secret, "login")
+        logs_in(lambda: None, realm, ledger).do(key, "a program").count()
+    assert (ledger.logins, ledger.refused, ledger.unanswered) == (3, 1, 1)
+    (refusal,) = ledger.refusals
+    shown = refusal.document()
+    assert (shown["what"], shown["signer"], shown["kid"]) == ("login", "a program", "v1")
+    assert shown["reason"] == "HTTP 401 unauthorized_client"
+    assert "refused a login of a program" in refusal.sentence
+
+
+def test_nobody_logs_in_at_a_server_that_another_authority_signed_for(
+    provider: Identity, tmp_path: Path
+) -> None:
+    """TLS is verified, and a refused handshake is no refused login."""
+    other = tmp_path / "other"
+    other.mkdir()
+    realm = replace(provider.realm, ca_file=str(issue(other).ca))
+    with pytest.raises(UnreachableError):
+        LogIn(realm, ROBOT).check(provider.robot_secret)
+    LogIn(provider.realm, ROBOT).check(provider.robot_secret)
+
+
 def _figures(**changes: object) -> Figures:
     good: dict[str, object] = {
         "seed": 1,
         "backends": {},
         "duration": 1.0,
-        "ledger": Ledger(signed=1, verified=1),
+        "ledger": Ledger(signed=1, verified=1, logins=1),
         "dead": Dead(tried=1),
         "rotations": 6,
         "unfinished": (),
@@ -217,8 +304,11 @@ def test_the_promise_is_kept_where_nothing_went_wrong() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ledger": Ledger(signed=1, verified=1, rejected=1)},
-        {"ledger": Ledger()},
+        {"ledger": Ledger(signed=1, verified=1, rejected=1, logins=1)},
+        {"ledger": Ledger(signed=1, verified=1, logins=1, refused=1)},
+        {"ledger": Ledger(logins=1)},
+        {"ledger": Ledger(signed=1, verified=1)},
+        {"ledger": Ledger(signed=1, verified=1, logins=1, unanswered=1)},
         {"dead": Dead(tried=1, accepted=["x"])},
         {"dead": Dead(tried=1, unproven=["x"])},
         {"dead": Dead()},
@@ -233,7 +323,8 @@ def test_the_promise_is_broken_by(changes: dict[str, object]) -> None:
 
 def test_what_the_demo_declares_is_a_good_policy(tmp_path: Path) -> None:
     """The compressed windows hold the same sums as any others."""
-    for scenario in scenarios("rotator-demo-1", "http://127.0.0.1:1/jwks.json"):
+    realm = Realm(url="https://127.0.0.1:2", name="shop", ca_file=str(tmp_path / "ca.crt"))
+    for scenario in scenarios("rotator-demo-1", "http://127.0.0.1:1/jwks.json", realm):
         (tmp_path / f"{scenario.name}.yaml").write_text(scenario.policy)
     done = _rotator("validate", "-f", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -295,8 +386,11 @@ def test_the_demo_keeps_the_promise_on_the_emulator(tmp_path: Path) -> None:
     assert shown["dead"]["tried"] > 50
     assert shown["dead"]["accepted"] == 0
     assert shown["kills"] > 0
-    assert shown["rotations"] == 6
+    assert shown["logins"]["tried"] > 100
+    assert shown["logins"]["refused"] == 0
+    assert shown["rotations"] == 8
     assert shown["restarts"]["done"] == shown["restarts"]["expected"]
     assert shown["backends"]["kubernetes"] == "emulator"
+    assert shown["backends"]["identity"] == "keycloak stand-in"
     assert "The promise was kept" in done.stderr
     assert list(tmp_path.iterdir()) == []

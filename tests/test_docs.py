@@ -21,6 +21,7 @@ import yaml
 
 from docs.pages import texts
 from docs.pictures import timeline
+from docs.reference import providers
 from docs.reference.values import documented
 from rotator import report
 from rotator.cli import cli
@@ -30,6 +31,8 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.policy import crd
 from rotator.policy.files import load
 from rotator.policy.model import Spec, json_schema
+from rotator.policy.providers import PROVIDERS
+from rotator.policy.rules import SUITS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -226,6 +229,35 @@ SHARED: Mapping[str, Any] = {
     "credential": {"sharedSecret": {}},
     "verifiers": [{"acceptedList": {"secret": "accepted", "maxAge": "1m"}}],
 }
+CLIENT: Mapping[str, Any] = {
+    **KEY,
+    "credential": {
+        "oauthClient": {"clientId": "0oa1b2c3d4e5", "issuer": "https://acme.okta.com/oauth2/default"}
+    },
+    "verifiers": [
+        {"okta": {"url": "https://acme.okta.com", "app": "0oa1b2c3d4e5", "auth": {"token": {"file": "/t"}}}}
+    ],
+}
+BIND = {"dn": "cn=rotator", "password": {"file": "/p"}}
+PASSWORD: Mapping[str, Any] = {
+    **KEY,
+    "credential": {"ldapPassword": {"accounts": ["cn=a"]}},
+    "verifiers": [{"ldap": {"url": "ldaps://ldap.example.com", "bind": BIND}}],
+}
+ROLE: Mapping[str, Any] = {
+    **KEY,
+    "credential": {"vaultAppRole": {"role": "a"}},
+    "verifiers": [{"appRole": {}}],
+}
+PLAIN = {
+    "sharedSecret": SHARED,
+    "acceptedList": SHARED,
+    "oauthClient": CLIENT,
+    "okta:": CLIENT,
+    "ldapPassword": PASSWORD,
+    "vaultAppRole": ROLE,
+}
+"""What a part of a spec is put into, by a word in it; others into the rotation of a signing key."""
 FIELDS = {field.alias for field in Spec.model_fields.values()}
 
 
@@ -236,8 +268,8 @@ def rotations() -> Iterator[tuple[Fence, Mapping[str, Any]]]:
             if document.get("kind") == "Rotation":
                 yield fence, document
             elif document.keys() <= FIELDS:
-                shared = "sharedSecret" in fence.text or "acceptedList" in fence.text
-                spec = {**(SHARED if shared else KEY), **document}
+                plain = next((spec for word, spec in PLAIN.items() if word in fence.text), KEY)
+                spec = {**plain, **document}
                 yield fence, _rotation({"name": "x", "namespace": "x"}, spec)
             for value in document.get("rotations", ()):
                 yield fence, _rotation({k: v for k, v in value.items() if k != "spec"}, value["spec"])
@@ -256,6 +288,41 @@ def test_every_rotation_in_a_page_is_good(fence: Fence, document: Mapping[str, A
     file = tmp_path / "rotation.yaml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     assert len(load([file])) == 1, fence
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_every_provider_has_a_page_with_a_whole_declaration(name: str) -> None:
+    """The table of what they can do leads to it; its first example is a Rotation with that verifier, so it is checked above."""
+    (path,) = {row.page for row in providers.rows() if row.declared == name}
+    text = page(f"declare/providers/{path}")
+    first = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
+    document = yaml.safe_load(first)
+    assert document["kind"] == "Rotation"
+    assert [list(verifier) for verifier in document["spec"]["verifiers"]] == [[name]]
+    for part in ("needs", "happens", "Taking over", "Limits"):
+        assert re.search(rf"^##+ .*{part}", text, re.MULTILINE), part
+
+
+def test_the_strategies_in_the_table_are_explained() -> None:
+    """Each name that a provider's capabilities give."""
+    strategies = {row.provider.capabilities.strategy for row in providers.rows()}
+    explained = re.findall(
+        r"^\| (two slots|timed previous|many|alternate clients|no overlap) \|",
+        page("declare/providers/index.md"),
+        re.MULTILINE,
+    )
+    assert set(explained) == strategies
+
+
+def test_every_verifier_is_in_the_table_of_credentials() -> None:
+    """What suits which credential is said as the rules have it."""
+    table = page("declare/verifiers.md").partition("| credential | verifiers |")[2].partition("\n\n")[0]
+    said = set()
+    for row in table.splitlines():
+        credential, _, verifiers = row.strip("| ").partition(" | ")
+        kinds = re.findall(r"`(\w+)`", verifiers)
+        said |= {(credential.replace("`", ""), kind) for kind in kinds}
+    assert said == {(form, kind) for form, (_, kinds) in SUITS.items() for kind in kinds}
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def draw() -> str:
     parts = [part for state in states for part in _state(state, states.index(state))]
     for row in rows:
         parts += _step(row, states)
+    parts += [part for state in states for part in _loop(states.index(state), _in_place(state, rows))]
     parts += _forward(states.index(State.ACTIVE), "activate", "(its successor)")
     parts += [line([(22, TOP + HEIGHT / 2), (24, TOP + HEIGHT / 2)], "edge")]
     parts += [f'<circle class="tip" cx="16" cy="{num(TOP + HEIGHT / 2)}" r="6"/>']
@@ -57,7 +58,7 @@ def _step(row: Transition, states: list[State]) -> list[str]:
     if row.source is None:
         return _arrow(22, _x(states.index(row.target)), row.step)
     if row.source is row.target:
-        return _loop(states.index(row.source), row.step)
+        return []  # all steps that stay in a state share one loop
     return _forward(states.index(row.source), row.step)
 
 
@@ -74,7 +75,14 @@ def _arrow(x1: float, x2: float, words: str, below: str = "") -> list[str]:
     return parts
 
 
+def _in_place(state: State, rows: list[Transition]) -> str:
+    """Return the steps after which a version is in the state that it was in."""
+    return ", ".join(row.step for row in rows if row.source is row.target is state)
+
+
 def _loop(position: int, words: str) -> list[str]:
+    if not words:
+        return []
     x = _x(position) + WIDTH / 2
     path = f"M{num(x - 22)} {num(TOP - 2)} C{num(x - 30)} {num(TOP - 46)} {num(x + 30)} {num(TOP - 46)} {num(x + 20)} {num(TOP - 8)}"
     return [

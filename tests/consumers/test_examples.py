@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.targets.stamp import STAMP_FIELDS
 from rotator.vault_access import consumers, hcl
+from rotator.wiring import credential_of
 from tests.faults.stage import NAMESPACE, Bao
 from tests.scene import Scene
 
@@ -32,6 +34,8 @@ KUBERNETES = kubernetes_validate.latest_version()
 MINUTE = timedelta(minutes=1)
 KUBELET_SYNC = timedelta(seconds=90)
 """From a changed Secret to the file of a volume: the kubelet's sync period and its cache (rotator counts the same)."""
+AES_256 = 32
+"""Bytes of a key."""
 KUBELET_TURN = 2 * MINUTE
 """How seldom a kubelet publishes a CSI volume anew, at most."""
 REREAD = MINUTE
@@ -42,8 +46,16 @@ CUSTOM = {
     "VaultStaticSecret": "secrets.hashicorp.com/v1beta1",
     "SecretStore": "external-secrets.io/v1",
     "ExternalSecret": "external-secrets.io/v1",
+    "KongPlugin": "configuration.konghq.com/v1",
+    "SecurityPolicy": "gateway.envoyproxy.io/v1alpha1",
 }
 """Custom resources, and the versions of their APIs."""
+PARTS = {"KongPlugin": {"plugin", "config"}}
+"""What a custom resource has in place of `spec`."""
+PUSHED = MINUTE
+"""Envoy Gateway sees a changed Secret and pushes it: usually seconds."""
+CLIENTS = ("oauth2-proxy", "kong", "envoy-gateway")
+"""The examples of who is a client of an identity provider."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +123,8 @@ def test_manifests_are_what_kubernetes_takes(example: Example) -> None:
         if manifest["kind"] in CUSTOM:
             assert manifest["apiVersion"] == CUSTOM[manifest["kind"]]
             assert manifest["metadata"]["name"]
-            assert set(manifest) == {"apiVersion", "kind", "metadata", "spec"}
+            parts = PARTS.get(manifest["kind"], {"spec"})
+            assert set(manifest) == {"apiVersion", "kind", "metadata", *parts}
         else:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
@@ -220,7 +233,7 @@ def delivered(policy: RotationPolicy) -> dict[str, tuple[set[str], set[str]]]:
     """Return by document the fields that are always there, and those that are there at times."""
     found = {}
     for verifier in policy.spec.verifiers:
-        if place := verifier.place.vault:
+        if verifier.place and (place := verifier.place.vault):
             found[f"{place.mount}/data/{place.path}"] = ({verifier.place.key, *STAMP_FIELDS}, set[str]())
     for holder in policy.spec.holders:
         if vault := holder.vault:
@@ -264,6 +277,85 @@ def test_the_keys_that_pods_read_of_the_secret_are_the_mapped_ones() -> None:
     assert {r["key"] for r in refs} == set(holder.secret.data or ())
 
 
+# --- clients of an identity provider -----------------------------------------------------------------------------
+
+
+def handed(name: str) -> tuple[str, dict[str, str]]:
+    """Return the Secret of an example's only holder, and its mapping."""
+    (holder,) = Example(name).policy.spec.holders
+    assert holder.secret
+    return holder.secret.name, holder.secret.data or {}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_the_consumer_is_the_client_that_is_rotated(name: str) -> None:
+    """Client id and issuer are the same on both sides, and it is the secret that is handed over."""
+    example = Example(name)
+    client = example.policy.spec.credential.oauth_client
+    assert client
+    text = "".join(f.read_text() for f in sorted(example.folder.glob("*.yaml")) if "rotation" not in f.name)
+    assert client.client_id is not None
+    assert re.search(rf"(?<![\w-]){client.client_id}(?![\w-])", text)
+    assert client.issuer in text
+    assert set(handed(name)[1].values()) == {"client_secret"}
+
+
+def test_oauth2_proxy_reads_the_file_that_is_delivered() -> None:
+    """By the manifest, and by the values for the project's chart: the same path, in the mount of the same Secret."""
+    example = Example("oauth2-proxy")
+    values = yaml.safe_load((example.folder / "chart-values.yaml").read_text())
+    pod = example.one("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    name, (key,) = handed("oauth2-proxy")[0], handed("oauth2-proxy")[1]
+    for mount, volume in (
+        (container["volumeMounts"][0], pod["volumes"][0]),
+        (values["extraVolumeMounts"][0], values["extraVolumes"][0]),
+    ):
+        assert (mount["name"], volume["secret"]) == (volume["name"], {"secretName": name})
+        file = f"{mount['mountPath']}/{key}"
+        assert f"--client-secret-file={file}" in container["args"]
+        assert values["extraArgs"]["client-secret-file"] == file
+
+
+def test_oauth2_proxy_takes_the_cookie_secrets_that_are_made() -> None:
+    """16, 24 or 32 bytes as it decodes them (its pkg/encryption/utils.go): each that the rotation makes is 32."""
+    example = Example("oauth2-proxy")
+    (policy,) = load([example.folder / "cookie-rotation.yaml"])
+    (holder,) = policy.spec.holders
+    assert holder.secret
+    (env,) = example.one("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert env["valueFrom"]["secretKeyRef"] == {"name": holder.secret.name, "key": "cookie-secret"}
+    assert holder.secret.data == {"cookie-secret": "value"}
+    values = yaml.safe_load((example.folder / "chart-values.yaml").read_text())
+    assert values["config"]["existingSecret"] == holder.secret.name
+    credential = credential_of(policy)
+    for number in range(20):
+        made = credential.make(policy.ref, number)
+        text = credential.fields(made.id, made.material)["value"].reveal()
+        assert len(base64.urlsafe_b64decode(f"{text}=")) == AES_256
+
+
+def test_kong_reads_the_environment_by_the_name_in_the_reference() -> None:
+    """`{vault://env/NAME}` is the variable NAME in capitals, with _ for - (Kong's documentation of that vault)."""
+    example = Example("kong")
+    (reference,) = example.one("KongPlugin")["config"]["client_secret"]
+    (name,) = re.findall(r"^\{vault://env/([a-z-]+)\}$", reference)
+    (container,) = example.one("Deployment")["spec"]["template"]["spec"]["containers"]
+    (env,) = container["env"]
+    assert env["name"] == name.upper().replace("-", "_")
+    secret, data = handed("kong")
+    (key,) = data
+    assert env["valueFrom"]["secretKeyRef"] == {"name": secret, "key": key}
+
+
+def test_envoy_gateway_reads_its_own_data_key() -> None:
+    """`client-secret` (OIDCClientSecretKey in its api/v1alpha1/oidc_types.go) of the Secret that is named."""
+    secret, data = handed("envoy-gateway")
+    oidc = Example("envoy-gateway").one("SecurityPolicy")["spec"]["oidc"]
+    assert oidc["clientSecret"] == {"name": secret}
+    assert set(data) == {"client-secret"}
+
+
 # --- windows ---------------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +365,7 @@ def intervals() -> Iterator[tuple[str, timedelta, timedelta]]:
     ((verifier,), (holder,)) = agents.policy.spec.verifiers, agents.policy.spec.holders
     signer, reader = (_agent_interval(agents.agent(f"{n}.hcl")) for n in ("signer", "verifier"))
     yield "vault-agent", _pick_up(agents), signer  # a signal follows each render
+    assert verifier.place
     yield "vault-agent, verifier", verifier.place.travel, reader
     injector = Example("vault-agent-injector")
     sidecar = injector.annotations()["vault.hashicorp.com/template-static-secret-render-interval"]
@@ -288,6 +381,8 @@ def intervals() -> Iterator[tuple[str, timedelta, timedelta]]:
     refresh = parse_duration(eso.one("ExternalSecret")["spec"]["refreshInterval"])
     yield eso.name, _pick_up(eso), refresh + KUBELET_SYNC + REREAD
     assert holder.vault
+    yield "oauth2-proxy", _pick_up(Example("oauth2-proxy")), KUBELET_SYNC  # the file is read at each login
+    yield "envoy-gateway", _pick_up(Example("envoy-gateway")), PUSHED
 
 
 def _pick_up(example: Example) -> timedelta:
@@ -313,7 +408,7 @@ def test_windows_are_longer_than_delivery_takes(window: timedelta, takes: timede
 def test_every_example_is_in_the_table_of_windows_or_is_restarted() -> None:
     """A new example cannot be forgotten here."""
     restarted = {n for n in NAMES if any(h.restart for h in Example(n).policy.spec.holders)}
-    assert restarted == {"reloader"}
+    assert restarted == {"reloader", "kong"}
     assert {name.partition(",")[0] for name, *_ in intervals()} | restarted == set(NAMES)
 
 

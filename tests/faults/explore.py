@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import itertools
+import hashlib
 import json
 import multiprocessing
 import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rotator.sandbox.openbao import OpenBao
-from tests.faults.kinds_of_faults import Fault, applies
+from tests.faults.kinds_of_faults import ANYWHERE, Fault, applies
 from tests.faults.life import Life, Verdict
+from tests.faults.provider_life import ProviderLife
 from tests.faults.stage import Bao, Scenario
+from tests.faults.token_life import TokenLife
+from tests.faults.vendors import VENDORS
 
-SCENARIOS = tuple(Scenario(kind, store) for kind in ("jwt", "hmac") for store in ("vault", "kubernetes"))
+TOKENS = tuple(Scenario(kind, store) for kind in ("jwt", "hmac") for store in ("vault", "kubernetes"))
+IN_VAULT = ("okta", "entra")
+"""The providers that live with either store; the others only with the one that is quicker to ask."""
+PROVIDERS = (
+    *(Scenario(kind, "kubernetes") for kind in VENDORS),
+    *(Scenario(kind, "vault") for kind in IN_VAULT),
+)
+SCENARIOS = (*TOKENS, *PROVIDERS)
+BOUNDED, BOUNDED_AT_PROVIDERS = (120, 80), (40, 10)
+"""For a sample that fits into CI: so many single faults and so many pairs a scenario."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +70,29 @@ def pairs(scenario: Scenario, clean: Verdict, count: int, seed: int) -> Iterator
     for _ in range(count):
         first = draw.randrange(len(clean.calls))
         second = first + draw.randint(1, 25)
-        yield Schedule(scenario, ((first, draw.choice(list(Fault))), (second, draw.choice(list(Fault)))))
+        faults = ANYWHERE if scenario in TOKENS else tuple(Fault)
+        yield Schedule(scenario, ((first, draw.choice(faults)), (second, draw.choice(faults))))
 
 
 _bao: list[Bao] = []
 
 
-def _live(job: tuple[int, Schedule, str]) -> tuple[Schedule, Verdict]:
-    number, schedule, prefix = job
-    name = f"{prefix}/{number}"
-    return schedule, Life(_bao[0], schedule.scenario, dict(schedule.faults), name).live()
+def life(scenario: Scenario, faults: Mapping[int, Fault], name: str) -> Life:
+    """Return the life of what lives in `scenario`."""
+    kind = TokenLife if scenario in TOKENS else ProviderLife
+    return kind(_bao[0], scenario, faults, name)
+
+
+def _name(number: int, schedule: Schedule, prefix: str) -> str:
+    """Return the name of a life, from which all that is drawn in it follows; for providers whatever else is lived."""
+    if schedule.scenario in TOKENS:
+        return f"{prefix}/{number}"
+    return f"{prefix}/{hashlib.sha256(schedule.name.encode()).hexdigest()[:16]}"
+
+
+def _live(job: tuple[Schedule, str]) -> tuple[Schedule, Verdict]:
+    schedule, name = job
+    return schedule, life(schedule.scenario, dict(schedule.faults), name).live()
 
 
 def main() -> None:
@@ -91,6 +117,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--fault", action="append", default=[], choices=[f.name for f in Fault], help="only these"
     )
+    kinds = list(dict.fromkeys(s.kind for s in SCENARIOS))
+    parser.add_argument("--kind", action="append", default=[], choices=kinds, help="only these lives")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--only", action="append", default=[], help="live one schedule by its name; repeatable"
@@ -100,20 +128,23 @@ def _options() -> argparse.Namespace:
 
 def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
     started = time.monotonic()
-    clean = {s: Life(_bao[0], s, {}, f"clean/{s.kind}-{s.store}").live() for s in SCENARIOS}
+    named = [Schedule.named(n) for n in options.only]
+    chosen = {s.scenario for s in named} or {s for s in SCENARIOS if s.kind in (options.kind or [s.kind])}
+    clean = {s: life(s, {}, f"clean/{s.kind}-{s.store}").live() for s in SCENARIOS if s in chosen}
     for scenario, verdict in clean.items():
         _say(
             f"{scenario.kind} {scenario.store}: a life of {verdict.runs} runs and {len(verdict.calls)} calls"
         )
-    schedules = [Schedule.named(n) for n in options.only] or _schedules(options, clean)
+    schedules = named or _schedules(options, clean)
     points = {(s.scenario, f) for s in schedules for f in s.faults}
     figures = {"points": len(points), "schedules": 0, "converged": 0, "violations": 0, "struck": 0, "runs": 0}
-    tokens = {"signed": 0, "verified": 0}
-    jobs = [(n, s, f"life-{options.seed}") for n, s in enumerate(schedules)]
+    traffic: Counter[str] = Counter()
+    jobs = [(s, _name(n, s, f"life-{options.seed}")) for n, s in enumerate(schedules)]
     _bao[0].drop_connections()
     with multiprocessing.get_context("fork").Pool() as pool:
         for schedule, verdict in pool.imap_unordered(_live, jobs, chunksize=4):
-            _count(figures, tokens, verdict)
+            _count(figures, verdict)
+            traffic.update(verdict.figures)
             _tell(schedule, verdict)
             if figures["schedules"] % 250 == 0:
                 _say(f"{figures['schedules']} of {len(jobs)} schedules, {figures['violations']} violations")
@@ -121,35 +152,37 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
         if verdict.violations or not verdict.converged:
             figures["violations"] += 1
             _tell(Schedule(scenario, ()), verdict)
-    return {**figures, **tokens, "seconds": round(time.monotonic() - started, 1)}
+    return {**figures, **traffic, "seconds": round(time.monotonic() - started, 1)}
 
 
 def _schedules(options: argparse.Namespace, clean: Mapping[Scenario, Verdict]) -> list[Schedule]:
-    sample, count = (options.sample or 120, 80) if options.bounded else (options.sample, options.pairs)
     draw = random.Random(options.seed)  # noqa: S311 - a schedule, not a secret
     chosen = []
     for scenario, verdict in clean.items():
         one = [
             s for s in singles(scenario, verdict) if not options.fault or s.faults[0][1].name in options.fault
         ]
+        sample, count = options.sample, options.pairs
+        if options.bounded:
+            most, count = BOUNDED if scenario in TOKENS else BOUNDED_AT_PROVIDERS
+            sample = sample or most
         chosen += draw.sample(one, min(sample, len(one))) if sample else one
         chosen += pairs(scenario, verdict, count, options.seed)
-    return list(itertools.chain(chosen))
+    return list(dict.fromkeys(chosen))
 
 
-def _count(figures: dict[str, int], tokens: dict[str, int], verdict: Verdict) -> None:
+def _count(figures: dict[str, int], verdict: Verdict) -> None:
     figures["schedules"] += 1
     figures["converged"] += verdict.converged
     figures["violations"] += bool(verdict.violations)
     figures["struck"] += verdict.struck
     figures["runs"] += verdict.runs
-    tokens["signed"] += verdict.signed
-    tokens["verified"] += verdict.verified
 
 
 def _tell(schedule: Schedule, verdict: Verdict) -> None:
     if verdict.violations or not verdict.converged:
-        _say(f"{schedule.name}: {'' if verdict.converged else 'did not converge; '}{verdict.violations[:3]}")
+        end = "" if verdict.converged else f"did not converge ({verdict.said}); "
+        _say(f"{schedule.name}: {end}{verdict.violations[:3]}")
 
 
 def _say(text: str) -> None:

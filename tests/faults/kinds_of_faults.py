@@ -25,6 +25,16 @@ class Fault(StrEnum):
     LEASE_LOST = "the lease goes to somebody else"
     CLOCK_AHEAD = "the next runs' clocks are an hour ahead"
     CLOCK_BEHIND = "the next runs' clocks are an hour behind"
+    LIMITED = "the provider's rate limit, for longer than one run asks again"
+    SLOWLY = "from now on, what is changed at the provider comes to its nodes one after the other"
+    ANOTHERS = "somebody else adds a secret at the provider"
+    TAKEN = "somebody else takes away what is newest at the provider"
+    EXCHANGED = "somebody else replaces what is newest at the provider by a secret of their own"
+
+
+AT_PROVIDERS = frozenset({Fault.LIMITED, Fault.SLOWLY, Fault.ANOTHERS, Fault.TAKEN, Fault.EXCHANGED})
+"""What happens only at the calls to a provider."""
+ANYWHERE = tuple(fault for fault in Fault if fault not in AT_PROVIDERS)
 
 
 class Killed(BaseException):
@@ -33,6 +43,8 @@ class Killed(BaseException):
 
 def applies(fault: Fault, call: Call) -> bool:
     """Whether `fault` can happen to `call`."""
+    if fault in AT_PROVIDERS:
+        return call.at_provider
     if fault is Fault.CONFLICT:
         return call.fenced
     if fault in {Fault.LATE, Fault.BROKEN}:

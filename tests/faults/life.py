@@ -1,4 +1,4 @@
-"""One life: from nothing to the destruction of the first version, with faults on the way."""
+"""One life: from nothing to the destruction of the first version, with faults on the way. What lives, subclasses say."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rotator.clients.vault import Vault
 from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
+from rotator.policy.model import RotationPolicy
 from tests.faults.kinds_of_faults import Fault, Killed, applies, refusal
-from tests.faults.stage import NAMESPACE, OTHER, RING_SECRET, TOKEN, Bao, Scenario, Stage
+from tests.faults.stage import NAMESPACE, RING_SECRET, TOKEN, Bao, Scenario, Stage
 from tests.faults.timeline import TICK, Timeline
-from tests.faults.traffic import History, Traffic, text_of
 from tests.faults.transport import Answer, Call, LostReply, Perform, VaultAdapter, api_client
 
 MOST_RUNS = 80
@@ -44,51 +44,94 @@ class Verdict:
     struck: int = 0
     """Faults that found their call."""
     runs: int = 0
-    signed: int = 0
-    verified: int = 0
+    figures: dict[str, int] = field(default_factory=dict)
+    """What the traffic did."""
+    said: str = ""
+    """What the last run said."""
 
 
 class Life:
     """A life of one credential, with `faults` at the numbered calls of its runs."""
 
-    def __init__(self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str) -> None:
+    def __init__(
+        self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str, stage: Stage | None = None
+    ) -> None:
         self._bao, self._scenario, self._faults, self._name = bao, scenario, faults, name
         self._random = random.Random(name)  # noqa: S311 - a schedule, not a secret
-        self.timeline = Timeline()
-        self.stage = Stage(self.timeline)
-        self._policy = scenario.declaration(name)
+        self.stage = stage or Stage(Timeline())
+        self.timeline = self.stage.timeline
+        self._policy = self._declaration()
         self._verdict = Verdict(calls=[])
+        self._leaving = False
         self._depth = 0
         self._late: Perform | None = None
         self._skews: list[timedelta] = []
         self._ring: Any = None
-        self._vault_holder: str | None = None
-        self._vault_revision = 0
         self._revisions: dict[str, int] = {}
         self._pods: dict[str, str] = {}
         self._known: set[str] = set()
-        self._keys: dict[str, str] = {}
-        self.traffic = Traffic(self.timeline, TTL, STALE, PICK_UP, pods=lambda: list(self._pods.values()))
-        self.traffic.held = [History(), History()]
         self.timeline.moved.append(self._moved)
+
+    # --- what subclasses say ----------------------------------------------------------------------------------
+
+    def _declaration(self) -> RotationPolicy:
+        return self._scenario.declaration(self._name)
+
+    def _observe(self) -> None:
+        """Look at every document as it is now, and let the traffic flow."""
+        raise NotImplementedError
+
+    def _secrets(self) -> set[str]:
+        """Return all that no outcome may hold."""
+        raise NotImplementedError
+
+    def _delivered_to_vault(self, data: Mapping[str, str]) -> None:
+        """Note what a consumer reads in Vault from now on."""
+        raise NotImplementedError
+
+    def _look_at_version(self, version: Mapping[str, Any], material: Mapping[str, Mapping[str, str]]) -> None:
+        """Look at one version of a ring that was just saved, with all the material in the store."""
+
+    def _ran(self, outcome: Outcome | None) -> None:
+        """Look at what came of a run."""
+
+    def _afterwards(self) -> None:
+        """Look at what is left when it is over."""
+        raise NotImplementedError
+
+    def _figures(self) -> dict[str, int]:
+        """Return what the traffic did."""
+        raise NotImplementedError
+
+    def _refusal(self, fault: Fault, call: Call) -> Answer:
+        return refusal(fault, call)
+
+    def _connections(self) -> Mapping[str, Any]:
+        """Return the connections to providers, as `wiring.World` names them."""
+        return {}
 
     # --- living ---------------------------------------------------------------------------------------------
 
     def live(self) -> Verdict:
         """Live it, and return what came of it."""
         verdict = self._verdict
-        for _ in range(MOST_RUNS):
-            outcome = self._run()
-            verdict.runs += 1
-            if (self._over() and not self._late) or verdict.violations:
-                break
-            self._leap(outcome)
-        verdict.converged = self._over()
+        verdict.converged = self._until(self._over, MOST_RUNS)
         if verdict.converged:
             self._afterwards()
-        verdict.violations += self.traffic.rejected
-        verdict.signed, verdict.verified = self.traffic.signed, self.traffic.verified
+        verdict.figures = self._figures()
         return verdict
+
+    def _until(self, over: Any, most: int) -> bool:
+        """Run again and again; return whether it came to be `over`."""
+        for _ in range(most):
+            outcome = self._run()
+            self._ran(outcome)
+            self._verdict.said = f"{outcome.result}: {outcome.reason}" if outcome else "killed"
+            self._verdict.runs += 1
+            if (over() and not self._late) or self._verdict.violations:
+                break
+            self._leap(outcome)
+        return bool(over())
 
     def _run(self) -> Outcome | None:
         """Do one run as a job would; None where it was killed."""
@@ -102,7 +145,8 @@ class Life:
         world = self._world(skew)
         try:
             fleet = wiring.fleet(world, act=True, concurrency=1, lease=LEASE)
-            outcome = fleet.advance([wiring.rotation(world, self._policy)]).outcomes[0]
+            rotation = wiring.rotation(world, self._policy, leaving=self._leaving)
+            outcome = fleet.advance([rotation]).outcomes[0]
             world.close()
         except Killed:
             return None
@@ -137,6 +181,7 @@ class Life:
             connect_kubernetes=lambda retry, meter: Kubernetes(api, retry, meter),
             connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
             identity=f"run-{self._verdict.runs}-{self._depth}-{self._random.random()}",
+            **self._connections(),
         )
 
     def _leap(self, outcome: Outcome | None) -> None:
@@ -145,6 +190,9 @@ class Life:
         length = CADENCE if self._random.random() < 0.7 else timedelta(seconds=2)
         if outcome and outcome.until and outcome.result in {Result.WAITING, Result.IDLE}:
             length = max(outcome.until - self.timeline.now + timedelta(seconds=1), timedelta(seconds=1))
+        self._let_pass(length)
+
+    def _let_pass(self, length: timedelta) -> None:
         end = self.timeline.now + length
         for moment in (end - TTL - STALE, end - STALE, end - PICK_UP, end):
             if moment > self.timeline.now:
@@ -160,7 +208,7 @@ class Life:
         self.timeline.now += TICK
         fault = self._strikes(call)
         if fault in {Fault.CONFLICT, Fault.THROTTLED, Fault.UNAVAILABLE}:
-            return refusal(fault, call)
+            return self._refusal(fault, call)
         self._before(fault, lambda: self._performed(call, body, perform))
         answer = self._performed(call, body, perform)
         if fault is Fault.KILL_AFTER:
@@ -238,13 +286,13 @@ class Life:
             self._see_ring(json.loads(body)["data"])
         if call.path == f"/v1/secret/data/{self._name}/key":
             data = json.loads(body)["data"]
-            if int(data["revision"]) < self._vault_revision:
+            if int(data["revision"]) < self._revisions.get("vault", 0):
                 self._violate("I5: the revision of the Vault path went backwards")
-            self._vault_revision = int(data["revision"])
-            self._vault_holder = data["jwk"]
+            self._revisions["vault"] = int(data["revision"])
+            self._delivered_to_vault(data)
 
     def _see_ring(self, fields: Mapping[str, str]) -> None:
-        ring = json.loads(fields["ring"])
+        ring, material = json.loads(fields["ring"]), json.loads(fields["material"])
         if self._ring and ring["revision"] < self._ring["revision"]:
             self._violate("the ring's revision went backwards")
         states = [v["state"] for v in ring["versions"]]
@@ -255,28 +303,11 @@ class Life:
         if activated and states.count("Active") != 1:
             self._violate(f"I3: no active version in {states}")
         for version in ring["versions"]:
-            if version["state"] == "Destroyed" and version["id"] in json.loads(fields["material"]):
+            if version["state"] == "Destroyed" and version["id"] in material:
                 self._violate("I8: the material of a destroyed version is in the store")
+            self._look_at_version(version, material)
         self._known |= {v["id"] for v in ring["versions"]}
         self._ring = ring
-
-    def _observe(self) -> None:
-        """Look at every document as it is now, and let the traffic flow."""
-        self._look_at_ring()
-        secret = self._scenario.kind == "hmac"
-        document = self.stage.secret("accepted") if secret else self.stage.config_map("accepted")
-        accepted = text_of(document, "jwks.json", secret=secret)
-        first, second = self.stage.secret("key"), self.stage.secret("key", OTHER)
-        held = [text_of(first, "jwk", secret=True), text_of(second, "jwk", secret=True) or self._vault_holder]
-        self._fenced({"accepted": document, "key": first, "other": second})
-        changed = self.traffic.accepted.note(self.timeline.now, accepted)
-        for content in (c for c in held if c):
-            self._keys[json.loads(content)["kid"]] = content
-        # The Deployment's pods read the Secret at their start; only the second holder reads it while running.
-        changed |= self.traffic.held[1].note(self.timeline.now, held[1])
-        changed |= self._look_at_pods(held[0])
-        self._recorded(accepted, held)
-        self.traffic.pulse()
 
     def _look_at_ring(self) -> None:
         if self._scenario.store == "kubernetes" and (ring := self.stage.secret(RING_SECRET)):
@@ -284,13 +315,14 @@ class Life:
             if not self._ring or json.loads(fields["ring"]) != self._ring:
                 self._see_ring(fields)
 
-    def _look_at_pods(self, key: str | None) -> bool:
+    def _look_at_pods(self, held: str | None) -> bool:
+        """Let pods that start read what they are handed; return whether any came or went."""
         running = {p["metadata"]["uid"] for p in self.stage.pods()}
         before = dict(self._pods)
         self._pods = {uid: k for uid, k in self._pods.items() if uid in running}
         for uid in running - self._pods.keys():
-            if key:
-                self._pods[uid] = key
+            if held:
+                self._pods[uid] = held
         return before != self._pods
 
     def _fenced(self, documents: Mapping[str, Any]) -> None:
@@ -301,19 +333,10 @@ class Life:
                 self._violate(f"I5: the revision of {name} went backwards")
             self._revisions[name] = revision
 
-    def _recorded(self, accepted: str | None, held: list[str | None]) -> None:
-        """I4: nothing is anywhere that is not recorded in the ring."""
-        ids = {k["kid"] for k in json.loads(accepted)["keys"]} if accepted else set()
-        ids |= {json.loads(h)["kid"] for h in held if h}
-        if ids - self._known:
-            self._violate(f"I4: {ids - self._known} is out there and not in the ring")
-
     def _no_leak(self, outcome: Outcome) -> None:
         text = repr(outcome)
-        for key in self._keys.values():
-            private = json.loads(key)
-            if any(private[m] in text for m in ("d", "k") if m in private):
-                self._violate("I8: an outcome holds key material")
+        if any(secret in text for secret in self._secrets()):
+            self._violate("I8: an outcome holds key material")
 
     def _violate(self, what: str) -> None:
         self._verdict.violations.append(f"{self.timeline.now}: {what}")
@@ -329,23 +352,15 @@ class Life:
             and "converged_at" in current
         )
 
-    def _afterwards(self) -> None:
-        """Prove that the old version is dead, and that nothing was restarted twice."""
-        first = next(v["id"] for v in self._ring["versions"] if v["number"] == 1)
-        if first in self._keys and not self.traffic.dead(self._keys[first]):
-            self._violate("the destroyed version is still accepted")
-        if self._scenario.store == "vault":
-            self._history(f"rotator/data/{self._name}", first)
-            self._history(f"secret/data/{self._name}/key", first)
+    def _restarts(self) -> None:
+        """Nothing was restarted twice for one version."""
         restarts = self.stage.deployment()["metadata"]["generation"] - 1
         activations = max(v["number"] for v in self._ring["versions"])
         if restarts != activations:
             self._violate(f"the Deployment was restarted {restarts} times for {activations} activations")
 
-    def _history(self, path: str, version: str) -> None:
+    def _history(self, path: str, secret: str) -> None:
         """I8: the destroyed version cannot be read back from any KV version."""
-        private = json.loads(self._keys[version])
-        secret = private.get("d") or private["k"]
         current = self._bao.server.call("GET", path)["data"]["metadata"]["version"]
         for number in range(1, current + 1):
             try:

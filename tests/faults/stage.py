@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,11 +84,12 @@ class Bao:
 class Stage:
     """The emulated cluster of one life, with one Deployment that reads the holder's Secret at its start."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, reads: str = "jwk") -> None:
+        self.timeline = timeline
         self.cluster = Cluster(clock=lambda: timeline.now, admin_token=TOKEN)
         for namespace in (NAMESPACE, OTHER):
             self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-        self.ask("POST", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", _deployment())
+        self.ask("POST", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", _deployment(reads))
         self._controller = WorkloadController(
             self._caller, clock=lambda: timeline.now, seconds_to_ready=1.0, terminating_seconds=1.0
         )
@@ -104,6 +106,12 @@ class Stage:
     def secret(self, name: str, namespace: str = NAMESPACE) -> Any:
         """Read a Secret."""
         return self.ask("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
+    def keep(self, name: str, **fields: str) -> None:
+        """Put a Secret there that is none of the product's."""
+        data = {field: base64.b64encode(value.encode()).decode() for field, value in fields.items()}
+        path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+        self.ask("POST", path, {"metadata": {"name": name}, "data": data})
 
     def config_map(self, name: str) -> Any:
         """Read a ConfigMap."""
@@ -128,9 +136,9 @@ class Stage:
         return answer.status, json.loads(answer.body) if answer.body.startswith(b"{") else {}
 
 
-def _deployment() -> Any:
+def _deployment(reads: str) -> Any:
     labels = {"app": "api"}
-    env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": "jwk"}}}]
+    env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": reads}}}]
     container = {"name": "api", "image": "api", "env": env}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     return {

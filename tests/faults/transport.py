@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 import urllib3
@@ -16,6 +16,7 @@ from kubernetes import client
 from requests.adapters import HTTPAdapter
 
 from rotator.sandbox.emulator import Cluster
+from tests.providers.served import Api, Asked
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Call:
     def writes(self) -> bool:
         """Whether it may change something."""
         return self.method != "GET"
+
+    @property
+    def at_provider(self) -> bool:
+        """Whether it goes to an identity provider or a directory."""
+        return self.system not in {"kubernetes", "vault"}
 
     @property
     def fenced(self) -> bool:
@@ -93,6 +99,39 @@ class ClusterPool:
 
     def clear(self) -> None:
         """There are no connections to close."""
+
+
+class ProviderPool:
+    """Takes the place of the connections to a provider: hands requests to its contract server in this process."""
+
+    def __init__(self, system: str, api: Api, middle: Middle, now: Callable[[], Any]) -> None:
+        self._system = system
+        self._api = api
+        self._middle = middle
+        self._now = now
+
+    def request(self, method: str, url: str, **given: Any) -> urllib3.HTTPResponse:
+        """Answer like `urllib3.PoolManager.request`."""
+        parts = urlsplit(url)
+        headers = {name.lower(): value for name, value in (given.get("headers") or {}).items()}
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        octets = given.get("body") or b""
+
+        def perform() -> Answer:
+            said = self._api.handle(Asked(method, parts.path, query, headers, octets))
+            body = b"" if said.document is None else json.dumps(said.document).encode()
+            return Answer(said.status, {**said.headers, "Date": http_date(self._now())}, body)
+
+        try:
+            answer = self._middle(Call(self._system, method, parts.path), octets, perform)
+        except LostReply:
+            raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
+        return urllib3.HTTPResponse(
+            body=io.BytesIO(answer.body),
+            headers=dict(answer.headers),
+            status=answer.status,
+            preload_content=False,
+        )
 
 
 class VaultAdapter(HTTPAdapter):

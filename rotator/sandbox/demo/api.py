@@ -14,6 +14,8 @@ from kubernetes import client, config
 Json = dict[str, Any]
 TIMEOUT = 5.0
 NOT_FOUND, CONFLICT = 404, 409
+VERSION = "rotator.dev/version"
+"""The annotation of an object that says which version it holds."""
 
 _new_client: Callable[..., client.ApiClient] = config.new_client_from_config  # untyped where it is defined
 
@@ -54,6 +56,15 @@ class Api:
             return None
         return _decoded(kind, document)
 
+    def held(self, name: str) -> dict[str, str] | None:
+        """Return the decoded data of a Secret, and as `version` which version rotator says that it is; None as above."""
+        try:
+            document = _ask(self._core.read_namespaced_secret, name, self.namespace)
+        except _AbsentError:
+            return None
+        version = (document["metadata"].get("annotations") or {}).get(VERSION, "")
+        return {**_decoded("Secret", document), "version": version}
+
     def everything(self) -> list[dict[str, str]]:
         """Return the decoded data of all ConfigMaps and Secrets."""
         maps = _ask(self._core.list_namespaced_config_map, self.namespace)["items"]
@@ -89,6 +100,11 @@ class Api:
     def create_deployment(self, document: Json) -> None:
         """Create a Deployment."""
         _ask(self._apps.create_namespaced_deployment, self.namespace, document)
+
+    def create_secret(self, name: str, values: dict[str, str]) -> None:
+        """Create a Secret."""
+        document = {"metadata": {"name": name}, "stringData": values}
+        _ask(self._core.create_namespaced_secret, self.namespace, document)
 
     def close(self) -> None:
         """Close the connections."""

@@ -38,6 +38,8 @@ class Figures:
     def _failures(self) -> Iterator[str]:
         if self.ledger.rejected:
             yield f"{self.ledger.rejected} checks refused a valid token"
+        if self.ledger.refused:
+            yield f"{self.ledger.refused} valid logins were refused"
         if self.dead.accepted:
             yield f"{len(self.dead.accepted)} dead credentials still worked"
         if self.dead.unproven:
@@ -46,7 +48,7 @@ class Figures:
             yield f"not finished in time: {', '.join(self.unfinished)}"
         if self.restarts_done > self.restarts_expected:
             yield f"workloads were restarted {self.restarts_done} times, not {self.restarts_expected}"
-        if not (self.ledger.verified and self.dead.tried):
+        if not (self.ledger.verified and self.ledger.logins > self.ledger.unanswered and self.dead.tried):
             yield "nothing was checked, so nothing is proven"
 
     @property
@@ -56,8 +58,8 @@ class Figures:
             return f"The promise was broken: {'; '.join(self.failures)}."
         return (
             f"The promise was kept: {self.rotations} rotations under traffic, {len(self.kills)} runs killed in the "
-            f"middle, {self.ledger.verified} checks of valid tokens and none refused. Every old credential was tried "
-            "again, and none works."
+            f"middle, {self.ledger.verified} checks of valid tokens and {self.ledger.logins} logins, and none refused. "
+            "Every old credential was tried again, and none works."
         )
 
     def document(self) -> dict[str, Any]:
@@ -66,6 +68,7 @@ class Figures:
         return {
             "ok": not self.failures,
             "tokens": {"signed": ledger.signed, "verified": ledger.verified, "rejected": ledger.rejected},
+            "logins": {"tried": ledger.logins, "refused": ledger.refused},
             "dead": {"tried": self.dead.tried, "accepted": len(self.dead.accepted)},
             "kills": len(self.kills),
             "rotations": self.rotations,
@@ -76,6 +79,7 @@ class Figures:
             "phases": dict(self.phases),
             "runs": self.runs,
             "unchecked": ledger.unchecked,
+            "unanswered": ledger.unanswered,
             "killed": list(self.kills),
             "refusals": [refusal.document() for refusal in ledger.refusals],
             "still_working": list(self.dead.accepted),

@@ -14,14 +14,21 @@ KEPT_REFUSALS = 200
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A valid token that somebody refused."""
+    """A valid token, or a valid login, that somebody refused."""
 
     verifier: str
     signer: str
     kid: str
     age: float
-    """Of the token, in seconds."""
+    """Of the token, in seconds; of a login: for how long the program has had the secret."""
     reason: str
+    what: str = "token"
+
+    @property
+    def sentence(self) -> str:
+        """Say it in words."""
+        age = f"{self.age:.2f}s old" if self.what == "token" else f"with what it read {self.age:.2f}s before"
+        return f"{self.verifier} refused a {self.what} of {self.signer}, {age}, kid {self.kid}: {self.reason}"
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -31,6 +38,7 @@ class Refusal:
             "kid": self.kid,
             "age": round(self.age, 3),
             "reason": self.reason,
+            "what": self.what,
         }
 
 
@@ -43,6 +51,12 @@ class Ledger:
     rejected: int = 0
     unchecked: int = 0
     """Checks that came to nothing: the token's time was over before the check was, or no list could be reached."""
+    logins: int = 0
+    """Logins tried with a secret that was validly held."""
+    refused: int = 0
+    """Those of them that were refused."""
+    unanswered: int = 0
+    """Those of them that got no answer."""
     refusals: list[Refusal] = field(default_factory=list)
     keys: dict[tuple[str, str], Key] = field(default_factory=dict)
     """By rotation and kid: all that ever signed."""
@@ -72,6 +86,17 @@ class Ledger:
         """Count a valid token that was refused."""
         with self._lock:
             self.rejected += 1
-            if len(self.refusals) < KEPT_REFUSALS:
-                age = now - token.signed
-                self.refusals.append(Refusal(verifier, token.signer, token.kid, age, reason))
+            self._keep(Refusal(verifier, token.signer, token.kid, now - token.signed, reason))
+
+    def log_in(self, *, answered: bool = True, refusal: Refusal | None = None) -> None:
+        """Count a login."""
+        with self._lock:
+            self.logins += 1
+            self.unanswered += not answered
+            if refusal:
+                self.refused += 1
+                self._keep(refusal)
+
+    def _keep(self, refusal: Refusal) -> None:
+        if len(self.refusals) < KEPT_REFUSALS:
+            self.refusals.append(refusal)

@@ -11,11 +11,12 @@ from functools import partial
 
 from rotator.sandbox.demo.figures import Figures
 from rotator.sandbox.demo.job import Job
+from rotator.sandbox.demo.logins import LogIn
 from rotator.sandbox.demo.proof import Dead, Proof
 from rotator.sandbox.demo.screen import Moment, Screen
 from rotator.sandbox.demo.stage import Stage, stage
 from rotator.sandbox.demo.timeline import phases
-from rotator.sandbox.demo.traffic import Traffic
+from rotator.sandbox.demo.traffic import ReadVault, Traffic
 from rotator.sandbox.demo.vault import Reader, consumer
 from rotator.sandbox.demo.watch import Watch
 
@@ -32,7 +33,7 @@ def play(*, seed: int | None = None, as_json: bool = False, context: str | None 
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     began = time.monotonic()
     with Screen(quiet_stdout=as_json) as screen:
-        screen.say(f"rotator demo, seed {seed}: starting OpenBao and a Kubernetes API")
+        screen.say(f"rotator demo, seed {seed}: starting OpenBao, a Kubernetes API and an identity provider")
         with stage(context, seed) as built:
             show = Show(built, screen, seed)
             try:
@@ -58,12 +59,11 @@ class Show:
         """Cast it."""
         built = self.stage
         self.started = datetime.now(UTC)
-        delivered, root = consumer(built.bao), Reader(built.bao, built.bao.root_token)
+        root = Reader(built.bao, built.bao.root_token)
         self.root = Reader(built.bao, built.bao.root_token)
         self.watch = Watch(built.api, built.scenarios, lambda path: root.document("rotator", path))
-        self.traffic = Traffic(
-            built.api, built.jwks, lambda: delivered.document("secret", "payments/jwt"), self.seed
-        )
+        delivered = {s.name: self._delivered(s.consumers) for s in built.scenarios if s.consumers}
+        self.traffic = Traffic(built.api, built.jwks, delivered, LogIn(built.realm), self.seed)
         self.jobs = [self._job(kind) for kind in sorted({s.kind for s in built.scenarios})]
 
     def run(self) -> Dead:
@@ -109,6 +109,10 @@ class Show:
             frozen=tuple(reason for job in jobs for reason in job.frozen),
         )
 
+    def _delivered(self, path: str) -> ReadVault:
+        """Return what a program does that has its credential from Vault."""
+        return partial(consumer(self.stage.bao, path).document, "secret", path)
+
     def _job(self, kind: str) -> Job:
         """Return the CronJob of one credential kind."""
         wanted = partial(self.watch.unfinished, kind)
@@ -129,6 +133,8 @@ class Show:
             signed=ledger.signed,
             verified=ledger.verified,
             rejected=ledger.rejected,
+            logins=ledger.logins,
+            refused=ledger.refused,
             kills=sum(len(job.kills) for job in self.jobs),
             runs=sum(job.runs for job in self.jobs),
             note=note,

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from rotator.core.ring import State
 from rotator.sandbox.demo.api import Api
 from rotator.sandbox.demo.scene import STALEST, Scenario
-from rotator.sandbox.demo.services import Service
 from rotator.sandbox.demo.tokens import Key, RefusedError
 from rotator.sandbox.demo.traffic import Traffic
 from rotator.sandbox.demo.vault import Reader
-from rotator.sandbox.demo.verifiers import UnreachableError
+from rotator.sandbox.demo.verifiers import UnreachableError, Verifier
 from rotator.sandbox.demo.watch import Watch
 
 ATTEMPTS = 10
@@ -78,18 +77,18 @@ class Proof:
             self.dead.unproven.append(f"{missed} destroyed versions never met by the traffic")
         return dead, [key for place, key in self.traffic.ledger.keys.items() if place not in gone]
 
-    def _each(self, key: Key, judge: Callable[[Key, Service, bool], None]) -> None:
-        for service in self.traffic.services[key.scenario]:
-            if (works := self._works(key, service)) is None:
-                self.dead.unproven.append(f"{service.verifier.name} could not be asked about {key.kid}")
+    def _each(self, key: Key, judge: Callable[[Key, Verifier, bool], None]) -> None:
+        for verifier in self.traffic.verifiers[key.scenario]:
+            if (works := self._works(key, verifier)) is None:
+                self.dead.unproven.append(f"{verifier.name} could not be asked about {key.kid}")
             else:
-                judge(key, service, works)
+                judge(key, verifier, works)
 
-    def _works(self, key: Key, service: Service) -> bool | None:
-        """Sign a new token and present it; None where the verifier cannot work at all."""
+    def _works(self, key: Key, verifier: Verifier) -> bool | None:
+        """Sign a new token and present it, or log in; None where the verifier cannot work at all."""
         for _ in range(ATTEMPTS):
             try:
-                service.verifier.check(key.sign("proof").text)
+                verifier.check(key.sign("proof").text)
             except UnreachableError:
                 time.sleep(NAP)
             except RefusedError:
@@ -98,15 +97,15 @@ class Proof:
                 return True
         return None
 
-    def _must_work(self, key: Key, service: Service, works: bool) -> None:  # noqa: FBT001 - the outcome of a try
+    def _must_work(self, key: Key, verifier: Verifier, works: bool) -> None:  # noqa: FBT001 - the outcome of a try
         """Hold the proof to this: a refusal proves something only where a living key is accepted."""
         if not works:
-            self.dead.unproven.append(f"{service.verifier.name} does not accept the living {key.kid}")
+            self.dead.unproven.append(f"{verifier.name} does not accept the living {key.kid}")
 
-    def _must_fail(self, key: Key, service: Service, works: bool) -> None:  # noqa: FBT001 - as above
+    def _must_fail(self, key: Key, verifier: Verifier, works: bool) -> None:  # noqa: FBT001 - as above
         self.dead.tried += 1
         if works:
-            self.dead.accepted.append(f"{service.verifier.name} accepts {key.scenario} {key.kid}")
+            self.dead.accepted.append(f"{verifier.name} accepts {key.scenario} {key.kid}")
 
     def _search(self, dead: Sequence[Key]) -> None:
         """Look for the material itself in everything that is stored now."""

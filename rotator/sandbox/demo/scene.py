@@ -1,8 +1,9 @@
-"""What the demo declares: three rotations on a compressed clock, and the workloads that depend on them."""
+"""What the demo declares: four rotations on a compressed clock, and the workloads that depend on them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 MAX_AGE = 1.0
@@ -21,6 +22,9 @@ JWKS_MAP, JWKS_KEY = "payments-jwks", "jwks.json"
 SIGNING_SECRET = "payments-signing-key"  # noqa: S105 - the name of an object
 ORDERS_LIST, ORDERS_SECRET = "orders-accepted", "orders-token-secret"
 COOKIE_LIST, COOKIE_KEY, COOKIE_SECRET = "cookie-accepted", "accepted", "cookie-secret"
+CLIENT, CLIENT_SECRET = "shop", "shop-client"
+ROBOT, ROBOT_SECRET, ROBOT_KEY = "rotator", "sso-rotator", "client_secret"
+"""The client by which rotator is let in at the identity provider, and where its own secret is."""
 JWKS_PATH = "/.well-known/jwks.json"
 
 
@@ -40,6 +44,26 @@ class Scenario:
     """The Secret that it delivers to."""
     workloads: tuple[tuple[str, int], ...] = ()
     """The Deployments that are restarted, and their replicas."""
+    variables: Mapping[str, str] = field(default_factory=lambda: _SIGNING)
+    """What their pods read at their start: environment variables, and the data keys that they are of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Realm:
+    """Where the identity provider is, as a declaration names it."""
+
+    url: str
+    name: str
+    ca_file: str
+
+    @property
+    def issuer(self) -> str:
+        """As its tokens name it."""
+        return f"{self.url}/realms/{self.name}"
+
+
+_SIGNING: Mapping[str, str] = {"SIGNING_KEY": "key", "SIGNING_KID": "kid"}
+_LOGGING_IN: Mapping[str, str] = {"OAUTH_CLIENT_ID": "client_id", "OAUTH_CLIENT_SECRET": "client_secret"}
 
 
 _CACHE = f"maxAge: {MAX_AGE:g}s, propagation: {PROPAGATION * 1000:g}ms"
@@ -126,13 +150,50 @@ def _shop(namespace: str) -> Scenario:
     )
 
 
-def scenarios(namespace: str, jwks_url: str) -> tuple[Scenario, ...]:
-    """Return the three rotations."""
-    return _payments(namespace, jwks_url), _orders(namespace), _shop(namespace)
+def _client(namespace: str, realm: Realm) -> Scenario:
+    """An OAuth client that has been in use: pods that are restarted, and a program that reads Vault again, log in as it."""
+    credential = (
+        f"oauthClient: {{clientId: {CLIENT}, issuer: {realm.issuer}, login: {{caFile: {realm.ca_file}}}}}"
+    )
+    parts = f"""\
+  takeOver: {{provider: {{}}}}
+  store:
+    vault: {{mount: rotator, path: shop/client}}
+  verifiers:
+    - keycloak:
+        url: {realm.url}
+        realm: {realm.name}
+        caFile: {realm.ca_file}
+        propagation: {PROPAGATION * 1000:g}ms
+        ensurePolicy: true
+        auth: {{client: {{clientId: {ROBOT}, secret: {{secret: {{name: {ROBOT_SECRET}, key: {ROBOT_KEY}}}}}}}}}
+  holders:
+    - secret: {{name: {CLIENT_SECRET}}}
+      {_RESTART}
+    - vault: {{mount: secret, path: shop/client}}
+      pickUp: {PICK_UP:g}s
+"""
+    return Scenario(
+        "shop-oauth",
+        "oauthClient",
+        _policy("shop-oauth", namespace, credential, parts),
+        ring="shop/client",
+        consumers="shop/client",
+        holder=CLIENT_SECRET,
+        workloads=(("shop-checkout", 2),),
+        variables=_LOGGING_IN,
+    )
 
 
-def deployment(name: str, replicas: int, secret: str) -> dict[str, Any]:
-    """Return a Deployment whose pods read the key at their start, by environment variables, as most programs do."""
+def scenarios(namespace: str, jwks_url: str, realm: Realm) -> tuple[Scenario, ...]:
+    """Return the four rotations."""
+    return _payments(namespace, jwks_url), _orders(namespace), _shop(namespace), _client(namespace, realm)
+
+
+def deployment(
+    name: str, replicas: int, secret: str, variables: Mapping[str, str] = _SIGNING
+) -> dict[str, Any]:
+    """Return a Deployment whose pods read a Secret at their start, by environment variables, as most programs do."""
 
     def variable(env: str, key: str) -> dict[str, Any]:
         return {"name": env, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
@@ -140,7 +201,7 @@ def deployment(name: str, replicas: int, secret: str) -> dict[str, Any]:
     container = {
         "name": "app",
         "image": "registry.k8s.io/pause:3.10",
-        "env": [variable("SIGNING_KEY", "key"), variable("SIGNING_KID", "kid")],
+        "env": [variable(env, key) for env, key in variables.items()],
     }
     spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
     labels = {"app": name}

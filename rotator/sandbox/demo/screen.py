@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -34,6 +34,8 @@ _LABEL = 17
 """The width of the names beside the bars."""
 _MOST = 84
 """The widest picture; wider bars say nothing more."""
+_BARS = 3
+"""The newest versions of each rotation are shown while it goes on, so that it all fits in 24 lines."""
 PLAIN_EVERY = 5.0
 """Seconds between two lines of counters where there is no terminal."""
 
@@ -49,6 +51,8 @@ class Moment:
     signed: int
     verified: int
     rejected: int
+    logins: int
+    refused: int
     kills: int
     runs: int
     note: str = ""
@@ -108,8 +112,9 @@ class Screen:
         elapsed = (datetime.now(UTC) - moment.started).total_seconds()
         head = Text(f"rotator demo  {elapsed:.0f}s  {moment.note}", style="bold")
         span = max(timedelta(seconds=40), datetime.now(UTC) - moment.started)
-        picture = _timeline(moment.rings, moment.started, span, self.console.width)
-        return Group(head, Text(), _progress(moment), Text(), *picture, Text(), _counters(moment))
+        rings = {name: replace(ring, versions=ring.versions[-_BARS:]) for name, ring in moment.rings.items()}
+        picture = _timeline(rings, moment.started, span, self.console.width)
+        return Group(head, Text(), _progress(moment), Text(), *_counters(moment), Text(), *picture)
 
     def _lines(self, moment: Moment) -> None:
         elapsed = (datetime.now(UTC) - moment.started).total_seconds()
@@ -120,7 +125,8 @@ class Screen:
                 self._plain.print(f"{elapsed:5.1f}s  {line}", markup=False)
         if time.monotonic() >= self._counted + PLAIN_EVERY:
             self._counted = time.monotonic()
-            self._plain.print(f"{elapsed:5.1f}s  {_counters(moment).plain}", markup=False)
+            counters = "   ".join(line.plain for line in _counters(moment))
+            self._plain.print(f"{elapsed:5.1f}s  {counters}", markup=False)
 
 
 def _phase(ring: Ring) -> str:
@@ -145,13 +151,21 @@ def _progress(moment: Moment) -> Table:
     return table
 
 
-def _counters(moment: Moment) -> Text:
-    refused = "bold red" if moment.rejected else "green"
-    return Text.assemble(
+def _counters(moment: Moment) -> tuple[Text, Text]:
+    tokens = Text.assemble(
         f"tokens signed {moment.signed}   checks passed {moment.verified}   ",
-        (f"valid tokens refused {moment.rejected}", refused),
+        _refused("valid tokens refused", moment.rejected),
+    )
+    logins = Text.assemble(
+        f"logins tried {moment.logins}   ",
+        _refused("valid logins refused", moment.refused),
         f"   runs {moment.runs}, killed {moment.kills}",
     )
+    return tokens, logins
+
+
+def _refused(what: str, number: int) -> tuple[str, str]:
+    return f"{what} {number}", "bold red" if number else "green"
 
 
 def _whole(rings: Mapping[str, Ring], started: datetime) -> timedelta:
@@ -179,9 +193,11 @@ def _timeline(
             line.append(cell, style=_STYLES.get(cell))
         yield line
     yield Text(" " * _LABEL + axis(span), style="dim")
-    legend = Text(" " * _LABEL)
+    legend = Text()
     for mark, meaning in LEGEND.items():
         legend.append(f"{mark} ", style=_STYLES[mark]).append(f"{meaning}   ")
+    legend.rstrip()
+    legend.pad_left(max(0, min(_LABEL, columns - len(legend))))
     yield legend
 
 
@@ -201,6 +217,8 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
         ("checks passed", str(ledger.verified)),
         ("valid tokens refused", str(ledger.rejected)),
         ("checks without a result", f"{ledger.unchecked}: the token's time was over first"),
+        ("logins tried", f"{ledger.logins}, {ledger.unanswered} of them without an answer"),
+        ("valid logins refused", str(ledger.refused)),
         ("dead credentials tried", f"{figures.dead.tried}, accepted {len(figures.dead.accepted)}"),
         ("rotations completed", str(figures.rotations)),
         ("runs of the job", f"{figures.runs}, killed {len(figures.kills)}"),
@@ -214,10 +232,7 @@ def _complaints(figures: Figures) -> Iterable[str]:
     """Yield the particulars of what went wrong, some of each."""
     few = 5
     for refusal in figures.ledger.refusals[:few]:
-        yield (
-            f"{refusal.verifier} refused a token of {refusal.signer}, {refusal.age:.2f}s old, "
-            f"kid {refusal.kid}: {refusal.reason}"
-        )
+        yield refusal.sentence
     yield from figures.dead.accepted[:few]
     yield from figures.dead.unproven[:few]
     if figures.unfinished:

@@ -1,63 +1,79 @@
-"""Programs that sign: one in each pod with the key it was started with, and some that read their key again."""
+"""Programs that sign or log in: one in each pod with what it was started with, and some that read it again."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rotator.sandbox.demo.api import Api, ApiUnavailableError, Json
 from rotator.sandbox.demo.crew import Crew
 from rotator.sandbox.demo.ledger import Ledger
-from rotator.sandbox.demo.tokens import Key, Token
+from rotator.sandbox.demo.tokens import Key
 
-PAUSE = 0.04
-"""Between two tokens of one program, in seconds."""
 POLL = 0.12
 """Between two looks at the pods."""
 
 Read = Callable[[], Key | None]
-Release = Callable[[Token], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a program did once with its key: a token it signed, a login it tried."""
+
+    at: float
+    """When it was done."""
+    count: Callable[[], None]
+    """Lets it count: sends the token out, notes the login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What programs of one kind do, again and again."""
+
+    read: Read
+    do: Callable[[Key, str], Deed]
+    """Takes the key and the program's name."""
+    pause: float
+    """Between two deeds of one program, in seconds."""
 
 
 @dataclass
 class PodProgram:
-    """What runs in one pod. It reads its key once, when it starts, and signs until its pod is gone.
+    """What runs in one pod. It reads its key once, when it starts, and works until its pod is gone.
 
-    A token goes out only after the pod was seen to exist at a later instant: what is signed between the end of a
-    pod and our next look at it was never signed in a cluster.
+    What it does counts only after the pod was seen to exist at a later instant: what is done between the end of a
+    pod and our next look at it was never done in a cluster.
     """
 
     pod: str
-    read: Read
+    work: Work
     ledger: Ledger
-    release: Release
-    _pending: list[Token] = field(default_factory=list)
+    _pending: list[Deed] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     gone: threading.Event = field(default_factory=threading.Event)
 
     def run(self, stop: threading.Event) -> None:
-        """Start, as soon as there is a key, and sign."""
+        """Start, as soon as there is a key, and work."""
         key = None
         while key is None and not (stop.is_set() or self.gone.wait(POLL / 4)):
-            key = self.read()
+            key = self.work.read()
         if key is None:
             return
         self.ledger.met(key)
-        while not (stop.is_set() or self.gone.wait(PAUSE)):
-            token = key.sign(self.pod)
+        while not (stop.is_set() or self.gone.wait(self.work.pause)):
+            deed = self.work.do(key, self.pod)
             with self._lock:
-                self._pending.append(token)
+                self._pending.append(deed)
 
     def alive(self, seen: float) -> None:
-        """The pod existed at `seen`: what was signed before goes out."""
+        """The pod existed at `seen`: what was done before counts."""
         with self._lock:
-            out = [t for t in self._pending if t.signed < seen]
-            self._pending = self._pending[len(out) :]
-        self.ledger.sign(len(out))
-        for token in out:
-            self.release(token)
+            done = [deed for deed in self._pending if deed.at < seen]
+            self._pending = self._pending[len(done) :]
+        for deed in done:
+            deed.count()
 
 
 @dataclass
@@ -67,9 +83,8 @@ class Pods:
     api: Api
     crew: Crew
     ledger: Ledger
-    readers: dict[str, Read]
+    works: Mapping[str, Work]
     """By the name of the Secret that a pod's environment refers to."""
-    release: dict[str, Release]
     _programs: dict[str, PodProgram] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -84,16 +99,16 @@ class Pods:
         for uid, pod in pods.items():
             if uid in self._programs:
                 self._programs[uid].alive(seen)
-            elif secret := _secret_of(pod, self.readers):
+            elif secret := _secret_of(pod, self.works):
                 self._start(uid, pod["metadata"]["name"], secret)
 
     def _start(self, uid: str, name: str, secret: str) -> None:
-        program = PodProgram(name, self.readers[secret], self.ledger, self.release[secret])
+        program = PodProgram(name, self.works[secret], self.ledger)
         self._programs[uid] = program
         self.crew.start(lambda: program.run(self.crew.stop), f"pod {name}")
 
 
-def _secret_of(pod: Json, wanted: dict[str, Read]) -> str | None:
+def _secret_of(pod: Json, wanted: Mapping[str, Work]) -> str | None:
     for container in pod["spec"]["containers"]:
         for env in container.get("env") or ():
             name = ((env.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
@@ -107,20 +122,20 @@ class Rereader:
     """A program that is never restarted: it reads its key again, and never uses one longer than it promised."""
 
     name: str
-    read: Read
+    work: Work
     within: float
     """The pick-up time that the policy declares, in seconds."""
     ledger: Ledger
-    release: Release
 
     def run(self, stop: threading.Event) -> None:
-        """Read and sign."""
+        """Read and work; what was not done in time does not count."""
         key, read, again = None, 0.0, 0.0
-        while not stop.wait(PAUSE):
+        while not stop.wait(self.work.pause):
             now = time.monotonic()
             if now >= again:
-                key, read, again = self.read(), now, now + self.within * 0.9
+                key, read, again = self.work.read(), now, now + self.within * 0.9
             if key and time.monotonic() < read + self.within:
                 self.ledger.met(key)
-                self.ledger.sign(1)
-                self.release(key.sign(self.name))
+                deed = self.work.do(key, self.name)
+                if time.monotonic() < read + self.within:
+                    deed.count()

@@ -17,10 +17,11 @@ from types import FrameType
 from kubernetes.config import ConfigException
 
 from rotator.errors import RotatorError
+from rotator.sandbox.demo import identity, logins
 from rotator.sandbox.demo.api import Api, ApiUnavailableError
 from rotator.sandbox.demo.crew import Crew
 from rotator.sandbox.demo.jwks_server import JwksServer
-from rotator.sandbox.demo.scene import Scenario, deployment, scenarios
+from rotator.sandbox.demo.scene import ROBOT_KEY, ROBOT_SECRET, Realm, Scenario, deployment, scenarios
 from rotator.sandbox.demo.vault import version
 from rotator.sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController
 from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
@@ -43,6 +44,8 @@ class Stage:
     api: Api
     bao: OpenBao
     jwks: JwksServer
+    realm: Realm
+    """Of the identity provider."""
     scenarios: tuple[Scenario, ...]
     environment: dict[str, str]
     """What the job is started with."""
@@ -64,22 +67,25 @@ def stage(context: str | None, seed: int) -> Iterator[Stage]:
                 kubeconfig, backend = _start_cluster(context, folder, stack, crew)
             bao = starting.result()
             api = _connect(kubeconfig, context, f"rotator-demo-{seed}", stack)
+            provider = identity.start(folder / "identity", stack)
+            api.create_secret(ROBOT_SECRET, {ROBOT_KEY: provider.robot_secret})
         except (RuntimeError, ApiUnavailableError, OSError) as error:
             raise RotatorError(f"the demo cannot start: {_sentence(error)}") from error
         if backend == KUBE_APISERVER:
             backend = f"{KUBE_APISERVER} {api.version()}"
         jwks = JwksServer()
-        declared = scenarios(api.namespace, jwks.url)
+        declared = scenarios(api.namespace, jwks.url, provider.realm)
         _declare(api, declared, folder)
         yield Stage(
             api=api,
             bao=bao,
             jwks=jwks,
+            realm=provider.realm,
             scenarios=declared,
             environment=_environment(bao, folder, kubeconfig),
             context=context or SANDBOX,
             crew=crew,
-            backends={"kubernetes": backend, "vault": version(bao)},
+            backends={"kubernetes": backend, "vault": version(bao), "identity": logins.NAME},
         )
 
 
@@ -135,7 +141,7 @@ def _declare(api: Api, declared: tuple[Scenario, ...], folder: Path) -> None:
     for scenario in declared:
         (policies / f"{scenario.name}.yaml").write_text(scenario.policy, encoding="utf-8")
         for name, replicas in scenario.workloads:
-            api.create_deployment(deployment(name, replicas, scenario.holder))
+            api.create_deployment(deployment(name, replicas, scenario.holder, scenario.variables))
 
 
 def _environment(bao: OpenBao, folder: Path, kubeconfig: str | None) -> dict[str, str]:

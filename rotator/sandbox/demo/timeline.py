@@ -13,7 +13,7 @@ STAGED, PUBLISHED, ACTIVE, RETIRING, DESTROYED, NOTHING = ".", "░", "█", "�
 LEGEND: Mapping[str, str] = {
     STAGED: "staged",
     PUBLISHED: "accepted, not yet used",
-    ACTIVE: "signs",
+    ACTIVE: "in use",
     RETIRING: "still accepted",
     DESTROYED: "destroyed",
 }

@@ -24,6 +24,10 @@ Check = Callable[[str, float], None]
 """Takes a token and by how many seconds the clock may be slow; raises RefusedError."""
 
 
+LOGIN = "login"
+"""Stands for an algorithm where nothing is signed."""
+
+
 class RefusedError(Exception):
     """A verifier does not accept a token; the message says why."""
 
@@ -49,14 +53,18 @@ class Key:
     """What was handed out: a PEM document, or the shared value."""
     signs: Any = field(repr=False)
     algorithm: str
+    since: float = field(default_factory=time.time, compare=False)
+    """When the program read it."""
 
     def sign(self, signer: str) -> Token:
-        """Make a token that lives as long as the policy allows, and no longer."""
+        """Make a token that lives as long as the policy allows, and no longer; a client presents its secret itself."""
         now = time.time()
         expires = int(now) + int(TOKEN_TTL)
         claims = {"sub": signer, "iat": int(now), "exp": expires, "jti": str(next(_numbers))}
         if self.algorithm == "cookie":
             text = _cookie(claims, self.secret)
+        elif self.algorithm == LOGIN:
+            text = self.secret
         else:
             text = jwt.encode(claims, self.signs, self.algorithm, headers={"kid": self.kid})
         return Token(text, self.kid, now, expires, signer)
@@ -77,6 +85,14 @@ def key_of(scenario: str, values: dict[str, str] | None) -> Key | None:
     if secret.startswith("-----BEGIN"):
         return Key(scenario, kid, secret, load_pem_private_key(secret.encode(), None), "ES256")
     return Key(scenario, kid, secret, secret, "cookie" if scenario == "shop-cookie" else "HS256")
+
+
+def client_of(scenario: str, values: dict[str, str] | None) -> Key | None:
+    """Read a client's secret from what a holder was handed; None where there is nothing yet."""
+    if not values or "client_secret" not in values:
+        return None
+    secret = values["client_secret"]
+    return Key(scenario, values["version"], secret, secret, LOGIN)
 
 
 def _cookie(claims: dict[str, Any], secret: str) -> str:

@@ -1,10 +1,10 @@
-"""All programs of the demo together: who signs with what, and who checks it where."""
+"""All programs of the demo together: who signs with what, who checks it where, and who logs in."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import requests
@@ -13,7 +13,9 @@ from rotator.sandbox.demo.api import Api, ApiUnavailableError
 from rotator.sandbox.demo.crew import Crew
 from rotator.sandbox.demo.jwks_server import JwksServer
 from rotator.sandbox.demo.ledger import Ledger
+from rotator.sandbox.demo.logins import logs_in
 from rotator.sandbox.demo.scene import (
+    CLIENT_SECRET,
     COOKIE_KEY,
     COOKIE_LIST,
     COOKIE_SECRET,
@@ -25,10 +27,28 @@ from rotator.sandbox.demo.scene import (
     SIGNING_SECRET,
 )
 from rotator.sandbox.demo.services import Service
-from rotator.sandbox.demo.signers import POLL, Pods, Read, Release, Rereader
-from rotator.sandbox.demo.tokens import Check, Key, Token, by_hand, by_joserfc, by_pyjwt, key_of
-from rotator.sandbox.demo.verifiers import Cached, Copies, Fetch, PyJwkClient, Slow, Stale, Verifier
+from rotator.sandbox.demo.signers import POLL, Deed, Pods, Read, Rereader, Work
+from rotator.sandbox.demo.tokens import (
+    Check,
+    Key,
+    by_hand,
+    by_joserfc,
+    by_pyjwt,
+    client_of,
+    key_of,
+)
+from rotator.sandbox.demo.verifiers import (
+    Cached,
+    Copies,
+    Fetch,
+    PyJwkClient,
+    Slow,
+    Stale,
+    Verifier,
+)
 
+SIGN_EVERY = 0.04
+"""Between two tokens of one program, in seconds."""
 COPY_EVERY = 0.15
 """How often the adversaries take a copy of each list, in seconds."""
 DRAIN = 10.0
@@ -39,16 +59,20 @@ ReadVault = Callable[[], dict[str, str] | None]
 
 @dataclass
 class Traffic:
-    """Signers, verifiers, and the ledger of what they saw."""
+    """Signers, verifiers, clients, and the ledger of what they saw."""
 
     api: Api
     jwks: JwksServer
-    read_vault: ReadVault
-    """Reads the consumer path, as the program does that has its key from there."""
+    read_vault: Mapping[str, ReadVault]
+    """By rotation: reads the consumer path, as the program does that has its key from there."""
+    provider: Verifier
+    """Where clients log in."""
     seed: int
     ledger: Ledger = field(default_factory=Ledger)
     services: dict[str, list[Service]] = field(default_factory=dict)
-    """By rotation."""
+    """By rotation: those who are sent tokens."""
+    verifiers: dict[str, list[Verifier]] = field(default_factory=dict)
+    """By rotation: all who accept or refuse what is made with it."""
     _copies: list[Copies] = field(default_factory=list)
     _signing: Crew = field(default_factory=Crew)
     _checking: Crew = field(default_factory=Crew)
@@ -56,7 +80,9 @@ class Traffic:
     def start(self) -> None:
         """Let the verifiers listen, then the signers begin."""
         self._checking.start(lambda: self.jwks.serve(self._list("ConfigMap", JWKS_MAP, JWKS_KEY)), "jwks")
-        for name, verifiers in self._verifiers().items():
+        sent = self._verifiers()
+        self.verifiers = {**sent, "shop-oauth": [self.provider]}
+        for name, verifiers in sent.items():
             self.services[name] = [self._service(name, verifier) for verifier in verifiers]
         for copies in self._copies:
             self._checking.repeat(copies.look, COPY_EVERY, "copies")
@@ -128,28 +154,35 @@ class Traffic:
 
         return fetch
 
-    # --- who signs ------------------------------------------------------------------------------------------
+    # --- who signs, and who logs in -------------------------------------------------------------------------
 
     def _signers(self) -> Iterator[Rereader]:
         """Start the pods' programs, and yield those that read their key again."""
-        pods = Pods(
-            self.api,
-            self._signing,
-            self.ledger,
-            readers={s: self._secret(r, s) for s, r in _RESTARTED.items()},
-            release={s: self._release(r) for s, r in _RESTARTED.items()},
-        )
-        self._signing.repeat(pods.look, POLL, "pods")
-        jwt, cookie = self._release("payments-jwt"), self._release("shop-cookie")
-        yield Rereader("vault reader", self._vault_key, PICK_UP, self.ledger, jwt)
-        yield Rereader("shop", self._secret("shop-cookie", COOKIE_SECRET), PICK_UP, self.ledger, cookie)
+        works = {
+            name: self._signs(rotation, self._secret(rotation, name)) for name, rotation in _RESTARTED.items()
+        }
+        works[CLIENT_SECRET] = logs_in(self._client, self.provider, self.ledger)
+        self._signing.repeat(Pods(self.api, self._signing, self.ledger, works).look, POLL, "pods")
+        cookies = self._secret("shop-cookie", COOKIE_SECRET)
+        yield self._rereader("vault reader", self._signs("payments-jwt", self._vault_key))
+        yield self._rereader("shop", self._signs("shop-cookie", cookies))
+        yield self._rereader("shop backend", logs_in(self._vault_client, self.provider, self.ledger))
 
-    def _release(self, rotation: str) -> Release:
-        def release(token: Token) -> None:
-            for service in self.services[rotation]:
-                service.submit(token)
+    def _rereader(self, name: str, work: Work) -> Rereader:
+        return Rereader(name, work, PICK_UP, self.ledger)
 
-        return release
+    def _signs(self, rotation: str, read: Read) -> Work:
+        def sign(key: Key, who: str) -> Deed:
+            token = key.sign(who)
+
+            def send() -> None:
+                self.ledger.sign(1)
+                for service in self.services[rotation]:
+                    service.submit(token)
+
+            return Deed(token.signed, send)
+
+        return Work(read, sign, SIGN_EVERY)
 
     def _secret(self, rotation: str, name: str) -> Read:
         def read() -> Key | None:
@@ -160,8 +193,17 @@ class Traffic:
 
         return read
 
+    def _client(self) -> Key | None:
+        try:
+            return client_of("shop-oauth", self.api.held(CLIENT_SECRET))
+        except ApiUnavailableError:
+            return None
+
+    def _vault_client(self) -> Key | None:
+        return client_of("shop-oauth", self.read_vault["shop-oauth"]())
+
     def _vault_key(self) -> Key | None:
-        values = self.read_vault()
+        values = self.read_vault["payments-jwt"]()
         return key_of("payments-jwt", values and {"key": values["private_key"], "kid": values["kid"]})
 
     def _start(self, program: Service | Rereader, crew: Crew) -> None:

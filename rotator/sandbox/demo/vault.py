@@ -8,7 +8,7 @@ import requests
 
 from rotator.sandbox.openbao import OpenBao
 
-_POLICY = 'path "secret/data/payments/*" { capabilities = ["read"] }'
+_POLICY = 'path "secret/data/{path}" {{ capabilities = ["read"] }}'
 TIMEOUT = 5.0
 NOT_FOUND = 404
 
@@ -42,10 +42,11 @@ class Reader:
         return int((self.get(f"{mount}/metadata/{path}") or {}).get("current_version", 0))
 
 
-def consumer(bao: OpenBao) -> Reader:
-    """Return a reader that may read what is delivered to payments, and nothing else."""
-    bao.call("PUT", "sys/policies/acl/payments", {"policy": _POLICY})
-    made = bao.call("POST", "auth/token/create", {"policies": ["payments"], "ttl": "1h"})
+def consumer(bao: OpenBao, path: str) -> Reader:
+    """Return a reader that may read what is delivered to `path`, and nothing else."""
+    name = path.replace("/", "-")
+    bao.call("PUT", f"sys/policies/acl/{name}", {"policy": _POLICY.format(path=path)})
+    made = bao.call("POST", "auth/token/create", {"policies": [name], "ttl": "1h"})
     return Reader(bao, made["auth"]["client_token"])
 
 
