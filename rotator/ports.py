@@ -113,6 +113,9 @@ class Want:
     """Whether nothing older may be readable any more, version histories included (I8)."""
     withdrawn: tuple[Copy, ...] = ()
     """Verifiers: versions that are not accepted any more, and not yet proven dead."""
+    guard: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
+    """Sees that the lease is still ours; raises LeaseLost. Called between a look and a change that has no fence: who was
+    overtaken before it stops, who is overtaken after it has decided on what was there before the other run began (I5)."""
 
 
 @dataclass(frozen=True, slots=True)

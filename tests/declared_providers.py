@@ -874,7 +874,7 @@ REFUSED = [
         "a role with a slash",
         declaration("vaultAppRole: {role: a/custom-secret-id}", "appRole"),
         6,
-        "vaultAppRole.role: expected letters, digits, -, _ and ., as payments",
+        "vaultAppRole.role: expected lower-case letters, digits, -, _ and ., as payments",
         "should match",
     ),
     # --- holders ---

@@ -9,6 +9,7 @@ import math
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -275,6 +277,13 @@ def test_nobody_logs_in_at_a_server_that_another_authority_signed_for(
     with pytest.raises(UnreachableError):
         LogIn(realm, ROBOT).check(provider.robot_secret)
     LogIn(provider.realm, ROBOT).check(provider.robot_secret)
+
+
+def test_a_client_that_connects_and_says_nothing_holds_up_nobody(provider: Identity) -> None:
+    """Each connection shakes hands by itself."""
+    place = urlsplit(provider.realm.url)
+    with socket.create_connection((place.hostname, place.port)):
+        LogIn(provider.realm, ROBOT).check(provider.robot_secret)
 
 
 def _figures(**changes: object) -> Figures:

@@ -406,6 +406,7 @@ def _withdraw(ring: Ring, version: Version, now: datetime, windows: Windows) -> 
 
 def _prove(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
     del windows
+    ring = replace(ring, acceptance_confirmed=ring.revision)
     return ring.with_version(replace(version, proven_at=now))
 
 

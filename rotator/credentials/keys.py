@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -60,9 +61,15 @@ def from_pem(pem: Sensitive) -> PrivateKey:
 
 def to_jwk(pem: Sensitive) -> Jwk:
     """Return the key as a JWK (RFC 7517). Raises ValueError like `from_pem`."""
-    private = from_pem(pem)
+    return _to_jwk(pem.octets())
+
+
+@lru_cache(maxsize=64)
+def _to_jwk(octets: bytes) -> Jwk:
+    """Read a key once: looking an RSA key over costs some 100 ms, and a run asks for the same one at each of its looks."""
+    private = from_pem(Sensitive(octets))
     kind = next(kind for made, kind in _JWK_KINDS if isinstance(private, made))
-    return kind.import_key(pem.octets())
+    return kind.import_key(octets)
 
 
 def own_algorithm(private: PrivateKey) -> str:

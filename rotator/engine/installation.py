@@ -1,7 +1,8 @@
 """Installation of versions at a provider: read what is there, make one call, and read again.
 
-A provider has no fence (I5). So before every call the lease is renewed (by the engine) and the state is read, nothing is
-concluded from an answer that can be read back (I6), and each call is harmless when it comes late or twice.
+A provider has no fence (I5). So before every call the state is read and then the lease is renewed: a run that was overtaken
+before it looked stops, and never takes the other run's work for its own. Nothing is concluded from an answer that can be
+read back (I6), and each call is harmless when it comes late or twice.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Installation:
             return Sighting(
                 name=self.name, confirmed=True, changes=(answer.does,), learned=self._planned(want)
             )
+        want.guard()
         try:
             learned: Learned = answer.run()
         except (Ambiguous, Conflict, NotFound) as error:

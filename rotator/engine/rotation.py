@@ -295,6 +295,7 @@ class Turn:
             known=self.known,
             erase=bool(withdrawn),
             withdrawn=tuple(self.entry.copy(i) for i in withdrawn if i in material),
+            guard=self._guard,
         )
 
     def _guard(self) -> None:

@@ -156,7 +156,7 @@ class Place(OneOf):
     max_age: Duration | None = Field(
         None,
         description="How long a verifier may cache what it read. Default: 24h, which suits verifiers nobody has "
-        "looked into; 0s where they are restarted.",
+        "looked into; 0s where they are restarted, and for static: what is accepted there is seen.",
     )
     propagation: Duration | None = Field(
         None,
@@ -556,7 +556,7 @@ class RotationPolicy(Model):
         if place is None:
             return Staleness(verifier_labels(self, verifier)[0], *_times(verifier))
         cache = timedelta(hours=24) if place.max_age is None else place.max_age
-        if verifier.restart and place.max_age is None:
+        if (verifier.restart or verifier.static) and place.max_age is None:
             cache = timedelta()
         return Staleness(f"{to_camel(verifier.chosen)} {place_label(self, place)}", cache, place.travel)
 

@@ -44,7 +44,7 @@ LDAP_URL = rf"^ldaps?://{_HOST}{_PORT}$"
 ID = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$"
 CLIENT_ID = r"^[ -~]*[ -\-/-~][ -~]*$"
 DISTINGUISHED_NAME = r"^[^=,]+=.+$"
-APP_ROLE = r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$"
+APP_ROLE = r"^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$"
 TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 FILE = r"^[ -~]+$"
 BASE_URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-\"$->@-~]*)?$"
@@ -61,7 +61,7 @@ PATTERNS = {
     ID: "expected letters, digits, -, _, ~ and ., not beginning with a dot",
     CLIENT_ID: "expected printable ASCII characters, and not only dots",
     DISTINGUISHED_NAME: "expected a distinguished name, as cn=payments,dc=example,dc=org",
-    APP_ROLE: "expected letters, digits, -, _ and ., as payments",
+    APP_ROLE: "expected lower-case letters, digits, -, _ and ., as payments: Vault writes names of roles so",
     TIME_OF_DAY: "expected a time of day, as 02:30",
     FILE: "expected the path of a file, in printable ASCII characters",
     BASE_URL: "expected a URL that starts with https:// or http://, without user, password, ? and #",

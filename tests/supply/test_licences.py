@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PERMISSIVE = {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0"}
-FILE_LEVEL = {("certifi", "MPL-2.0")}
-"""Copyleft of single files, which we hand on unchanged: allowed for exactly these packages."""
+FILE_LEVEL = {("certifi", "MPL-2.0"), ("ldap3", "LGPL v3")}
+"""Copyleft of single files, or of a library that we import and hand on unchanged, with its source: for exactly these."""
 OLD_NAMES = {"3-Clause BSD License": "BSD-3-Clause", "Apache 2.0": "Apache-2.0"}
 """What some packages write in place of an SPDX id."""
 
