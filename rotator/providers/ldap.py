@@ -355,9 +355,9 @@ class Ldap:
     # --- what an account accepts
 
     def _found(self, account: Account, accept: Sequence[Copy], forget: Sequence[Copy], aim: Aim) -> Found:
-        copies = (*forget, *reversed(accept))  # the one in use last: its bind ends a count of failures
+        copies = (*accept, *forget)
         owners = [self._owner(value, copies, aim) for value in account.values]
-        accepts = frozenset(copy.id for copy in copies if self._accepts(account, copy, owners, aim))
+        accepts = frozenset(self._accepted(account, accept, forget, owners, aim))
         unread = [i for i, value in enumerate(account.values) if owners[i] is None and _unreadable(value)]
         unexplained = [copy.id for copy in copies if copy.id in accepts and copy.id not in owners]
         if len(unread) == len(unexplained) == 1:
@@ -365,16 +365,36 @@ class Ldap:
         adopted = frozenset(copy.id for copy in copies if ADOPTED in copy.material)
         return Found(accepts=accepts, owners=tuple(owners), adopted=adopted)
 
+    def _accepted(
+        self,
+        account: Account,
+        accept: Sequence[Copy],
+        forget: Sequence[Copy],
+        owners: Sequence[str | None],
+        aim: Aim,
+    ) -> Iterator[str]:
+        """Yield the versions that work, up to the first that is to and does not: it comes next, whatever the others do.
+
+        Whatever binds are refused, one that is let in follows, in this look or as the first of the next.
+        """
+        for copy in accept:
+            if not self._accepts(account, copy, owners, aim):
+                return
+            yield copy.id
+        for copy in forget:
+            if self._accepts(account, copy, owners, aim):
+                yield copy.id
+        if accept and forget and not _tells(account):
+            self.directory.log_in(_dn(accept[-1]), accept[-1].material[PASSWORD])
+
     def _owner(self, value: Sensitive, copies: Sequence[Copy], aim: Aim) -> str | None:
         matching = (copy.id for copy in copies if verify(value, copy.material[PASSWORD]))
         return next(matching, None) or _marked(value, aim.known)
 
     def _accepts(self, account: Account, copy: Copy, owners: Sequence[str | None], aim: Aim) -> bool:
         """Whether a version's password works: by the values where they tell it, and else by a bind."""
-        if copy.id in owners or account.has_password is False:
+        if copy.id in owners or _tells(account):
             return copy.id in owners
-        if account.values and not any(_unreadable(value) for value in account.values):
-            return False
         if not aim.accept and (copy.id in self._ended or (self._several and ADOPTED not in copy.material)):
             # Nothing is left to bind with that would end a count of failures: ended unseen, once a run.
             return copy.id not in self._ended
@@ -480,6 +500,13 @@ def _known(copy: Copy | None) -> Copy:
 def _closing(copy: Copy) -> Sensitive:
     """Return the password that ends a version: the one drawn with it, or one that is drawn now."""
     return copy.material.get(CLOSING) or Sensitive(secrets.token_urlsafe(NOBODYS))
+
+
+def _tells(account: Account) -> bool:
+    """Whether what is shown of an account is all that it accepts, and can be computed here."""
+    if account.has_password is False:
+        return True
+    return bool(account.values) and not any(_unreadable(value) for value in account.values)
 
 
 def _unreadable(value: Sensitive) -> bool:

@@ -208,7 +208,12 @@ class Directory:
     def shown(self, who: str, dn: str) -> dict[str, list[bytes]]:
         """Return what `who` may see of an entry."""
         entry = self.find(dn)
-        seen = {**entry.attributes, "pwdAccountLockedTime": [b"20300101000000Z"] if entry.locked else []}
+        instant = b"20300101000000Z"
+        seen = {
+            **entry.attributes,
+            "pwdFailureTime": [instant] * entry.failures,
+            "pwdAccountLockedTime": [instant] if entry.locked else [],
+        }
         if not self._may_read(who, dn):
             seen["userPassword"] = []
         return seen

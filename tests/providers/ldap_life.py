@@ -106,6 +106,10 @@ class Place:
         """Whether too many wrong passwords have locked it."""
         return bool(self._read(dn, "pwdAccountLockedTime"))
 
+    def failures(self, dn: str) -> int:
+        """Return how many refused binds in a row are counted."""
+        return len(self._read(dn, "pwdFailureTime"))
+
     def accepted(self, copy: Copy) -> bool:
         """Whether the directory accepts a version, found without a bind: that would end a count of failures."""
         password = copy.material["password"].octets()

@@ -620,6 +620,19 @@ def test_after_a_deletion_the_client_is_there_with_a_secret_that_nobody_knows(ro
     assert not {ROTATED, "rotator.dev/rotation", "rotator.dev/overlap"} & set(left["attributes"])
 
 
+def test_a_deletion_ends_both_secrets_in_one_change(fresh_rotating: Realm) -> None:
+    """Proves that a policy that goes on applying keeps nothing of ours alive."""
+    fresh_rotating.rotating("theirs", (A_MONTH, 3600), condition=ANY_CLIENT)
+    there = fresh_rotating.client()
+    bench = bench_at(there, new_http(fresh_rotating, ("manage-clients",)), ensure_policy=False)
+    first, second = bench.version(1), bench.version(2)
+    bench.reach([first, second])
+    copies = [bench.copy(first), bench.copy(second)]
+    assert len(Installation(bench.provider()).remove(ROTATION, lambda: copies)) == 1
+    assert not bench.logs_in(bench.copy(first))
+    assert not bench.logs_in(bench.copy(second))
+
+
 def test_a_deletion_leaves_somebody_elses_secret_and_a_client_that_is_gone(rotating: Realm) -> None:
     """Proves that a deletion takes away what is ours only."""
     there = rotating.client()

@@ -331,6 +331,8 @@ def test_a_life_in_which_every_token_verifies_at_every_moment(bench: Bench) -> N
     tokens = [bench.token()]
     bench.reach(bench.verifier, [first])
     assert bench.kid(first) in bench.jwks
+    made = config_of(bench, first)
+    assert made["active"] == ["false"]
     assert bench.signed_with() == theirs
     bench.reach(bench.holder, [first])
     assert bench.signed_with() == bench.kid(first)
@@ -348,6 +350,10 @@ def test_a_life_in_which_every_token_verifies_at_every_moment(bench: Bench) -> N
         steps.append(bench.token())
         assert all(bench.verifies(token) for token in [*tokens, *steps])
     assert kid_of(steps[-1]) == bench.kid(second)
+    rests = config_of(bench, first)
+    assert rests["active"] == ["false"]
+    assert set(rests) == set(made)
+    assert int(made["priority"][0]) < int(rests["priority"][0])
     bench.reach(bench.verifier, [second], [first])
     assert bench.kid(first) not in bench.jwks
     assert bench.signed_with() == bench.kid(second)
@@ -356,6 +362,13 @@ def test_a_life_in_which_every_token_verifies_at_every_moment(bench: Bench) -> N
     assert bench.verifies(steps[-1])
     assert bench.verifier.next_call(bench.aim([second], [first])) is None
     assert bench.holder.next_call(bench.aim([second])) is None
+
+
+def config_of(bench: Bench, version_id: str) -> dict[str, list[str]]:
+    """Return the settings of the component of a version."""
+    wanted = component_id(bench.realm.name, ROTATION, version_id)
+    config: dict[str, list[str]] = next(c["config"] for c in components(bench.realm) if c["id"] == wanted)
+    return config
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated via RFC 9864")

@@ -599,6 +599,30 @@ def test_our_own_account_begins_with_the_password_in_use(place: Place) -> None:
         own.next_call(aim(copied(LdapPassword(accounts=[dn]), 1)))
 
 
+def test_looks_without_a_proof_lock_nobody(place: Place) -> None:
+    """A run that is stopped before its logins has tried the old password: each look ends with the one in use."""
+    dn = place.account(unit="hidden", policy="lax")
+    credential = LdapPassword(accounts=[dn])
+    old, used = copied(credential, 1), copied(credential, 2)
+    assert carried_out(provider(place, dn), aim(old, used)) == 2
+    assert carried_out(provider(place, dn), aim(used, forget=(old,))) == 1
+    for _ in range(4):
+        assert provider(place, dn).next_call(aim(used, forget=(old,))) is None
+        assert not place.failures(dn)
+    assert not place.locked(dn)
+    assert binds(place.url, dn, used.material["password"].octets())
+
+
+def test_a_login_of_our_own_account_needs_no_other_way_in(place: Place) -> None:
+    """Whether it is locked cannot be looked up then, and a refusal is one."""
+    dn = place.account(password=EXISTING)
+    made = LdapPassword(accounts=[dn]).adopt(Sensitive(EXISTING), None, ROTATION)
+    login = LdapBind(client(place.url, BindAsOwn()))
+    assert login.accepted(Copy(made.id, made.material))
+    assert not login.accepted(copied(LdapPassword(accounts=[dn]), 2))
+    assert login.name == f"bind at {place.url}"
+
+
 # --- password policies of a real directory ---------------------------------------------------------------------------
 
 

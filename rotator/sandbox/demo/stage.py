@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from kubernetes.config import ConfigException
+from urllib3.exceptions import HTTPError
 
 from rotator.errors import RotatorError
 from rotator.sandbox.demo import identity, logins
@@ -69,7 +70,7 @@ def stage(context: str | None, seed: int) -> Iterator[Stage]:
             api = _connect(kubeconfig, context, f"rotator-demo-{seed}", stack)
             provider = identity.start(folder / "identity", stack)
             api.create_secret(ROBOT_SECRET, {ROBOT_KEY: provider.robot_secret})
-        except (RuntimeError, ApiUnavailableError, OSError) as error:
+        except (RuntimeError, ApiUnavailableError, OSError, HTTPError) as error:
             raise RotatorError(f"the demo cannot start: {_sentence(error)}") from error
         if backend == KUBE_APISERVER:
             backend = f"{KUBE_APISERVER} {api.version()}"
