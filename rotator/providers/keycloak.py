@@ -52,6 +52,8 @@ LIFE = timedelta(days=3 * 365)
 """After which our policy ends a secret that nobody rotates. Each of our changes starts it anew."""
 ROTATED_LIFE = timedelta(days=30)
 """For how long our policy lets a secret live on that somebody replaces by hand; where we do it, we say so ourselves."""
+TOKEN_REFUSED = 401
+"""Keycloak does not know the token by which we are let in."""
 LAST_SECOND = 2**31 - 1
 """The latest instant that the attributes take, in seconds since 1970."""
 _CURRENT_ENDS = "client.secret.expiration.time"
@@ -390,6 +392,8 @@ class Keycloak:
         try:
             return self.http.send(method, address, document=document).document
         except Forbidden as error:
+            if error.code == TOKEN_REFUSED:
+                raise
             raise self._frozen(
                 f"{error}. Nothing was changed. Who we are let in as needs the role {role} of realm-management"
             ) from None

@@ -11,6 +11,7 @@ Facts, each seen on a Keycloak 26.7.1:
   with it at once, which no reader of the JWK Set knows: so the last active one is never taken away.
 - A realm comes with keys of its own (`rsa-generated`, priority 100). They are left alone: ours is put above them once all
   readers know it. They stay published and active; who wants them gone removes them by hand, after the overlap.
+- A token that was signed by a key that is gone is refused, rotator's own among them (401): the next run gets another.
 - `view-realm` of `realm-management` suffices to read, `manage-realm` is needed to change.
 
 A version is published passive: it cannot sign by mistake. It is raised when it becomes active, then the previous one becomes
@@ -36,6 +37,8 @@ KEY_PROVIDER = "org.keycloak.keys.KeyProvider"
 KID = "keycloak.kid"
 """Our note of the `kid` that Keycloak gave to a version."""
 ACTIVE, PASSIVE, DISABLED = "ACTIVE", "PASSIVE", "DISABLED"
+TOKEN_REFUSED = 401
+"""Keycloak does not know the token by which we are let in: it has ended, or the key that signed it is gone."""
 USUAL = 100
 """The priority of the keys that a realm comes with."""
 STEP = 10
@@ -252,6 +255,8 @@ class _Keys:
         try:
             return self.http.send(method, f"{self._admin}/{path}", document=document).document
         except Forbidden as error:
+            if error.code == TOKEN_REFUSED:
+                raise
             raise Frozen(
                 f"{self.label}: {error}. Nothing was changed. Who we are let in as needs the role {role} of "
                 "realm-management"

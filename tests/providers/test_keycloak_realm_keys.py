@@ -21,7 +21,7 @@ from rotator.clients.oauth import POST, ClientCredentials
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.realm_key import RealmKey
-from rotator.errors import Ambiguous, Conflict, Frozen
+from rotator.errors import Ambiguous, Conflict, Forbidden, Frozen
 from rotator.ports import Aim, Blocked, Call, Copy
 from rotator.providers.keycloak_realm_keys import (
     KID,
@@ -403,12 +403,30 @@ def test_the_last_key_that_signs_is_never_taken_away(bench: Bench) -> None:
     first = bench.version(1)
     bench.reach(bench.verifier, [first])
     bench.reach(bench.holder, [first])
-    for component in components(bench.realm):
-        if component["providerId"] == "rsa-generated" and "rotator" not in component["name"]:
-            bench.realm.admin.ask("DELETE", f"{bench.realm.path}/components/{component['id']}")
+    delete_theirs(bench.realm)
+    anew = replace(bench, sends=new_http(bench.realm, "view-realm"))  # what signed the old token is gone
     with pytest.raises(Frozen, match="only one that can sign with RS256"):
-        bench.verifier.next_call(bench.aim([], [first]))
+        anew.verifier.next_call(anew.aim([], [first]))
     assert bench.signed_with() == bench.kid(first)
+
+
+@pytest.mark.real_provider
+def test_a_token_of_ours_whose_key_is_gone_is_no_missing_role(request: pytest.FixtureRequest) -> None:
+    """Proves that the message does not send people the wrong way; the next run logs in anew."""
+    there: Realm = request.getfixturevalue("keycloak_without_rotation").realm()
+    bench = Bench(there, new_http(there, "view-realm", "manage-realm"), there.client())
+    first = bench.version(1)
+    bench.reach(bench.verifier, [first])
+    delete_theirs(bench.realm)
+    with pytest.raises(Forbidden, match="HTTP 401") as refused:
+        bench.verifier.next_call(bench.aim([first]))
+    assert "role" not in str(refused.value)
+
+
+def delete_theirs(there: Realm) -> None:
+    """Delete the key that the realm came with."""
+    own = next(c for c in components(there) if c["name"] == "rsa-generated")
+    there.admin.ask("DELETE", f"{there.path}/components/{own['id']}")
 
 
 def components(there: Realm) -> list[dict[str, Any]]:
