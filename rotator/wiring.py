@@ -253,7 +253,8 @@ def _verifiers(w: World, policy: RotationPolicy, credential: Credential) -> list
         return parties
     from rotator.wiring_providers import installations, proofs  # noqa: PLC0415 - only where one is declared
 
-    return [*parties, *installations(w, policy), *proofs(w, policy)]
+    installed = list(installations(w, policy))
+    return [*parties, *installed, *proofs(w, policy, installed)]
 
 
 def _document(

@@ -345,9 +345,7 @@ def _ldap(at: _At) -> _Wired:
     return _Wired(ldap, own)
 
 
-def _directory(
-    w: World, policy: RotationPolicy, declared: LdapPolicy, own: BindAsOwn | None = None
-) -> Directory:
+def _directory(w: World, policy: RotationPolicy, declared: LdapPolicy, own: BindAsOwn | None) -> Directory:
     from rotator.clients.ldap import BindAs, BindAsOwn  # noqa: PLC0415 - only where one is declared
     from rotator.clients.ldap import Ldap as Directory  # noqa: PLC0415 - as above
 
@@ -404,7 +402,7 @@ def _wired(w: World, policy: RotationPolicy) -> Iterator[_Wired]:
             yield _PROVIDERS[verifier.chosen](_At(w, policy, verifier))
 
 
-def installations(w: World, policy: RotationPolicy) -> Iterator[Party]:
+def installations(w: World, policy: RotationPolicy) -> Iterator[Installation]:
     """Yield the verifiers that are changed by calls."""
     for wired in _wired(w, policy):
         made = _made(wired.provider.capabilities)
@@ -422,7 +420,7 @@ def _tell_nobody(copies: Sequence[Copy]) -> None:
     del copies
 
 
-def proofs(w: World, policy: RotationPolicy) -> Iterator[Party]:
+def proofs(w: World, policy: RotationPolicy, installed: Sequence[Installation]) -> Iterator[Party]:
     """Yield those who see what is accepted: by a login, or because somebody says so."""
     static = next((v.static for v in policy.spec.verifiers if v.static), None)
     if static and static.confirmed_by == "Annotation":
@@ -433,10 +431,11 @@ def proofs(w: World, policy: RotationPolicy) -> Iterator[Party]:
     if client := credential.oauth_client:
         patience = None if static else max(PATIENCE, policy.least_lead.total)
         yield Proof(_login(w, client), w.clock, client.login.times, patience=patience)
-    if ldap := next((v.ldap for v in policy.spec.verifiers if v.ldap), None):
-        from rotator.providers.ldap import LdapBind  # noqa: PLC0415 - only where one is declared
+    if credential.ldap_password:
+        from rotator.providers.ldap import Ldap, LdapBind  # noqa: PLC0415 - only where one is declared
 
-        yield Proof(LdapBind(_directory(w, policy, ldap)), w.clock, times=1)
+        directories = [p.provider.directory for p in installed if isinstance(p.provider, Ldap)]
+        yield from (Proof(LdapBind(directory), w.clock, times=1) for directory in directories)
     if role := credential.vault_app_role:
         from rotator.providers.app_role import AppRoleLogin  # noqa: PLC0415 - only where one is declared
 

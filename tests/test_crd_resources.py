@@ -245,7 +245,6 @@ def test_each_account_has_one_owner(url: str, accounts: str, taken: str | None) 
     [
         ("oauthClient with a secret", "okta", "clientId: payments", "clientId: b"),
         ("oauthClient with a secret", "entra", "clientId: payments", "clientId: b"),
-        ("vaultAppRole", "appRole", "role: payments", "role: Payments"),
         ("keycloakRealmKey", "keycloakRealmKeys", "maxAge: 1h", "maxAge: 2h"),
     ],
 )

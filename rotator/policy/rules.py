@@ -91,7 +91,9 @@ def _needed(duration: str) -> str:
 
 def _stale(place: str) -> str:
     """Return, in CEL, the milliseconds for which the verifier `v` may have what was at `place` before."""
-    cache = f"has({place}.maxAge) ? {_needed(f'{place}.maxAge')} : has(v.restart) || has(v.static) ? 0 : 86400000"
+    cache = (
+        f"has({place}.maxAge) ? {_needed(f'{place}.maxAge')} : has(v.restart) || has(v.static) ? 0 : 86400000"
+    )
     travel = (
         f"has({place}.propagation) ? {_needed(f'{place}.propagation')} : has({place}.vault) ? 300000 : 90000"
     )
