@@ -19,6 +19,7 @@ from rotator.sandbox.openbao import OpenBao
 from tests.faults.kinds_of_faults import ANYWHERE, Fault, applies
 from tests.faults.life import Life, Verdict
 from tests.faults.provider_life import ProviderLife
+from tests.faults.realm_life import RealmLife
 from tests.faults.stage import Bao, Scenario
 from tests.faults.token_life import TokenLife
 from tests.faults.vendors import VENDORS
@@ -30,9 +31,10 @@ PROVIDERS = (
     *(Scenario(kind, "kubernetes") for kind in VENDORS),
     *(Scenario(kind, "vault") for kind in IN_VAULT),
 )
-SCENARIOS = (*TOKENS, *PROVIDERS)
-BOUNDED, BOUNDED_AT_PROVIDERS = (120, 80), (40, 10)
-"""For a sample that fits into CI: so many single faults and so many pairs a scenario."""
+REALM = Scenario("realmKey", "kubernetes")
+SCENARIOS = (*TOKENS, *PROVIDERS, REALM)
+SLOW = ("auth0Keys",)
+"""Lives with RSA keys: each takes as long as ten others."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ _bao: list[Bao] = []
 
 def life(scenario: Scenario, faults: Mapping[int, Fault], name: str) -> Life:
     """Return the life of what lives in `scenario`."""
+    if scenario == REALM:
+        return RealmLife(_bao[0], scenario, faults, name)
     kind = TokenLife if scenario in TOKENS else ProviderLife
     return kind(_bao[0], scenario, faults, name)
 
@@ -157,18 +161,34 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
 
 def _schedules(options: argparse.Namespace, clean: Mapping[Scenario, Verdict]) -> list[Schedule]:
     draw = random.Random(options.seed)  # noqa: S311 - a schedule, not a secret
-    chosen = []
+    chosen: list[Schedule] = []
     for scenario, verdict in clean.items():
         one = [
             s for s in singles(scenario, verdict) if not options.fault or s.faults[0][1].name in options.fault
         ]
         sample, count = options.sample, options.pairs
         if options.bounded:
-            most, count = BOUNDED if scenario in TOKENS else BOUNDED_AT_PROVIDERS
+            most, count = _bounded(scenario)
             sample = sample or most
-        chosen += draw.sample(one, min(sample, len(one))) if sample else one
+        chosen += _sampled(one, sample, verdict, draw) if sample else one
         chosen += pairs(scenario, verdict, count, options.seed)
     return list(dict.fromkeys(chosen))
+
+
+def _bounded(scenario: Scenario) -> tuple[int, int]:
+    """Return how many single faults and how many pairs fit into CI."""
+    if scenario in TOKENS:
+        return 120, 80
+    return (4, 1) if scenario.kind in SLOW else (20, 6)
+
+
+def _sampled(one: list[Schedule], sample: int, verdict: Verdict, draw: random.Random) -> Iterator[Schedule]:
+    """Draw some: of a life at a provider every second one at a call to the provider, of which there are few."""
+    near = [s for s in one if verdict.calls[s.faults[0][0]].at_provider]
+    far = [s for s in one if not verdict.calls[s.faults[0][0]].at_provider]
+    half = min(sample // 2, len(near))
+    yield from draw.sample(near, half)
+    yield from draw.sample(far, min(sample - half, len(far)))
 
 
 def _count(figures: dict[str, int], verdict: Verdict) -> None:

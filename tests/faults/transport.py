@@ -33,6 +33,11 @@ class Call:
         return self.method != "GET"
 
     @property
+    def changes(self) -> bool:
+        """Whether it writes, and is no login, which changes nothing."""
+        return self.writes and not self.path.endswith("/token")
+
+    @property
     def at_provider(self) -> bool:
         """Whether it goes to an identity provider or a directory."""
         return self.system not in {"kubernetes", "vault"}
