@@ -179,7 +179,7 @@ def _bounded(scenario: Scenario) -> tuple[int, int]:
     """Return how many single faults and how many pairs fit into CI."""
     if scenario in TOKENS:
         return 120, 80
-    return (4, 1) if scenario.kind in SLOW else (20, 6)
+    return (3, 1) if scenario.kind in SLOW else (12, 4)
 
 
 def _sampled(one: list[Schedule], sample: int, verdict: Verdict, draw: random.Random) -> Iterator[Schedule]:

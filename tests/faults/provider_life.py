@@ -30,8 +30,8 @@ PATIENCE = 3
 """So many frozen runs that name what somebody else made, and a person takes it away."""
 MOST_SILENT = 25
 """So many frozen runs in a row may say nothing of it: what was just made may be missing for ten minutes."""
-UNFENCED = frozenset({Fault.LATE, Fault.PAUSED, Fault.OTHER_RUN})
-"""What may bring a second secret for nobody: a call that comes late cannot be told from one that comes in time."""
+UNFENCED = frozenset({Fault.LATE, Fault.PAUSED, Fault.OTHER_RUN, Fault.SLOWLY})
+"""What may bring a second secret for nobody: a call that comes late, or one of a run before that is not shown yet."""
 A_LIMIT = timedelta(minutes=1)
 SKEWED = timedelta(minutes=1)
 """How far the clock of a run may be off that records when it began."""
