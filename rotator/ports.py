@@ -152,6 +152,10 @@ class Party(Protocol):
         """Before `rotation` has any version: raise Frozen where something is in the way of the first one."""
         ...
 
+    def check_next(self) -> None:
+        """Before any version is made: raise Frozen where what is there could not take it, or not without harm to others."""
+        ...
+
     def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
         """Take away what `rotation` delivered, and nothing else; return what was removed.
 
@@ -356,6 +360,13 @@ class Target(Protocol):
         """
         ...
 
+    def obstacle(self, names: Sequence[str]) -> str:
+        """Look at what is there, and say why writing the fields `names` would be refused or would harm others.
+
+        Empty: nothing is in the way. Asked before a version is made, when nothing has begun yet.
+        """
+        ...
+
     def erase_history(self, *, act: bool) -> bool:
         """Make sure that nothing but the current content can be read; return whether that is so."""
         ...
@@ -399,6 +410,10 @@ class Store(Protocol):
 
     def load(self) -> Entry | None:
         """Read it; None where there is none. Raises `codec.Unreadable` for garbage."""
+        ...
+
+    def check_new(self) -> None:
+        """Before the first save: raise Frozen where the system cannot keep a ring safely. Writes nothing."""
         ...
 
     def save(self, entry: Entry) -> Entry:

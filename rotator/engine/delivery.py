@@ -93,6 +93,11 @@ class Delivery:
                 "Restore the ring; to begin anew on purpose, see Backup and restore (docs/declare/stores.md)"
             )
 
+    def check_next(self) -> None:
+        """Look whether another version could be delivered; see `rotator.ports.Party`."""
+        if obstacle := self.target.obstacle(self.render.names):
+            raise Frozen(f"{self.target.label} cannot take another version: {obstacle}. Nothing was begun")
+
     def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
         """Take away what `rotation` delivered; see `rotator.ports.Party`."""
         del live  # what is ours says so itself

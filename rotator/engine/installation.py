@@ -72,6 +72,9 @@ class Installation:
         """Look whether the first version can be installed; see `rotator.ports.Party`."""
         self.provider.check_free(rotation)
 
+    def check_next(self) -> None:
+        """What a provider cannot take it says when it is asked; see `rotator.ports.Party`."""
+
     def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
         """Withdraw all versions of `rotation`; see `rotator.ports.Party`."""
         copies = tuple(live())

@@ -57,6 +57,9 @@ class Proof:
     def check_free(self, rotation: str) -> None:
         """Nothing can be in the way of a login; see `rotator.ports.Party`."""
 
+    def check_next(self) -> None:
+        """Nothing is delivered; see `rotator.ports.Party`."""
+
     def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
         """Nothing was delivered; see `rotator.ports.Party`."""
         del rotation, live

@@ -345,8 +345,12 @@ class Turn:
         number = max((v.number for v in ring.versions), default=0) + 1
         assert record.due  # noqa: S101 - STAGE is decided for a reason
         adopted = self._adopt() if record.due.reason is Reason.FIRST else None
+        if not ring.versions:
+            self.rotation.store.check_new()
         if record.due.reason is Reason.FIRST and adopted is None:
             self._check_free()
+        for party in (*self.rotation.verifiers, *self.rotation.holders):
+            party.check_next()
         made = adopted or credential.make(self.rotation.ref, number)
         version = Version(
             id=made.id if self.run.act or adopted else PLANNED,

@@ -41,6 +41,9 @@ class KubernetesStore:
             return None
         return from_fields(_decode(document.get("data") or {}), document["metadata"]["resourceVersion"])
 
+    def check_new(self) -> None:
+        """See `rotator.ports.Store`."""
+
     def save(self, entry: Entry) -> Entry:
         """Create the Secret, or patch it at the resourceVersion it was loaded with."""
         data = {k: base64.b64encode(v.octets()).decode() for k, v in to_fields(entry).items()}

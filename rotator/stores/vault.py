@@ -35,6 +35,9 @@ class VaultStore:
             raise Unreadable("its current version was deleted; undelete it (kv undelete)")
         return from_fields(document.fields, str(document.version))
 
+    def check_new(self) -> None:
+        """See `rotator.ports.Store`."""
+
     def save(self, entry: Entry) -> Entry:
         """Write with check-and-set. The first write sets first that no history is kept."""
         if not entry.fence:

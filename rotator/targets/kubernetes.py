@@ -75,6 +75,11 @@ class KubernetesObject:
                 raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
         return self._seen(answer, list(fields))
 
+    def obstacle(self, names: Sequence[str]) -> str:
+        """See `rotator.ports.Target`."""
+        del names
+        return ""
+
     def erase_history(self, *, act: bool) -> bool:
         """Kubernetes keeps no readable history of an object."""
         del act

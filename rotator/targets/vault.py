@@ -60,6 +60,11 @@ class VaultPath:
             self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
         return _seen(self._document, list(fields))
 
+    def obstacle(self, names: Sequence[str]) -> str:
+        """See `rotator.ports.Target`."""
+        del names
+        return ""
+
     def erase_history(self, *, act: bool) -> bool:
         """Destroy what the path's history still holds; a destroyed version cannot be undeleted."""
         return self.vault.erase_older(self.mount, self.path, act=act)
