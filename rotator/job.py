@@ -134,8 +134,7 @@ class Job:
         )
 
     def _wired(self, world: World, policy: RotationPolicy, *, leaving: bool = False) -> Rotation:
-        request = self.request or policy.asked_for
-        return wiring.rotation(world, policy, request=request, leaving=leaving)
+        return wiring.rotation(world, policy, request=self.request, leaving=leaving)
 
     def _released(self, world: World, found: Found, outcome: Outcome) -> Outcome:
         return release(world.kubernetes, outcome, found.documents) if self.act else outcome

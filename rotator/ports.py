@@ -107,8 +107,8 @@ class Want:
     this has to be seen to work again."""
     drift: bool
     """Whether a difference now can only be somebody else's edit: then it is repaired, and said so."""
-    known: frozenset[str]
-    """Labels of the targets that were delivered to before."""
+    known: Mapping[str, str]
+    """The targets that were delivered to before, by label, each with its fence as the last run left it."""
     erase: bool
     """Whether nothing older may be readable any more, version histories included (I8)."""
     withdrawn: tuple[Copy, ...] = ()

@@ -181,7 +181,7 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
 def rotation(
     w: World, policy: RotationPolicy, *, request: str | None = None, leaving: bool = False
 ) -> Rotation:
-    """Wire one declared rotation."""
+    """Wire one declared rotation. `request`: why it is to begin now, for this run only."""
     credential, outage = credential_of(policy), policy.spec.outage
     windows = Windows(
         every=policy.spec.every,
@@ -196,7 +196,10 @@ def rotation(
         kind=policy.kind_name,
         digest=policy.digest,
         policy=Policy(
-            windows=windows, spec=credential.spec, request=request, outage=outage.weekly if outage else None
+            windows=windows,
+            spec=credential.spec,
+            request=request or policy.asked_for,
+            outage=outage.weekly if outage else None,
         ),
         clock_skew=policy.spec.overlap.clock_skew,
         credential=credential,
@@ -206,6 +209,7 @@ def rotation(
         existing=_existing(w, policy),
         before_activate=[_gate(w, policy, g) for g in policy.spec.gates.before_activate],
         before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
+        asked_again=request is None,
         leaving=leaving,
     )
 

@@ -19,7 +19,7 @@ from rotator.policy.model import RotationPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
 from rotator.policy.providers import Auth, ClientAccess, SecretSource
 from rotator.policy.providers import Ldap as LdapPolicy
-from rotator.ports import Access, Capabilities, Copy, Credential, Login, Party, Provider, Seen, Target
+from rotator.ports import Access, Copy, Credential, Login, Party, Provider, Seen, Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
 
@@ -405,15 +405,7 @@ def _wired(w: World, policy: RotationPolicy) -> Iterator[_Wired]:
 def installations(w: World, policy: RotationPolicy) -> Iterator[Installation]:
     """Yield the verifiers that are changed by calls."""
     for wired in _wired(w, policy):
-        made = _made(wired.provider.capabilities)
-        yield Installation(wired.provider, made=made, offer=getattr(wired.access, "offer", _tell_nobody))
-
-
-def _made(capabilities: Capabilities) -> tuple[str, ...]:
-    """Return the fields that a provider makes."""
-    if not capabilities.makes:
-        return ()
-    return ("client_id", "client_secret") if capabilities.alternates else ("client_secret",)
+        yield Installation(wired.provider, offer=getattr(wired.access, "offer", _tell_nobody))
 
 
 def _tell_nobody(copies: Sequence[Copy]) -> None:

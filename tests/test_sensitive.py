@@ -47,7 +47,7 @@ HOLDERS: dict[str, object] = {
         epoch=1,
         settled=0,
         drift=False,
-        known=frozenset(),
+        known={},
         erase=False,
     ),
     "VaultSettings": VaultSettings(address="https://vault:8200", credential=SECRET),

@@ -21,9 +21,9 @@ class Confirmation:
 
     def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
         """Look what was said; see `rotator.ports.Party`."""
-        del fresh
+        del act, fresh  # it is only ever looked at
         wanted = [copy.id for copy in want.copies]
-        if not act or self.said() == frozenset(wanted):
+        if self.said() == frozenset(wanted):
             return Sighting(name=self.name, confirmed=True)
         waiting = f"install exactly {', '.join(wanted)}, then say so: {self.how.format(ids=','.join(wanted))}"
         return Sighting(name=self.name, confirmed=False, waiting=waiting)

@@ -7,7 +7,7 @@ lost reply (I6) and what counts as somebody else's edit is said once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -126,9 +126,10 @@ class Delivery:
             if _in_place(self._seen, fields, want):
                 return changes
             changes = (self._describe(want),)
-            if not act:
-                return changes
             stamp = self._stamp(want, rendered)
+            if not act:
+                self._seen = _imagined(self._seen, fields, stamp)
+                return changes
             try:
                 self._seen = self.target.write(fields, stamp, self._seen, _note(want))
             except (Conflict, Ambiguous):
@@ -187,18 +188,20 @@ class Delivery:
 
     def _describe(self, want: Want) -> str:
         verb = "create" if self._seen is None else "write"
-        if want.drift and self.target.label in want.known:
-            verb = (
-                "repair (deleted by somebody else)"
-                if self._seen is None
-                else "repair (edited by somebody else)"
-            )
+        last = want.known.get(self.target.label)
+        if want.drift and last and self._seen is None:
+            verb = "repair (deleted by somebody else)"
+        elif want.drift and last and self._seen and self._seen.fence != last:
+            verb = "repair (edited by somebody else)"
         shown = ", ".join(c.id for c in want.copies)
         return f"{verb} {self.target.label}: {shown}"
 
     def _planned(self, want: Want, changes: tuple[str, ...]) -> Sighting:
-        restarts = self.rollout.plan(fresh=False) if self.rollout and want.settled < want.epoch else ()
-        return Sighting(name=self.name, confirmed=True, changes=(*changes, *restarts))
+        """Go on as if it was written: whoever reads it has not read it yet, and is waited for."""
+        seen = self._settle(want, changes, act=False, fresh=False)
+        if seen.confirmed or seen.failed or self.rollout is None:
+            return seen
+        return replace(seen, changes=(*changes, *self.rollout.plan(fresh=False)))
 
     def _settle(self, want: Want, changes: tuple[str, ...], *, act: bool, fresh: bool) -> Sighting:
         """See whether those who read the target have read what it holds now."""
@@ -219,6 +222,12 @@ class Delivery:
         until = since + self.pick_up
         waiting = f"it reads again within {format_duration(self.pick_up)}"
         return Sighting(name=self.name, confirmed=False, waiting=waiting, until=until, changes=changes)
+
+
+def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: Stamp) -> Seen:
+    """Return the document as a write would leave it, for a plan."""
+    after = {**(seen.fields if seen else {}), **fields}
+    return Seen(fields={n: v for n, v in after.items() if v is not None}, stamp=stamp, fence="")
 
 
 def _in_place(seen: Seen | None, fields: Mapping[str, Sensitive | None], want: Want) -> bool:

@@ -245,7 +245,7 @@ class Fleet:
         return Turn(
             rotation=rotation,
             run=self.run,
-            known=frozenset(label for label, fence in memo.fences.items() if fence),
+            known={label: fence for label, fence in memo.fences.items() if fence},
             ledger=Ledger(rotation.store, rotation.ref, memo.summary.revision),
             before_acting=renew,
         )

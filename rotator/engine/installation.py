@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rotator.core.machine import Sighting
-from rotator.core.sensitive import Material, Sensitive
 from rotator.engine.rotation import MOST_CALLS
 from rotator.errors import Ambiguous, Conflict, Frozen, NotFound
 from rotator.ports import Aim, Blocked, Copy, Learned, Provider, Want
@@ -25,8 +24,6 @@ class Installation:
     """A verifier that is a provider."""
 
     provider: Provider
-    made: Sequence[str] = ()
-    """The fields of the material that the provider makes; empty: none."""
     offer: Callable[[Sequence[Copy]], None] = field(default=lambda _: None)
     """Told, before each look, which versions there are in order of trust: for one that lets itself in by them."""
     _looked: bool = False
@@ -47,9 +44,8 @@ class Installation:
         if isinstance(answer, Blocked):
             return Sighting(name=self.name, confirmed=False, waiting=answer.waiting, until=answer.until)
         if not act:
-            return Sighting(
-                name=self.name, confirmed=True, changes=(answer.does,), learned=self._planned(want)
-            )
+            waiting = "what comes next depends on its answer"
+            return Sighting(name=self.name, confirmed=False, waiting=waiting, changes=(answer.does,))
         want.guard()
         try:
             learned: Learned = answer.run()
@@ -108,14 +104,6 @@ class Installation:
             known=frozenset(v.id for v in want.ring.versions),
             settled=want.drift,
         )
-
-    def _planned(self, want: Want) -> Mapping[str, Material]:
-        """Return, for a plan, stand-ins for what the provider would make."""
-        if not want.copies:
-            return {}
-        newest = want.copies[-1]
-        missing = [name for name in self.made if name not in newest.material]
-        return {newest.id: {name: Sensitive("") for name in missing}} if missing else {}
 
 
 def _by_trust(want: Want) -> tuple[Copy, ...]:

@@ -42,9 +42,10 @@ class Proof:
         if not want.copies:
             return Sighting(name=self.name, confirmed=True)
         newest = want.copies[-1]
-        if not act:
-            return Sighting(name=self.name, confirmed=True)
         unproven = want.settled < want.epoch
+        if not act:
+            waiting = f"only a run logs in, and it goes on once {newest.id} is accepted" if unproven else ""
+            return Sighting(name=self.name, confirmed=not unproven, waiting=waiting)
         for attempt in range(1, (self.times if unproven else 1) + 1):
             if not self.login.accepted(newest):
                 return self._refused(want, newest, f"login {attempt} with {newest.id} was refused")

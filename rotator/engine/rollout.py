@@ -103,8 +103,6 @@ class Rollout:
         if failed := [f"{w.label}: {p.failed}" for w, p in shown if p.failed]:
             return replace(seen, confirmed=False, failed="; ".join(failed))
         waiting = "; ".join(f"{w.label}: {p.waiting}" for w, p in shown if p.waiting)
-        if due and not act:
-            return seen
         if waiting and not self._late(delivered):
             return replace(seen, confirmed=False, waiting=waiting, soon=True)
         return self._pods(seen, workloads, delivered, waiting)

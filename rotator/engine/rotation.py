@@ -69,6 +69,8 @@ class Rotation:
     """The credential in use that the first version is taken from."""
     before_activate: Sequence[Gate] = ()
     before_destroy: Sequence[Gate] = ()
+    asked_again: bool = False
+    """Whether later runs are asked for the same: what is requested then begins by itself."""
     leaving: bool = False
     """Whether its declaration was deleted, and the credential is to go with it."""
 
@@ -121,8 +123,8 @@ class Turn:
 
     rotation: Rotation
     run: Run
-    known: frozenset[str]
-    """Labels of targets that were delivered to before."""
+    known: Mapping[str, str]
+    """The targets that were delivered to before, by label, each with its fence as the last run left it."""
     ledger: Ledger
     before_acting: Callable[[], None]
     """Renews the lease; raises LeaseLost."""
@@ -176,16 +178,23 @@ class Turn:
                     self._look_again()
                 case Wait(until, reason, on):
                     self._flush()
-                    return self._outcome(Result.WAITING, f"{self._not_begun()}{reason}", until, on)
+                    said = f"{self._after_the_steps()}{self._not_begun()}{reason}"
+                    return self._outcome(Result.WAITING, said, until, on)
                 case Freeze(reason, on):
                     self._flush()
-                    return self._outcome(Result.FROZEN, reason, None, on)
+                    return self._outcome(Result.FROZEN, f"{self._after_the_steps()}{reason}", None, on)
         raise Frozen(f"no end after {MOST_TURNS} turns: this is a defect of rotator")
+
+    def _after_the_steps(self) -> str:
+        """Tell what a plan foresees from what is so now."""
+        return "" if self.run.act or not self.run.ahead or not self.steps else "after these steps: "
 
     def _not_begun(self) -> str:
         request, ring = self.rotation.policy.request, self.entry.ring
         if request is None or request in ring.requests:
             return ""
+        if self.rotation.asked_again:
+            return f"the rotation requested ({request}) begins by itself once this one is over; "
         return f"the rotation requested ({request}) has not begun, ask again once this one is over; "
 
     def _nap_fits(self, now: datetime) -> bool:
@@ -271,8 +280,9 @@ class Turn:
 
     def _check(self, gates: Sequence[Gate], version: Version | None) -> Sightings:
         assert version  # noqa: S101 - gates stand before steps of a version
-        if not self.run.act and version.id == PLANNED:
-            return tuple(Sighting(name=g.name, confirmed=True, changes=(f"ask {g.name}",)) for g in gates)
+        if version.id == PLANNED:
+            waiting = "it can only be asked once the version is made"
+            return tuple(Sighting(name=g.name, confirmed=False, waiting=waiting) for g in gates)
         return tuple(gate.check(version.id) for gate in gates)
 
     def _verifiers_want(self) -> Want:
@@ -336,9 +346,9 @@ class Turn:
         if self._unsaved and self.run.act:
             self._guard()
             self.entry = self.ledger.save(self.entry)
+            self.saved = self.entry
         self.steps += self._unsaved
         self._unsaved.clear()
-        self.saved = self.entry
 
     def _make(self, record: Record, now: datetime) -> tuple[Record, dict[str, Material]]:
         ring, credential = self.entry.ring, self.rotation.credential

@@ -23,8 +23,6 @@ from rotator.core.timing import format_duration
 from rotator.errors import Ambiguous, Forbidden, Frozen, NotFound, Rejected
 from rotator.ports import Access, Aim, Call, Capabilities, Clock, Copy, Learned, Login
 
-MADE = ("client_id", "client_secret")
-"""The fields of the material that the server makes."""
 TOKEN, URI = "registration.access_token", "registration.uri"
 REGISTERED_AT, EXPIRES_AT = "registration.registered_at", "registration.expires_at"
 """Instants in seconds since 1970: by our clock, and by the server's."""

@@ -513,6 +513,21 @@ def test_an_annotation_asks_for_a_rotation_once_a_reason(resources: Resources) -
     assert resources.scene.held() not in {first, second}
 
 
+def test_an_annotation_during_a_rotation_begins_the_next_one_by_itself(resources: Resources) -> None:
+    """Nobody has to ask again, so nobody is told to."""
+    resources.create()
+    resources.until_stable()
+    resources.change("key", {"metadata": {"annotations": {ROTATE: "INC-1"}}})
+    resources.run()
+    resources.change("key", {"metadata": {"annotations": {ROTATE: "INC-2"}}})
+    (outcome,) = resources.run().outcomes
+    assert outcome.reason.startswith(
+        "the rotation requested (INC-2) begins by itself once this one is over; "
+    )
+    resources.until_stable()
+    assert resources.run().outcomes[0].summary.requests == ("INC-1", "INC-2")
+
+
 @pytest.mark.parametrize("reason", ["", " ", "two\nlines", "\x1b[31mred", "x" * 129])
 def test_a_reason_is_a_short_line(resources: Resources, reason: str) -> None:
     """It is stored, logged and shown: anything else is refused, and nothing begins."""

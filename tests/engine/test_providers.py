@@ -291,10 +291,11 @@ def test_what_the_provider_made_is_kept_before_anything_else_is_done(
     assert not stand.entra.accepts(orphan.value)
 
 
-def test_a_plan_goes_on_without_the_value(stand: Stand) -> None:
-    """What the provider would make is not there in a plan, and the plan says what comes after it all the same."""
+def test_a_plan_ends_where_the_provider_makes_the_value(stand: Stand) -> None:
+    """It names the call, and imagines nothing of what it answers."""
     outcome = stand.scene.run(_entra(stand), act=False)
-    assert [s for s in outcome.steps if s.startswith("publish")]
+    assert [step.partition(" ")[0] for step in outcome.steps] == ["stage", "add"]
+    assert outcome.summary.phase == "New"
     assert stand.entra.passwords.now == ()
 
 

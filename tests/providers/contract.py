@@ -31,8 +31,6 @@ class Bench:
     """Makes version `number`, as the credential kind would: without what the provider makes itself."""
     logs_in: Callable[[Copy], bool]
     """Whether a holder with this copy is let in now; beside the product's own code where that is possible."""
-    made: Sequence[str] = ()
-    """The fields that the provider makes."""
     settle: Callable[[], None] = lambda: None
     """Lets what is only eventually consistent become so."""
     material: dict[str, Material] = field(default_factory=dict)
@@ -69,14 +67,14 @@ class Bench:
             epoch=1,
             settled=2 if settled else 0,
             drift=settled,
-            known=frozenset(),
+            known={},
             erase=bool(forget),
             withdrawn=tuple(self.copy(i) for i in forget),
         )
 
     def step(self, accept: Sequence[str], forget: Sequence[str] = (), *, keep: bool = True) -> Sighting:
         """Do what one look of the engine does; `keep`: whether the run lives long enough to keep what it learns."""
-        installation = Installation(self.provider(), made=self.made)
+        installation = Installation(self.provider())
         sighting = installation.sync(self.want(accept, forget), act=True, fresh=False)
         if keep:
             self.learn(sighting.learned)
@@ -105,9 +103,7 @@ class Bench:
 
     def changes_nothing(self, accept: Sequence[str], forget: Sequence[str] = ()) -> bool:
         """Whether a look finds nothing to do."""
-        found = Installation(self.provider(), made=self.made).sync(
-            self.want(accept, forget), act=False, fresh=False
-        )
+        found = Installation(self.provider()).sync(self.want(accept, forget), act=False, fresh=False)
         return found.confirmed and not found.changes
 
 
@@ -130,9 +126,7 @@ class ProviderContract:
         bench.reach([first])
         second = bench.version(2)
         for _ in range(2):
-            found = Installation(bench.provider(), made=bench.made).sync(
-                bench.want([first, second]), act=False, fresh=False
-            )
+            found = Installation(bench.provider()).sync(bench.want([first, second]), act=False, fresh=False)
             assert found.changes
             assert not found.again
         assert bench.changes_nothing([first])
@@ -193,9 +187,7 @@ class ProviderContract:
         bench.reach([first])
         second = bench.version(2)
         bench.reach([first, second])
-        Installation(bench.provider(), made=bench.made).remove(
-            ROTATION, lambda: [bench.copy(first), bench.copy(second)]
-        )
+        Installation(bench.provider()).remove(ROTATION, lambda: [bench.copy(first), bench.copy(second)])
         bench.settle()
         assert not bench.logs_in(bench.copy(first))
         assert not bench.logs_in(bench.copy(second))

@@ -289,7 +289,6 @@ class Tenant:
             provider=lambda: self.provider(others=others),
             make=self.make,
             logs_in=self.login().accepted,
-            made=(VALUE,),
             settle=self.settle,
         )
 
@@ -350,7 +349,7 @@ class TestContractWithReplicas(ProviderContract):
 
 
 def _remove(bench: Bench, version_id: str) -> tuple[str, ...]:
-    installation = Installation(bench.provider(), made=bench.made)
+    installation = Installation(bench.provider())
     return installation.remove(ROTATION, lambda: [bench.copy(version_id)])
 
 
@@ -437,7 +436,7 @@ def test_what_an_earlier_run_removed_and_is_still_shown_is_waited_for(tenant: Te
     assert bench.step([second], [first]).again
     assert bench.step([second], [first]).again
     assert tenant.api.journal[-1][2] == 400
-    run = Installation(tenant.provider(), made=bench.made)
+    run = Installation(tenant.provider())
     want = bench.want([second], [first])
     assert run.sync(want, act=True, fresh=False).again
     assert "still shown" in run.sync(want, act=True, fresh=False).waiting

@@ -240,7 +240,6 @@ class Org:
             provider=self.provider,
             make=copy_of,
             logs_in=self.logs_in,
-            made=("client_secret",),
             settle=self.settle,
         )
 
@@ -586,5 +585,4 @@ class TestRealHydra(ProviderContract):
             provider=lambda: Hydra(http=client_of_hydra, url=real_hydra.admin, client=client),
             make=lambda number: copy_of(number, client),
             logs_in=logs_in,
-            made=("client_secret",),
         )

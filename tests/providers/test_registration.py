@@ -24,7 +24,6 @@ from rotator.errors import Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Call, Copy, Deadline
 from rotator.providers.registration import (
     EXPIRES_AT,
-    MADE,
     METHOD,
     REGISTERED_AT,
     REMOVED,
@@ -104,7 +103,7 @@ class Office:
             made = credential.make(ROTATION, number)
             return Copy(made.id, made.material)
 
-        return Known(provider=self.provider, make=make, logs_in=logs_in, made=MADE, canary=canary)
+        return Known(provider=self.provider, make=make, logs_in=logs_in, canary=canary)
 
 
 @dataclass(kw_only=True)
@@ -658,9 +657,7 @@ def test_a_deletion_goes_on_where_another_one_stopped(bench: Bench, api: OidcSer
     bench.reach([first, second])
     bench.step([], [first, second], keep=False)
     assert len(api.clients) == 1
-    done = Installation(bench.provider(), made=MADE).remove(
-        ROTATION, lambda: [bench.copy(first), bench.copy(second)]
-    )
+    done = Installation(bench.provider()).remove(ROTATION, lambda: [bench.copy(first), bench.copy(second)])
     assert len(done) == 2
     assert not api.clients
 

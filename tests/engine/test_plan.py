@@ -1,0 +1,158 @@
+"""A plan is honest: at every point of a life it says what the next run does, and nothing that only it has imagined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotator.engine.outcome import Outcome, Summary
+from rotator.policy.model import RotationPolicy
+from tests.engine.test_providers import MONTH, Stand
+from tests.faults.stage import NAMESPACE, Bao
+from tests.scene import Scene
+
+EVERY = timedelta(days=30)
+RESTART = {"workloads": "auto", "soak": "10s"}
+JWKS = {"jwks": {"configMap": "key-accepted", "maxAge": "5m"}}
+
+LIVES: dict[str, dict[str, Any]] = {
+    "a document for each": {},
+    "kept in the cluster": {"store": {"kubernetes": {}}},
+    "read again at once": {"holders": [{"secret": {"name": "key"}, "pickUp": "1s"}]},
+    "two verifiers, two holders": {
+        "verifiers": [JWKS, {"jwks": {"secret": "more", "maxAge": "1m"}}],
+        "holders": [{"secret": {"name": "key"}}, {"secret": {"name": "other"}}],
+    },
+    "holders are restarted": {"holders": [{"secret": {"name": "key"}, "restart": RESTART}]},
+    "a shared secret, both sides restarted": {
+        "credential": {"sharedSecret": {}},
+        "verifiers": [{"acceptedList": {"secret": "key-accepted"}, "restart": RESTART}],
+        "holders": [{"secret": {"name": "key"}, "restart": RESTART}],
+    },
+}
+
+
+class Watched:
+    """Runs a rotation, and before each run the plan of it."""
+
+    def __init__(self, scene: Scene, policy: RotationPolicy, *, answers: bool = False) -> None:
+        """`answers`: whether what a run does depends on answers that no plan can know."""
+        self.scene, self.policy, self.answers = scene, policy, answers
+        self.verbs: set[str] = set()
+        self._last = Summary(phase="New")
+        self._passed = 0
+        scene.timeline.moved.append(self._count)
+
+    def _count(self) -> None:
+        self._passed += 1
+
+    def _objects(self) -> list[Any]:
+        named = ("key", "other", "key-accepted", "more", "rotation-key")
+        stage = self.scene.stage
+        return [read(name) for name in named for read in (stage.secret, stage.config_map)]
+
+    def next(self) -> Outcome:
+        """Plan, see that nothing was written, run, and compare."""
+        before = self._objects()
+        planned = self.scene.run(self.policy, act=False)
+        assert self._objects() == before
+        passed = self._passed
+        done = self.scene.run(self.policy)
+        ids = [v.id for v in done.ring.versions] if done.ring else []
+        newest = ids[-1] if ids else ""
+        steps = [_ageless(step.replace("(new)", newest)) for step in planned.steps]
+        did = [_ageless(step) for step in done.steps]
+        assert steps == did[: len(steps)], "it does what was planned"
+        if self._passed == passed and not self.answers:
+            assert steps == did, "and nothing else, unless it waits for others and goes on"
+        assert not [s for s in steps if s.startswith("repair")], "nobody has edited anything"
+        assert planned.summary == self._last, "it shows what is so, and not what it imagined"
+        self._last = done.summary
+        self.verbs |= {step.partition(" ")[0] for step in done.steps}
+        return done
+
+    def until(self, step: str) -> Outcome:
+        """Go on until `step` is recorded."""
+        for _ in range(30):
+            outcome = self.next()
+            if any(s.startswith(step) for s in outcome.steps):
+                return outcome
+            self.scene.wait(outcome)
+        raise AssertionError(f"no {step}: {outcome}")
+
+
+def _ageless(step: str) -> str:
+    """Return a step without an age that grows between a plan and its run."""
+    return re.sub(r"is \S+ old", "is old", step)
+
+
+@pytest.fixture
+def scene(bao: Bao) -> Scene:
+    """An empty cluster, an empty path in Vault, and time of its own."""
+    return Scene(bao)
+
+
+@pytest.mark.parametrize("spec", LIVES.values(), ids=LIVES)
+def test_each_run_of_a_life_does_what_its_plan_says(scene: Scene, spec: dict[str, Any]) -> None:
+    """From nothing to the destruction of the first version; where the run can wait for pods, the plan ends at the wait."""
+    life = Watched(scene, scene.policy(**spec))
+    life.until("converge")
+    scene.timeline.pass_by(EVERY)
+    life.until("destroy")
+    assert {"stage", "create", "publish", "activate", "write", "converge", "withdraw"} <= life.verbs
+
+
+def test_with_a_provider_the_plan_ends_at_the_first_call_and_the_run_begins_with_it(bao: Bao) -> None:
+    """What comes after a call depends on its answer, so nothing after it is foreseen."""
+    stand = Stand(bao)
+    life = Watched(stand.scene, stand.policy(), answers=True)
+    life.until("converge")
+    stand.scene.timeline.pass_by(MONTH)
+    planned = stand.scene.run(life.policy, act=False)
+    assert [step.partition(" ")[0] for step in planned.steps] == ["stage", "add"]
+    life.until("destroy")
+
+
+def _remapped(scene: Scene) -> RotationPolicy:
+    return scene.policy(holders=[{"secret": {"name": "key", "data": {"pem": "private_key", "kid": "kid"}}}])
+
+
+def _edited(scene: Scene) -> RotationPolicy:
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
+    scene.stage.ask("PATCH", path, {"data": {"kid": "b3RoZXI="}})
+    return scene.policy()
+
+
+def _deleted(scene: Scene) -> RotationPolicy:
+    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/key")
+    return scene.policy()
+
+
+def _labelled(scene: Scene) -> RotationPolicy:
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
+    scene.stage.ask("PATCH", path, {"metadata": {"labels": {"team": "payments"}}})
+    return scene.policy()
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (_remapped, ["write secret payments/key"]),
+        (_edited, ["repair (edited by somebody else) secret payments/key"]),
+        (_deleted, ["repair (deleted by somebody else) secret payments/key"]),
+        (_labelled, []),
+    ],
+)
+def test_only_what_somebody_edited_is_said_to_be_edited(
+    scene: Scene, what: Callable[[Scene], RotationPolicy], said: list[str]
+) -> None:
+    """A declaration that was changed is written, not repaired; the plan and the run say the same."""
+    scene.until_stable(scene.policy())
+    policy = what(scene)
+    planned, done = scene.run(policy, act=False), scene.run(policy)
+    assert [step.partition(":")[0] for step in planned.steps] == said
+    assert done.steps == planned.steps
