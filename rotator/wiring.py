@@ -380,7 +380,9 @@ def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:
     from rotator.gates.prometheus import PrometheusQuery  # noqa: PLC0415 - as above
 
     if probe := declared.jwks_probe:
-        return JwksProbe(Http(w.retry, w.meter, ca_file=probe.ca_file), probe.url, probe.times, policy.lead)
+        return JwksProbe(
+            Http(w.retry, w.meter, ca_file=probe.ca_file), probe.url, probe.times, policy.lead, w.clock
+        )
     asked = declared.prometheus
     assert asked  # noqa: S101 - exactly one is set
     return PrometheusQuery(Http(w.retry, w.meter, ca_file=asked.ca_file), asked.url, asked.query, asked.below)

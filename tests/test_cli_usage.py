@@ -209,10 +209,7 @@ def test_good_files_are_called_good_with_their_sums(rotator: Rotator, policies: 
     done = rotator("validate", "-f", policies)
     assert told(done, 0) == ""
     assert done.stdout.count("good; every 30d") == 3
-    assert (
-        "  lead    7m30s, at least 5m (cache of jwks configmap payments/a) + 1m30s (propagation"
-        in done.stdout
-    )
+    assert "  lead    9m, at least 5m (cache of jwks configmap payments/a) + 3m (propagation" in done.stdout
     assert "  overlap 15m (longest token or session lifetime) + 1m (clock skew) = 16m" in done.stdout
 
 

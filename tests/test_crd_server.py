@@ -204,8 +204,8 @@ ACCEPTED = {
     "a mapping with the previous version": good(
         "{name: payments-signing-key}", "{name: k, data: {a: private_key, b: previous.private_key}}"
     ),
-    "a lead of exactly the sum": good("  every: 30d\n", "  every: 30d\n  lead: 7m30s\n"),
-    "a period a millisecond longer than the sum": good("every: 30d", "every: 23m30s1ms"),
+    "a lead of exactly the sum": good("  every: 30d\n", "  every: 30d\n  lead: 9m\n"),
+    "a period a millisecond longer than the sum": good("every: 30d", "every: 25m1ms"),
     "durations in odd units": good("every: 30d", "every: 1h1d1h0.5d"),
     "a hundred years": good("every: 30d", "every: 36500d"),
     "half a millisecond": good("maxAge: 5m", "maxAge: 0.5ms"),
@@ -369,17 +369,17 @@ REFUSED = [
     (
         "a period that is too short",
         good("30d", "20m"),
-        f"spec.every: 20m is too short; expected more than 1410s: lead + tokenTTL + clockSkew, where the lead is, if not given, {_SUM}",
+        f"spec.every: 20m is too short; expected more than 1500s: lead + tokenTTL + clockSkew, where the lead is, if not given, {_SUM}",
     ),
     (
         "a period of exactly the sum",
-        good("30d", "23m30s"),
-        f"spec.every: 23m30s is too short; expected more than 1410s: lead + tokenTTL + clockSkew, where the lead is, if not given, {_SUM}",
+        good("30d", "25m"),
+        f"spec.every: 25m is too short; expected more than 1500s: lead + tokenTTL + clockSkew, where the lead is, if not given, {_SUM}",
     ),
     (
         "a period too short for a cache of a day",
         shared("every: 7d", "every: 1d"),
-        f"spec.every: 1d is too short; expected more than 90210s: lead + tokenTTL + clockSkew, where the lead is, if not given, {_SUM}",
+        f"spec.every: 1d is too short; expected more than 90300s: lead + tokenTTL + clockSkew, where the lead is, if not given, {_SUM}",
     ),
     (
         "a period too short for the lead asked for",
@@ -388,8 +388,8 @@ REFUSED = [
     ),
     (
         "a lead that is too short",
-        good("  every: 30d", "  every: 30d\n  lead: 7m29s"),
-        f"spec.lead: 7m29s is too short; expected at least 450s: {_SUM}",
+        good("  every: 30d", "  every: 30d\n  lead: 8m59s"),
+        f"spec.lead: 8m59s is too short; expected at least 540s: {_SUM}",
     ),
     (
         "a lead too short for the slowest verifier",

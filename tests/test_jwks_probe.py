@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from rotator.gates.jwks_probe import JwksProbe
 from rotator.ports import Deadline
 from rotator.sandbox.certificates import ServerFiles, issue
 
-LEAD = timedelta(minutes=7, seconds=30)
+LEAD = timedelta(minutes=9)
 NEW = json.dumps({"keys": [{"kid": "old"}, {"kid": "new"}]})
 OLD = json.dumps({"keys": [{"kid": "old"}]})
 
@@ -109,7 +110,7 @@ def look(
     clock = Clock()
     retry = Retry(clock, Deadline(clock.now() + timedelta(hours=1)))
     http = Http(retry, meter or Meter(clock), ca_file=str(ca) if ca else None)
-    return JwksProbe(http, url, times, lead).check("new")
+    return JwksProbe(http, url, times, lead, clock).check("new")
 
 
 @pytest.fixture(scope="module")
@@ -167,14 +168,14 @@ def test_a_document_that_is_no_jwk_set_shows_nothing(body: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "max-age=451",
+        "max-age=541",
         "public, max-age=86400",
-        "MAX-AGE=451",
-        "Max-Age=451",
+        "MAX-AGE=541",
+        "Max-Age=541",
         "s-maxage=3600, max-age=1",
-        "max-age=1,s-maxage=451",
-        'max-age="451"',
-        "max-age = 451",
+        "max-age=1,s-maxage=541",
+        'max-age="541"',
+        "max-age = 541",
         "max-age=99999999999999999999",
     ],
 )
@@ -183,13 +184,32 @@ def test_a_cache_lifetime_above_the_lead_is_a_failure(value: str) -> None:
     with serve(Answer(headers=[("Cache-Control", value)])) as served:
         seen = look(served.url)
     assert not seen.confirmed
-    assert "the lead is only 7m30s: raise maxAge of the jwks verifier, or lower the header" in seen.failed
+    assert "the lead is only 9m: raise maxAge of the jwks verifier, or lower the header" in seen.failed
+
+
+def test_an_expiry_above_the_lead_is_a_failure() -> None:
+    """A server without Cache-Control may say it by Expires (RFC 9111, section 5.3); the server sends its own Date."""
+    expires = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+    with serve(Answer(headers=[("Expires", expires)])) as served:
+        seen = look(served.url)
+        assert "a cache lifetime of " in seen.failed
+        assert "the lead is only 9m" in seen.failed
+    with serve(Answer(headers=[("Expires", expires), ("Cache-Control", "max-age=60")])) as served:
+        assert look(served.url).confirmed
+
+
+def test_a_cache_on_the_way_that_keeps_it_for_longer_is_a_failure() -> None:
+    """Whatever the header allows: an answer of that age shows that the old list was served as long after the change."""
+    with serve(Answer(headers=[("Cache-Control", "max-age=60"), ("Age", "541")])) as served:
+        assert "a cache on the way has kept it for 9m1s (Age), the lead is only 9m" in look(served.url).failed
+    with serve(Answer(headers=[("Cache-Control", "max-age=60"), ("Age", "540")])) as served:
+        assert look(served.url).confirmed
 
 
 def test_the_failure_names_the_lifetime() -> None:
     """Proves that a person reads both figures."""
     with serve(Answer(headers=[("Cache-Control", "max-age=3600")])) as served:
-        assert "a cache lifetime of 1h, the lead is only 7m30s" in look(served.url).failed
+        assert "a cache lifetime of 1h, the lead is only 9m" in look(served.url).failed
 
 
 def test_every_cache_header_counts() -> None:
@@ -200,7 +220,7 @@ def test_every_cache_header_counts() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["max-age=450", "no-store", "", "max-age=", "max-age=soon", "x-max-age=9999", "stale-if-error=9999"],
+    ["max-age=540", "no-store", "", "max-age=", "max-age=soon", "x-max-age=9999", "stale-if-error=9999"],
 )
 def test_a_cache_lifetime_within_the_lead_is_fine(value: str) -> None:
     """Proves the bound itself, and that other directives say nothing."""

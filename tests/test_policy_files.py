@@ -57,8 +57,8 @@ spec:
 """
 
 LEAD = (
-    "5m (cache of jwks configmap payments/payments-jwks) + 1m30s (propagation to jwks configmap "
-    "payments/payments-jwks) + 1m (clock skew) = 7m30s"
+    "5m (cache of jwks configmap payments/payments-jwks) + 3m (propagation to jwks configmap "
+    "payments/payments-jwks) + 1m (clock skew) = 9m"
 )
 
 
@@ -96,7 +96,7 @@ def test_the_example_of_the_design_is_accepted_and_its_windows_are_computed(tmp_
     (policy,) = load([put(tmp_path, GOOD)])
     assert policy.ref == "payments/payments-jwt"
     assert policy.kind_name == "jwtSigningKey"
-    assert policy.lead == timedelta(minutes=5 + 1.5 + 1)
+    assert policy.lead == timedelta(minutes=5 + 3 + 1)
     assert str(policy.least_lead) == LEAD
     assert policy.overlap.total == timedelta(minutes=15 + 1)
     assert str(policy.overlap) == "15m (longest token or session lifetime) + 1m (clock skew) = 16m"
@@ -106,10 +106,10 @@ def test_the_example_of_the_design_is_accepted_and_its_windows_are_computed(tmp_
 def test_a_shared_secret_has_safe_defaults(tmp_path: Path) -> None:
     """Proves that what is left out is the careful choice: a cache of a day, a minute of skew."""
     (policy,) = load([put(tmp_path, SHARED)])
-    assert policy.lead == timedelta(hours=24, seconds=90, minutes=1)
+    assert policy.lead == timedelta(hours=24, minutes=3 + 1)
     assert policy.overlap.total == timedelta(hours=1, minutes=1)
     assert policy.spec.first_lead is False
-    assert policy.converge == 2 * timedelta(minutes=2)
+    assert policy.converge == 2 * timedelta(minutes=3)
 
 
 def test_a_longer_lead_is_kept(tmp_path: Path) -> None:
@@ -120,15 +120,15 @@ def test_a_longer_lead_is_kept(tmp_path: Path) -> None:
 
 def test_a_lead_of_exactly_the_sum_is_kept(tmp_path: Path) -> None:
     """Proves that the bound itself is allowed."""
-    (policy,) = load([put(tmp_path, good("  every: 30d\n", "  every: 30d\n  lead: 7m30s\n"))])
-    assert policy.lead == timedelta(minutes=7, seconds=30)
+    (policy,) = load([put(tmp_path, good("  every: 30d\n", "  every: 30d\n  lead: 9m\n"))])
+    assert policy.lead == timedelta(minutes=9)
 
 
 def test_every_has_to_be_longer_than_lead_and_overlap_together(tmp_path: Path) -> None:
     """Proves the bound itself: equal is refused, a millisecond more is accepted."""
-    assert len(problems(put(tmp_path, good("every: 30d", "every: 23m30s")))) == 1
-    (policy,) = load([put(tmp_path, good("every: 30d", "every: 23m30s1ms"))])
-    assert policy.spec.every == timedelta(minutes=23, seconds=30, milliseconds=1)
+    assert len(problems(put(tmp_path, good("every: 30d", "every: 25m")))) == 1
+    (policy,) = load([put(tmp_path, good("every: 30d", "every: 25m1ms"))])
+    assert policy.spec.every == timedelta(minutes=25, milliseconds=1)
 
 
 def test_the_slowest_verifier_makes_the_lead(tmp_path: Path) -> None:
@@ -565,7 +565,7 @@ WINDOWS = [
         (
             7,
             (
-                "spec.every: 20m is too short; expected more than lead + overlap = 7m30s + 16m = 23m30s, where lead = "
+                "spec.every: 20m is too short; expected more than lead + overlap = 9m + 16m = 25m, where lead = "
                 f"{LEAD} and overlap = 15m (longest token or session lifetime) + 1m (clock skew) = 16m"
             ),
         ),

@@ -5,7 +5,6 @@ Several, because what answers is often several replicas or a cache (istio/istio#
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,10 +13,8 @@ from rotator.clients.http import Fetched, Http
 from rotator.core.machine import Sighting
 from rotator.core.timing import format_duration
 from rotator.errors import ClientError
-
-_MAX_AGE = re.compile(r"(?:^|[,\s])(?:s-maxage|max-age)\s*=\s*\"?([0-9]+)", re.IGNORECASE)
-_LONGEST = 1 << 31
-"""What a larger number of seconds means (RFC 9111, section 1.2.2)."""
+from rotator.gates.freshness import age, lifetime
+from rotator.ports import Clock
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,7 @@ class JwksProbe:
     url: str
     times: int
     lead: timedelta
+    clock: Clock
 
     @property
     def name(self) -> str:
@@ -49,15 +47,20 @@ class JwksProbe:
         return Sighting(name=self.name, confirmed=True)
 
     def _cached_too_long(self, fetched: Fetched) -> str:
-        """Compare Cache-Control (RFC 9111, section 5.2.2.1) with the lead."""
-        ages = [min(float(s), _LONGEST) for s in _MAX_AGE.findall(fetched.headers.get("cache-control", ""))]
-        longest = timedelta(seconds=max(ages, default=0))
-        if longest <= self.lead:
-            return ""
-        return (
-            f"it is served with a cache lifetime of {format_duration(longest)}, the lead is only "
-            f"{format_duration(self.lead)}: raise maxAge of the jwks verifier, or lower the header"
-        )
+        """Compare with the lead how long a verifier, and a cache on the way, may go on with an answer (RFC 9111)."""
+        longest = lifetime(fetched.headers, self.clock.now())
+        if longest > self.lead:
+            return (
+                f"it is served with a cache lifetime of {format_duration(longest)}, the lead is only "
+                f"{format_duration(self.lead)}: raise maxAge of the jwks verifier, or lower the header"
+            )
+        kept = age(fetched.headers)
+        if kept > self.lead:
+            return (
+                f"a cache on the way has kept it for {format_duration(kept)} (Age), the lead is only "
+                f"{format_duration(self.lead)}: raise maxAge of the jwks verifier, or lower what that cache keeps"
+            )
+        return ""
 
 
 def _key_ids(document: Any) -> set[str]:

@@ -70,6 +70,10 @@ if TYPE_CHECKING:
 
 ROTATE = "rotator.dev/rotate"
 """The annotation that asks for a rotation now; its value is the reason."""
+MOUNTED = timedelta(minutes=3)
+"""Until a kubelet has updated a mounted file: its sync takes up to 90 s (a minute and half of that as jitter), and after an
+outage of the API server its watches come back within a minute. https://kubernetes.io/docs/concepts/configuration/configmap/
+"""
 
 # --- windows ---------------------------------------------------------------------------------------------------
 
@@ -160,7 +164,7 @@ class Place(OneOf):
     )
     propagation: Duration | None = Field(
         None,
-        description="From the write to where verifiers read. Default: 90s for ConfigMap and Secret, 5m for Vault.",
+        description="From the write to where verifiers read. Default: 3m for ConfigMap and Secret, 5m for Vault.",
     )
 
     @property
@@ -168,7 +172,7 @@ class Place(OneOf):
         """The propagation that counts."""
         if self.propagation is not None:
             return self.propagation
-        return timedelta(minutes=5) if self.vault else timedelta(seconds=90)
+        return timedelta(minutes=5) if self.vault else MOUNTED
 
 
 class JwksPlace(Place):
@@ -332,7 +336,7 @@ class Holder(OneOf):
     pick_up: Positive | None = Field(
         None,
         description="Without restart: within what time a holder reads again by itself. "
-        "Default: 2m for a Secret, 5m for Vault.",
+        "Default: 3m for a Secret, 5m for Vault.",
     )
 
     @classmethod
@@ -361,7 +365,7 @@ class Holder(OneOf):
         """The pick-up time that counts; None where workloads are restarted."""
         if self.restart or self.keycloak_realm:
             return None
-        return self.pick_up or (timedelta(minutes=5) if self.vault else timedelta(minutes=2))
+        return self.pick_up or (timedelta(minutes=5) if self.vault else MOUNTED)
 
 
 # --- gates, store, the whole -----------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def _stale(place: str) -> str:
         f"has({place}.maxAge) ? {_needed(f'{place}.maxAge')} : has(v.restart) || has(v.static) ? 0 : 86400000"
     )
     travel = (
-        f"has({place}.propagation) ? {_needed(f'{place}.propagation')} : has({place}.vault) ? 300000 : 90000"
+        f"has({place}.propagation) ? {_needed(f'{place}.propagation')} : has({place}.vault) ? 300000 : 180000"
     )
     return f"({cache}) + ({travel})"
 

@@ -32,7 +32,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir())
 KUBERNETES = kubernetes_validate.latest_version()
 MINUTE = timedelta(minutes=1)
-KUBELET_SYNC = timedelta(seconds=90)
+KUBELET = timedelta(minutes=3)
 """From a changed Secret to the file of a volume: the kubelet's sync period and its cache (rotator counts the same)."""
 AES_256 = 32
 """Bytes of a key."""
@@ -376,12 +376,12 @@ def intervals() -> Iterator[tuple[str, timedelta, timedelta]]:
     yield csi.name, _pick_up(csi), poll + KUBELET_TURN + REREAD
     vso = Example("vault-secrets-operator")
     refresh = parse_duration(vso.one("VaultStaticSecret")["spec"]["refreshAfter"])
-    yield vso.name, _pick_up(vso), refresh + KUBELET_SYNC + REREAD
+    yield vso.name, _pick_up(vso), refresh + KUBELET + REREAD
     eso = Example("external-secrets")
     refresh = parse_duration(eso.one("ExternalSecret")["spec"]["refreshInterval"])
-    yield eso.name, _pick_up(eso), refresh + KUBELET_SYNC + REREAD
+    yield eso.name, _pick_up(eso), refresh + KUBELET + REREAD
     assert holder.vault
-    yield "oauth2-proxy", _pick_up(Example("oauth2-proxy")), KUBELET_SYNC  # the file is read at each login
+    yield "oauth2-proxy", _pick_up(Example("oauth2-proxy")), KUBELET  # the file is read at each login
     yield "envoy-gateway", _pick_up(Example("envoy-gateway")), PUSHED
 
 
