@@ -74,10 +74,11 @@ class Job:
                     "no rotation was chosen, so none was begun; expected labels that some have"
                 )
             first = tell(len(rotations))
-            fleet = self._fleet(world, self._told(world, _undisputed(found, files), first))
-            report = fleet.advance(rotations)
+            report = self._fleet(world, self._tellers(world, _undisputed(found, files)), first).advance(
+                rotations
+            )
             report = replace(report, outcomes=tuple(self._released(world, found, o) for o in report.outcomes))
-            told = self._told(world, found.documents, first)
+            told = _each([first, *self._tellers(world, found.documents)])
             for outcome in others:
                 told(outcome)
             for outcome in found.unread:
@@ -120,7 +121,7 @@ class Job:
                 others.append(Outcome(rotation=policy.ref, result=Result.REFUSED, reason=reason))
         return rotations, others
 
-    def _fleet(self, world: World, told: Tell) -> Fleet:
+    def _fleet(self, world: World, tellers: Sequence[Tell], first: Tell) -> Fleet:
         systems = self.systems
         return wiring.fleet(
             world,
@@ -130,7 +131,8 @@ class Job:
             listed=systems.listed,
             look_every=systems.look_every,
             tell_last=self.tell_last,
-            finished=told,
+            finished=_each([first, *tellers]),
+            under_way=_each(tellers),
         )
 
     def _wired(self, world: World, policy: RotationPolicy, *, leaving: bool = False) -> Rotation:
@@ -141,9 +143,9 @@ class Job:
 
     # --- who is told ----------------------------------------------------------------------------------------
 
-    def _told(self, world: World, documents: Mapping[str, Json], first: Tell) -> Tell:
-        """Return what tells an outcome to everybody: to `first`, and about the custom resources `documents`."""
-        tellers = [first]
+    def _tellers(self, world: World, documents: Mapping[str, Json]) -> list[Tell]:
+        """Return what tells an outcome in the cluster; `documents` are the custom resources. None of them ever fails."""
+        tellers = []
         if self.act and documents:
             from rotator.telemetry.status import StatusBoard  # noqa: PLC0415 - only for custom resources
 
@@ -153,18 +155,27 @@ class Job:
 
             events = Events(world.kubernetes, world.identity, world.clock, documents)
             tellers.append(_harmless(events.tell))
+        return tellers
 
-        def told(outcome: Outcome) -> None:
-            for tell in tellers:
-                tell(outcome)
 
-        return told
+def _each(tellers: Sequence[Tell]) -> Tell:
+    """Return what tells all of them."""
+
+    def told(outcome: Outcome) -> None:
+        for tell in tellers:
+            tell(outcome)
+
+    return told
 
 
 def _undisputed(found: Found, files: Sequence[RotationPolicy]) -> Mapping[str, Json]:
     """Return the resources but for those of which a file declares the same name: they are another thing."""
     in_files = {p.ref for p in files}
     return {ref: document for ref, document in found.documents.items() if ref not in in_files}
+
+
+_ODD = (LookupError, TypeError, ValueError, AttributeError)
+"""What an answer of an odd shape leads to."""
 
 
 def _harmless(tell: Tell) -> Tell:
@@ -176,9 +187,10 @@ def _harmless(tell: Tell) -> Tell:
         try:
             if namespace not in forbidden:
                 tell(outcome)
-        except RotatorError as error:
+        except (RotatorError, *_ODD) as error:
             if isinstance(error, Forbidden):
                 forbidden.add(namespace)
-            log.warning("could not be told", extra={"rotation": outcome.rotation, "reason": str(error)})
+            reason = str(error) if isinstance(error, RotatorError) else type(error).__name__
+            log.warning("could not be told", extra={"rotation": outcome.rotation, "reason": reason})
 
     return told

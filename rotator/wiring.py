@@ -155,6 +155,7 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     look_every: timedelta = LOOK_EVERY,
     tell_last: bool = False,
     finished: Callable[..., None] = lambda _: None,
+    under_way: Callable[..., None] = lambda _: None,
 ) -> Fleet:
     """Return the fleet runner of one run."""
     run = Run(
@@ -174,6 +175,7 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
         look_every=look_every,
         tell_last=tell_last,
         finished=finished,
+        under_way=under_way,
         span=w.span,
     )
 

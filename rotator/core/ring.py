@@ -134,6 +134,10 @@ class Phase(StrEnum):
     WITHDRAWING = "Withdrawing"
 
 
+AT_REST = {Phase.NEW, Phase.STABLE}
+"""Phases in which no rotation is under way."""
+
+
 def phase(ring: Ring) -> Phase:
     """Name the phase that `ring` is in, from its states alone."""
     if candidate := ring.candidate:

@@ -86,6 +86,8 @@ class Fleet:
     """Without acting: whether a rotation that the last run left frozen is shown so."""
     finished: Callable[[Outcome], None] = field(default=lambda _: None)
     """Told of each outcome as it comes, for progress."""
+    under_way: Callable[[Outcome], None] = field(default=lambda _: None)
+    """Told of a rotation at work when it reaches another phase, and before it waits; must not raise."""
     span: Callable[[str, Mapping[str, str]], AbstractContextManager[object]] = lambda *_: nullcontext()
     """Traces the work on one rotation."""
 
@@ -248,6 +250,7 @@ class Fleet:
             known={label: fence for label, fence in memo.fences.items() if fence},
             ledger=Ledger(rotation.store, rotation.ref, memo.summary.revision),
             before_acting=renew,
+            under_way=lambda outcome: self.under_way(self._dated(outcome, rotation, memo)),
         )
 
     def _memo(self, rotation: Rotation, before: Memo, outcome: Outcome) -> Memo:

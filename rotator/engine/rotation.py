@@ -26,7 +26,7 @@ from rotator.core.machine import (
     evolve,
     honour,
 )
-from rotator.core.ring import Ring, State, Version
+from rotator.core.ring import AT_REST, Phase, Ring, State, Version, phase
 from rotator.core.sensitive import Material
 from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result, Summary
@@ -128,6 +128,8 @@ class Turn:
     ledger: Ledger
     before_acting: Callable[[], None]
     """Renews the lease; raises LeaseLost."""
+    under_way: Callable[[Outcome], None] = lambda _: None
+    """Told of each phase that is reached while the run goes on, and of what was done before it waits; never raises."""
     entry: Entry = field(init=False, repr=False)
     """The ring as it is to be saved next."""
     saved: Entry | None = field(default=None, init=False, repr=False)
@@ -135,12 +137,15 @@ class Turn:
     observed: Observed = field(default_factory=Observed)
     steps: list[str] = field(default_factory=list)
     _unsaved: list[str] = field(default_factory=list)
+    _told: tuple[str, int] = field(default=("", 0), init=False)
+    """The phase and the number of steps that were told last."""
     _nap: float = FIRST_NAP
 
     def advance(self) -> Outcome:
         """Go as far as can be gone now. Never raises an error of ours: the outcome says what happened."""
         try:
             self.entry = self.saved = self.ledger.load()
+            self._told = (phase(self.entry.ring), 0)
             return self._loop()
         except DeadlineExceeded as error:
             return self._outcome(Result.WAITING, str(error))
@@ -172,7 +177,8 @@ class Turn:
                     return self._outcome(Result.WAITING, f"the next run goes on: {_said(decision)}")
                 case Record():
                     self._record(decision, now)
-                case Wait(soon=True) if self.run.act and self._nap_fits(now):
+                case Wait(soon=True, reason=reason, on=on) if self.run.act and self._nap_fits(now):
+                    self._tell(reason, on)
                     self.run.clock.sleep(self._nap)
                     self._nap = min(LONGEST_NAP, self._nap * 1.5)
                     self._look_again()
@@ -223,6 +229,7 @@ class Turn:
             return
         for _ in range(MOST_CALLS):
             self._flush()
+            self._tell_phase()
             self._guard()
             sightings = self._sight(part, fresh=fresh)
             self.steps += [change for s in sightings for change in s.changes]
@@ -404,6 +411,20 @@ class Turn:
         self.observed = self.observed.without(Part.BEFORE_ACTIVATE, Part.BEFORE_DESTROY, Part.HISTORY)
 
     # --- reporting ------------------------------------------------------------------------------------------
+
+    def _tell_phase(self) -> None:
+        """Tell that a rotation has come into another phase, once that is recorded."""
+        now = phase(self.saved.ring) if self.saved else Phase.NEW
+        if now not in AT_REST and now != self._told[0]:
+            self._tell("a run is at work on it")
+
+    def _tell(self, reason: str, on: tuple[str, ...] = ()) -> None:
+        """Tell what was done so far, unless all of it was told."""
+        outcome = self._outcome(Result.WAITING, reason, None, on)
+        told = (outcome.summary.phase, len(outcome.steps))
+        if self.run.act and told != self._told:
+            self._told = told
+            self.under_way(outcome)
 
     def _outcome(
         self, result: Result, reason: str, until: datetime | None = None, on: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Kubernetes Events: what happened to a rotation, where `kubectl describe` and `kubectl events` show it.
 
-They are written for news only: steps that were recorded, a rotation that froze, one that goes on again. Their names
+They are written for news only, when it happens: steps that were recorded, a rotation that froze, one that goes on again. Their names
 derive from what they say, so a repeated run writes nothing twice.
 API: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rotator.core.machine import Step
@@ -44,15 +45,21 @@ class Events:
     clock: Clock
     resources: Mapping[str, Json]
     """The custom resources by `namespace/name`: Events are about them, else about the rotation's Lease."""
+    _told: dict[str, int] = field(default_factory=dict)
+    """How many steps of each rotation were told."""
 
     def tell(self, outcome: Outcome) -> None:
         """Write what is news. Raises ClientError where the API does not take it."""
-        for reason, note in _news(outcome):
-            document = self._event(outcome, reason, note)
-            try:
-                self.api.post(EVENT, document["metadata"]["namespace"], document)
-            except Conflict:
-                continue  # an earlier run has said the same
+        for step in outcome.steps[self._told.get(outcome.rotation, 0) :]:
+            self._post(outcome, _reason(step), step)
+            self._told[outcome.rotation] = self._told.get(outcome.rotation, 0) + 1
+        if outcome.result in BAD and outcome.news:
+            self._post(outcome, str(outcome.result), outcome.reason)
+
+    def _post(self, outcome: Outcome, reason: str, note: str) -> None:
+        document = self._event(outcome, reason, note)
+        with suppress(Conflict):  # an earlier run has said the same
+            self.api.post(EVENT, document["metadata"]["namespace"], document)
 
     def _event(self, outcome: Outcome, reason: str, note: str) -> Json:
         namespace, _, name = outcome.rotation.partition("/")
@@ -79,14 +86,6 @@ class Events:
 
 def _reference(kind: Kind, namespace: str, name: str) -> Json:
     return {"apiVersion": kind.api, "kind": kind.name, "namespace": namespace, "name": name}
-
-
-def _news(outcome: Outcome) -> list[tuple[str, str]]:
-    """Return reason and note of each Event that a run is worth."""
-    told = [(_reason(step), step) for step in outcome.steps]
-    if outcome.result in BAD and outcome.news:
-        told.append((str(outcome.result), outcome.reason))
-    return told
 
 
 def _reason(step: str) -> str:

@@ -7,12 +7,12 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-archi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from rotator.core.codec import instant
-from rotator.core.ring import Phase
+from rotator.core.ring import AT_REST
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous, Conflict, NotFound
 from rotator.kinds import ROTATION, Kind
@@ -26,8 +26,6 @@ MOST = 100
 """Names of those who are waited for."""
 UNTOLD = {Result.HELD, Result.DELETED}
 """What is not for the status: another run knows more, or nobody will read it."""
-AT_REST = {Phase.NEW, Phase.STABLE}
-"""Phases in which no rotation is under way."""
 
 
 class StatusApi(Protocol):
@@ -50,6 +48,8 @@ class StatusBoard:
     resources: Mapping[str, Json]
     """The custom resources as they were read, by `namespace/name`."""
     clock: Clock
+    _latest: dict[str, Json] = field(default_factory=dict)
+    """The custom resources as this run left them."""
 
     def tell(self, outcome: Outcome) -> None:
         """Write what became of a rotation, if it is a custom resource and its status says otherwise.
@@ -63,6 +63,7 @@ class StatusBoard:
             return
         namespace, _, name = outcome.rotation.partition("/")
         generation = int(resource["metadata"].get("generation") or 0)
+        resource = self._latest.get(outcome.rotation, resource)
         for attempt in range(ATTEMPTS):
             live = resource.get("status") or {}
             if attempt and _is_ahead(live, outcome, generation):
@@ -75,7 +76,7 @@ class StatusBoard:
                 "status": status,
             }
             try:
-                self.api.patch_status(ROTATION, namespace, name, changes)
+                self._latest[outcome.rotation] = self.api.patch_status(ROTATION, namespace, name, changes)
             except (Conflict, Ambiguous):
                 resource = self.api.get(ROTATION, namespace, name)
             except NotFound:
