@@ -67,7 +67,8 @@ def run(*, output: str, **options: Any) -> None:
     Example: rotator run -f policies/ -l team=payments
     """
     report = _advance(act=True, progress=output == "table", **options)
-    _show(report.outcomes, output, steps=True)
+    _show(report, output, steps=True)
+    _explain(report)
     sys.exit(report.exit_code)
 
 
@@ -106,7 +107,8 @@ def rotate(
     report = _advance(
         act=True, progress=output == "table", request=reason, names=names, selector=selector, **options
     )
-    _show(report.outcomes, output, steps=True)
+    _show(report, output, steps=True)
+    _explain(report)
     waiting = [o.rotation for o in report.outcomes if reason not in o.summary.requests]
     if waiting and not report.exit_code:
         click.echo(f"rotator: not begun yet, ask again: {', '.join(waiting)}", err=True)
@@ -123,7 +125,7 @@ def plan(*, output: str, **options: Any) -> None:
     Example: rotator plan -f policies/ -o yaml
     """
     report = _advance(act=False, **options)
-    _show(report.outcomes, output, steps=True)
+    _show(report, output, steps=True)
     sys.exit(report.exit_code)
 
 
@@ -137,7 +139,7 @@ def status(*, output: str, **options: Any) -> None:
     Example: rotator status -f policies/ -o json
     """
     report = _advance(act=False, tell_last=True, **options)
-    _show(report.outcomes, output, steps=False)
+    _show(report, output, steps=False)
     sys.exit(report.exit_code)
 
 
@@ -275,6 +277,7 @@ def _advance(*, progress: bool = False, **options: Any) -> Report:
         tell = (_progress if progress else _logging) if job.act else _silent
         try:
             report = job.run(world, files, tell)
+            _say_that_it_was_stopped(world)
             if told:
                 from rotator.telemetry.publish import Metrics  # noqa: PLC0415 - only where metrics are wanted
                 from rotator.telemetry.sources import of_run  # noqa: PLC0415 - as above
@@ -314,11 +317,20 @@ def _end_when_asked(world: World) -> None:
 
     def end(number: int, frame: object) -> None:
         del frame
-        world.deadline.end(world.clock.now())
+        world.deadline.end(world.clock.now(), signal.Signals(number).name)
         signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+
+
+def _say_that_it_was_stopped(world: World) -> None:
+    import logging  # noqa: PLC0415 - set up by now
+
+    if world.deadline.signal:
+        logging.getLogger("rotator").warning(
+            "stopped", extra={"reason": f"{world.deadline.why}; the next run carries on"}
+        )
 
 
 def _silent(total: int) -> Callable[[Outcome], None]:
@@ -363,15 +375,24 @@ def _progress(total: int) -> Callable[[Outcome], None]:
     return finished
 
 
-def _show(outcomes: Sequence[Outcome], output: str, *, steps: bool) -> None:
+def _explain(run: Report) -> None:
+    """Say what exit code 3 means: to Kubernetes a Job that ends with it has failed."""
+    held = [o.rotation for o in run.outcomes if o.result == "Held"]
+    if run.exit_code == HELD:
+        said = f"another run is at work on {', '.join(held)} and does what is due there: nothing to do (exit {HELD})"
+        click.echo(f"rotator: {said}", err=True)
+
+
+def _show(run: Report, output: str, *, steps: bool) -> None:
+    """Print the outcomes; ages are counted to the end of the run, by the API server's time."""
     from rotator import report  # noqa: PLC0415 - only once there is something to show
 
-    if not outcomes:
+    if not run.outcomes:
         click.echo("rotator: no rotation was chosen", err=True)
     if output == "table":
-        click.echo(report.as_table(outcomes, datetime.now(UTC), steps=steps))
+        click.echo(report.as_table(run.outcomes, run.ended, steps=steps))
         return
-    rows = report.rows(outcomes)
+    rows = report.rows(run.outcomes)
     click.echo(report.as_json(rows) if output == "json" else report.as_yaml(rows))
 
 

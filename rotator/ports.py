@@ -34,10 +34,17 @@ class Deadline:
 
     at: datetime
     grace: timedelta = timedelta()
+    signal: str = ""
+    """The signal by which the run was asked to stop; empty: it was not."""
 
-    def end(self, now: datetime) -> None:
-        """End the run now: the job is asked to stop."""
-        self.at = min(self.at, now)
+    def end(self, now: datetime, signal: str) -> None:
+        """End the run now, since it was asked to stop."""
+        self.at, self.signal = min(self.at, now), signal
+
+    @property
+    def why(self) -> str:
+        """Why the run ends then, for people."""
+        return f"the run was asked to stop ({self.signal})" if self.signal else "the run's time is used up"
 
     @property
     def last(self) -> datetime:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from rotator.clients.ldap import Ldap as Directory
     from rotator.clients.vault import Vault
 
+NODE = "NODE_NAME"
+"""The variable that names the node: the manifests fill it from the pod (downward API)."""
 LEASE = timedelta(seconds=30)
 """How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
 LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
@@ -64,6 +66,8 @@ class World:
     timeout: float = 10.0
     """The longest time a request may take, in seconds."""
     identity: str = ""
+    node: str = ""
+    """The node that the run is on, where that is known."""
     span: Span = no_span
     connect_http: Connect | None = None
     """Makes the connections to providers, where they are not those of the network."""
@@ -77,7 +81,7 @@ class World:
     def __post_init__(self) -> None:
         """Give the run its name, its meter and its retries."""
         self.identity = self.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self.meter = Meter(self.clock, self.span)
+        self.meter = Meter(self.clock, self.span, self.node)
         self.retry = Retry(self.clock, self.deadline)
 
     @property
@@ -141,6 +145,7 @@ def world(
         connect_kubernetes=kubernetes,
         connect_vault=vault,
         timeout=timeout,
+        node=os.environ.get(NODE, ""),
         span=span,
     )
 

@@ -230,9 +230,9 @@ def test_columns_answer_what_people_ask() -> None:
         ("Phase", ".status.phase", "string", 0),
         ("Active", ".status.active", "string", 0),
         ("Age", ".status.activeSince", "date", 0),
+        ("Result", ".status.result", "string", 0),
         ("Next", ".status.next", "string", 0),
         ("Reason", ".status.reason", "string", 0),
-        ("Result", ".status.result", "string", 1),
         ("Revision", ".status.revision", "integer", 1),
     ]
     assert all(path.removeprefix(".") in PARTS for _, path, _, _ in columns)

@@ -977,13 +977,13 @@ def test_columns_show_the_status(server: Server) -> None:
     merge = "application/merge-patch+json"
     server.ask("PATCH", f"{PATH}/shown/status", {"status": STATUS}, merge)
     header, line = server.kubectl("get", "rotations", "shown", "-n", NAMESPACE).splitlines()
-    assert header.split() == ["NAME", "TYPE", "PHASE", "ACTIVE", "AGE", "NEXT", "REASON"]
+    assert header.split() == ["NAME", "TYPE", "PHASE", "ACTIVE", "AGE", "RESULT", "NEXT", "REASON"]
     assert re.fullmatch(
-        r"shown +jwtSigningKey +Overlap +kid-2 +\d+y\w* +2030-01-01T00:00:00Z +the overlap *", line
+        r"shown +jwtSigningKey +Overlap +kid-2 +\d+y\w* +Waiting +2030-01-01T00:00:00Z +the overlap *", line
     )
     wide = server.kubectl("get", "rot", "shown", "-n", NAMESPACE, "-o", "wide").splitlines()
-    assert wide[0].split()[-2:] == ["RESULT", "REVISION"]
-    assert wide[1].split()[-2:] == ["Waiting", "7"]
+    assert wide[0].split()[-2:] == ["REASON", "REVISION"]
+    assert wide[1].split()[-1] == "7"
 
 
 def test_the_status_is_written_apart_from_the_spec(server: Server) -> None:

@@ -214,3 +214,13 @@ def test_requests_are_counted_by_system_method_and_code() -> None:
     for code in (200, 200, 0):
         meter.count("vault", "GET", code)
     assert meter.requests == {("vault", "GET", 200): 2, ("vault", "GET", 0): 1}
+
+
+@pytest.mark.parametrize(("node", "whose"), [("worker-3", "the node worker-3"), ("", "this machine")])
+def test_the_accusation_says_whose_clock_to_put_right(node: str, whose: str) -> None:
+    """In a pod nobody knows which node it was on."""
+    clock = Clock(START.replace(microsecond=0))
+    meter = Meter(clock, node=node)
+    exchange(meter, clock, timedelta(hours=2))
+    with pytest.raises(ClockSkewed, match=f"Put the clock of {whose} right"):
+        meter.check_skew(timedelta(seconds=60))

@@ -48,8 +48,10 @@ class CorrectableClock(Protocol):
 class Meter:
     """Counts requests by system, method and status code, and keeps how far our clock was off at first sight."""
 
-    def __init__(self, clock: CorrectableClock, span: Span = no_span) -> None:
+    def __init__(self, clock: CorrectableClock, span: Span = no_span, node: str = "") -> None:
+        """`node`: whose clock ours is, for people; empty: not known."""
         self.span = span
+        self._whose = f"the node {node}" if node else "this machine"
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self._clock = clock
         self._corrected = timedelta()
@@ -95,7 +97,7 @@ class Meter:
             raise ClockSkewed(
                 f"the clock here is {format_duration(abs(off))} {'behind' if off > timedelta() else 'ahead of'} "
                 f"the clock of {system}, the policy allows {format_duration(allowance)} (overlap.clockSkew). "
-                "Nothing was changed. Put the node's clock right (NTP) and run again."
+                f"Nothing was changed. Put the clock of {self._whose} right (NTP), then run again"
             )
 
 

@@ -49,7 +49,7 @@ class Retry:
     def check(self) -> None:
         """Raise DeadlineExceeded if no time is left to ask anything."""
         if self.clock.now() >= self.deadline.last:
-            raise DeadlineExceeded("the run's time is used up; the next run carries on from what is recorded")
+            raise DeadlineExceeded(f"{self.deadline.why}; the next run carries on from what is recorded")
 
     def _too_late(self, state: tenacity.RetryCallState) -> bool:
         return timedelta(seconds=state.upcoming_sleep) >= self.deadline.last - self.clock.now()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rotator.core.codec import Unreadable
 from rotator.engine.outcome import Outcome, Result
@@ -38,7 +38,8 @@ class Deletion:
         try:
             self._remove()
         except DeadlineExceeded as error:
-            return self._outcome(Result.WAITING, str(error))
+            lasting = "it is being deleted: the next run goes on"
+            return replace(self._outcome(Result.WAITING, str(error)), lasting=lasting)
         except LeaseLost as error:
             return self._outcome(Result.HELD, str(error))
         except RotatorError as error:
@@ -74,7 +75,7 @@ class Deletion:
     def _guard(self) -> None:
         """Before anything is touched: our time is not over, and the lease is ours."""
         if self.run.clock.now() >= self.run.deadline.at:
-            raise DeadlineExceeded("the run's time is used up; the next run goes on with the deletion")
+            raise DeadlineExceeded(f"{self.run.deadline.why}; the next run goes on with the deletion")
         self.before_acting()
 
     def _entry(self) -> Entry | None:

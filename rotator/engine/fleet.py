@@ -177,7 +177,7 @@ class Fleet:
             with self.span("rotation", {"rotation": rotation.ref}):
                 outcome = self._one(rotation, view)
         except DeadlineExceeded as error:
-            outcome = self._ended(rotation, view.memo, Result.WAITING, str(error))
+            outcome = replace(self._ended(rotation, view.memo, Result.WAITING, str(error)), lasting="")
         except LeaseHeld as held:
             outcome = self._ended(rotation, view.memo, Result.HELD, f"another run is at work: {held}")
         except RotatorError as error:
@@ -231,7 +231,7 @@ class Fleet:
         outcome = replace(outcome, kind=rotation.kind, every=rotation.policy.windows.every)
         if outcome.summary.revision < before.summary.revision:
             outcome = replace(outcome, summary=before.summary)
-        if (before.outcome, before.reason) == (outcome.result, outcome.reason) and before.since:
+        if (before.outcome, before.reason) == (outcome.result, outcome.stays) and before.since:
             return replace(outcome, since=before.since, news=False)
         return replace(outcome, since=self.run.clock.now())
 
@@ -260,7 +260,7 @@ class Fleet:
         return replace(
             before,
             outcome=str(outcome.result),
-            reason=outcome.reason,
+            reason=outcome.stays,
             since=outcome.since,
             due=outcome.until if outcome.result is Result.WAITING else None,
             look=self.run.clock.now() + self.look_every,

@@ -64,6 +64,8 @@ class Outcome:
     rotation: str
     result: Result
     reason: str = ""
+    lasting: str | None = None
+    """What stays true when the run is over, where `reason` is about the run alone; empty: what was known before."""
     until: datetime | None = None
     waiting_on: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
@@ -80,6 +82,11 @@ class Outcome:
     """Since when result and reason are the same; None: not recorded."""
     news: bool = True
     """Whether the run before ended otherwise."""
+
+    @property
+    def stays(self) -> str:
+        """The reason that holds until the next run."""
+        return self.reason if self.lasting is None else self.lasting
 
     @property
     def last_result(self) -> Result:

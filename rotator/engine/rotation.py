@@ -44,6 +44,8 @@ MOST_CALLS = 12
 """So many calls bring any provider where it is wanted, unless somebody works against us."""
 FIRST_NAP = 0.2
 LONGEST_NAP = 2.0
+CARRIED_ON = "the next run carries on"
+"""What is so of a rotation that a run had to leave in the middle."""
 PLANNED = "(new)"
 """Stands in a plan for the id of a version that is not made yet."""
 
@@ -137,6 +139,8 @@ class Turn:
     observed: Observed = field(default_factory=Observed)
     steps: list[str] = field(default_factory=list)
     _unsaved: list[str] = field(default_factory=list)
+    _last_wait: str = ""
+    """What it waited for when it was looked at last."""
     _told: tuple[str, int] = field(default=("", 0), init=False)
     """The phase and the number of steps that were told last."""
     _nap: float = FIRST_NAP
@@ -148,7 +152,7 @@ class Turn:
             self._told = (phase(self.entry.ring), 0)
             return self._loop()
         except DeadlineExceeded as error:
-            return self._outcome(Result.WAITING, str(error))
+            return replace(self._outcome(Result.WAITING, str(error)), lasting=self._last_wait or CARRIED_ON)
         except LeaseLost as error:
             return self._outcome(Result.HELD, str(error))
         except Superseded as error:
@@ -178,6 +182,7 @@ class Turn:
                 case Record():
                     self._record(decision, now)
                 case Wait(soon=True, reason=reason, on=on) if self.run.act and self._nap_fits(now):
+                    self._last_wait = reason
                     self._tell(reason, on)
                     self.run.clock.sleep(self._nap)
                     self._nap = min(LONGEST_NAP, self._nap * 1.5)
@@ -321,7 +326,7 @@ class Turn:
         if self.run.act:
             if self.run.clock.now() >= self.run.deadline.at:
                 raise DeadlineExceeded(
-                    "the run's time is used up; the next run carries on from what is recorded"
+                    f"{self.run.deadline.why}; the next run carries on from what is recorded"
                 )
             self.before_acting()
 
@@ -416,6 +421,7 @@ class Turn:
         """Tell that a rotation has come into another phase, once that is recorded."""
         now = phase(self.saved.ring) if self.saved else Phase.NEW
         if now not in AT_REST and now != self._told[0]:
+            self._last_wait = ""
             self._tell("a run is at work on it")
 
     def _tell(self, reason: str, on: tuple[str, ...] = ()) -> None:

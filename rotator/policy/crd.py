@@ -80,9 +80,9 @@ _COLUMNS = [
     _column("Phase", "phase", "What the rotation is doing."),
     _column("Active", "active", "The id of the version that holders use."),
     _column("Age", "activeSince", "Since when it is active.", kind="date"),
+    _column("Result", "result", "What the last run made of it."),
     _column("Next", "next", "When something is to be done next."),
     _column("Reason", "reason", "Why it is where it is."),
-    _column("Result", "result", "What the last run made of it.", wide=True),
     _column("Revision", "revision", "How many changes were recorded.", kind="integer", wide=True),
 ]
 

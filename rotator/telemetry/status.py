@@ -59,7 +59,7 @@ class StatusBoard:
         """
         resource = self.resources.get(outcome.rotation)
         nothing_new = outcome.last_result is Result.WAITING and not outcome.summary.phase
-        if resource is None or outcome.result in UNTOLD or nothing_new:
+        if resource is None or outcome.result in UNTOLD or nothing_new or outcome.lasting == "":
             return
         namespace, _, name = outcome.rotation.partition("/")
         generation = int(resource["metadata"].get("generation") or 0)
@@ -109,7 +109,7 @@ def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: date
     status: Json = {
         "observedGeneration": generation,
         "result": str(result),
-        "reason": _short(outcome.reason),
+        "reason": _short(outcome.stays),
         "next": instant(outcome.until) if outcome.until else None,
         "waitingOn": [_short(name) for name in outcome.waiting_on[:MOST]],
         "type": outcome.kind or None,
@@ -141,7 +141,7 @@ def _conditions(outcome: Outcome) -> list[Json]:
     if summary.phase:
         found.append(("Progressing", "False" if summary.phase in AT_REST else "True", summary.phase))
     return [
-        {"type": kind, "status": status, "reason": reason, "message": _short(outcome.reason)}
+        {"type": kind, "status": status, "reason": reason, "message": _short(outcome.stays)}
         for kind, status, reason in found
     ]
 

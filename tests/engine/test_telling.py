@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from rotator.cli import _show
 from rotator.engine.outcome import Result
+from rotator.wiring import World
 from tests.engine.test_custom_resources import Resources
 from tests.faults.kinds_of_faults import Killed
 from tests.faults.stage import Bao
 from tests.faults.transport import Answer
+from tests.scene import Scene
 
 DAYS_30 = timedelta(days=30)
 RESTARTED = [{"secret": {"name": "key"}, "restart": {"workloads": "auto", "soak": "10s"}}]
@@ -121,3 +124,53 @@ def test_who_cannot_be_told_stops_nothing(resources: Resources, path: str, answe
     resources.scene.answers[verb, path] = answer
     (outcome,) = resources.run(events=True).outcomes
     assert (outcome.result, outcome.summary.phase) == (Result.WAITING, "Overlap")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/leases",
+        "/leases/rotation-key",
+        "/configmaps/key-accepted",
+        "/secrets/key",
+        "/deployments",
+        "/deployments/api",
+    ],
+)
+@pytest.mark.parametrize("stopped", ["SIGTERM", ""])
+def test_what_ends_a_run_is_said_of_the_run_and_does_not_stay(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, path: str, stopped: str
+) -> None:
+    """The rotation's own reason is what it waits for; that a run was stopped is no state of it."""
+    worlds: list[World] = []
+    make = resources.scene.world
+
+    def kept() -> World:
+        worlds.append(make())
+        return worlds[-1]
+
+    monkeypatch.setattr(resources.scene, "world", kept)
+    resources.meanwhile(path, lambda: worlds[-1].deadline.end(resources.scene.timeline.now, stopped))
+    (outcome,) = resources.run().outcomes
+    assert outcome.result is Result.WAITING
+    memo = json.loads(resources.scene.lease()["metadata"]["annotations"]["rotator.dev/memo"])
+    said = "the run was asked to stop (SIGTERM)" if stopped else "the run's time is used up"
+    waits = outcome.reason.startswith(("secret payments/key: ", "the lead"))
+    assert waits or outcome.reason == f"{said}; the next run carries on from what is recorded"
+    for reason in (memo["reason"], resources.status()["reason"]):
+        assert "stop" not in reason
+        assert "time is used up" not in reason
+        assert reason
+    assert resources.run().outcomes[0].summary.phase == "Overlap", "the next run carries on"
+
+
+def test_ages_are_counted_in_the_api_servers_time(bao: Bao, capsys: pytest.CaptureFixture[str]) -> None:
+    """A node whose clock is two hours ahead is refused, and its table is right all the same."""
+    scene = Scene(bao)
+    scene.until_stable(scene.policy())
+    scene.timeline.pass_by(timedelta(days=1))
+    report = scene.fleet(scene.policy(), skew=timedelta(hours=2), act=False)
+    _show(report, "table", steps=False)
+    row = capsys.readouterr().out.splitlines()[1]
+    assert "the clock here is 1h59m" in row
+    assert "  1d1m" in row or "  1d2m" in row or "  1d3m" in row, row

@@ -103,10 +103,13 @@ def test_a_run_that_is_asked_to_stop_gives_its_lease_back(job: Job) -> None:
         assert time.monotonic() < give_up, "the run never took its lease"
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert json.loads(out)[0]["result"] == "Waiting"
     assert job.lease()["spec"].get("holderIdentity") is None
+    assert "the run was asked to stop (SIGTERM)" in json.loads(err.splitlines()[-1])["reason"]
+    memo = json.loads(job.lease()["metadata"]["annotations"]["rotator.dev/memo"])
+    assert "asked to stop" not in memo["reason"]
 
 
 def test_output_for_programs_is_json_and_logs_are_json_with_stable_keys(job: Job) -> None:

@@ -186,7 +186,7 @@ def test_kubectl_answers_what_people_ask(kube_apiserver: Served, tmp_path: Path)
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
 
     header, line = kubectl("get", "rot").splitlines()
-    assert header.split() == ["NAME", "TYPE", "PHASE", "ACTIVE", "AGE", "NEXT", "REASON"]
+    assert header.split() == ["NAME", "TYPE", "PHASE", "ACTIVE", "AGE", "RESULT", "NEXT", "REASON"]
     status = team.rotation()["status"]
     assert line.split()[:4] == ["key", "jwtSigningKey", "Switching", status["active"]]
     assert status["next"] in line

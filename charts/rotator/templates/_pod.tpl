@@ -29,6 +29,10 @@
 
 {{/* What every run is told. */}}
 {{- define "rotator.env.run" -}}
+- name: NODE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
 - name: ROTATOR_LIST
   value: {{ .Values.rbac.list | join "," | default "none" | quote }}
 {{- with .Values.lookEvery }}
