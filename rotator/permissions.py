@@ -108,6 +108,8 @@ def _needed(policy: RotationPolicy, extent: Extent) -> Needed:
             yield namespace, _rule(kind, ("delete",), written)
         if kind in extent.listed and kind is not LEASE:
             yield namespace, _rule(kind, LIST)
+    for namespace in _read_by_pods(policy):
+        yield namespace, _rule(POD, LIST)
     yield from _restarts(policy)
 
 
@@ -122,6 +124,16 @@ def _written(policy: RotationPolicy) -> Iterator[tuple[str, Kind, str]]:
             yield place.namespace or home, CONFIG_MAP if place.config_map else SECRET, name
     for secret in (h.secret for h in spec.holders if h.secret):
         yield from ((namespace, SECRET, secret.name) for namespace in secret.namespaces or [home])
+
+
+def _read_by_pods(policy: RotationPolicy) -> Iterator[str]:
+    """Yield the namespaces in which pods read an object of ours: who of them reads it again, or has switched, is looked at."""
+    home, spec = policy.metadata.namespace, policy.spec
+    for place in (v.place for v in spec.verifiers if v.place):
+        if place.config_map or place.secret:
+            yield place.namespace or home
+    for secret in (h.secret for h in spec.holders if h.secret):
+        yield from secret.namespaces or [home]
 
 
 def _read(policy: RotationPolicy) -> Iterator[str]:

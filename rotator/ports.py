@@ -331,6 +331,8 @@ class Stamp:
     """The ring's revision at which the current version's fields were last written."""
     since: datetime
     """When those fields were written, by the writer's clock, just before the request."""
+    fence_key: str = ""
+    """The data key whose name stands for that content (`rotator.engine.fence`); empty: none was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +345,8 @@ class Seen:
     """None where we never wrote it."""
     fence: str
     """What the next write must name so that it fails if anybody wrote in between."""
+    names: frozenset[str] = frozenset()
+    """The names of all fields that are there, asked for or not."""
 
 
 class Target(Protocol):

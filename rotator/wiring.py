@@ -19,7 +19,9 @@ from rotator.core.timing import Windows
 from rotator.engine.delivery import Delivery, Render
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Shown
 from rotator.engine.lease import Leases
-from rotator.engine.rollout import Rollout, Which
+from rotator.engine.readers import Source
+from rotator.engine.rereading import Rereading
+from rotator.engine.rollout import COPIES, Rollout, Which
 from rotator.engine.rotation import Existing, Rotation, Run
 from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden
@@ -194,7 +196,7 @@ def rotation(
         every=policy.spec.every,
         lead=policy.lead,
         overlap=policy.overlap.total,
-        converge=policy.converge + w.landing,
+        converge=policy.converge + w.landing + (COPIES if _restarts_pods(policy) else timedelta()),
         first_lead=policy.waits_at_first,
     )
     return Rotation(
@@ -219,6 +221,11 @@ def rotation(
         asked_again=request is None,
         leaving=leaving,
     )
+
+
+def _restarts_pods(policy: RotationPolicy) -> bool:
+    """Whether a holder's pods are restarted that a kubelet hands a Secret: some of them may have to wait for its copy."""
+    return any(h.secret and h.restart for h in policy.spec.holders)
 
 
 def credential_of(policy: RotationPolicy) -> Credential:
@@ -287,6 +294,7 @@ def _document(
         clock=w.clock,
         landing=w.landing,
         rollout=rollout,
+        rereading=_rereading(w, declared.restart, target, namespace),
     )
 
 
@@ -329,6 +337,7 @@ def _holder(
             rollout=_rollout(
                 w, annotation_key(policy.ref, "holds", target.label), declared.restart, target, namespace
             ),
+            rereading=_rereading(w, declared.restart, target, namespace),
         )
 
 
@@ -340,16 +349,24 @@ def _holder_targets(w: World, policy: RotationPolicy, declared: HolderPolicy) ->
             yield namespace, KubernetesObject(w.kubernetes, kinds.SECRET, namespace, secret.name)
 
 
+def _source(target: Target) -> Source | None:
+    """Return what pods read, where a kubelet hands it to them; from Vault they fetch it in ways of their own."""
+    return Source(target.kind, target.name) if isinstance(target, KubernetesObject) else None
+
+
+def _rereading(w: World, restart: Restart | None, target: Target, namespace: str) -> Rereading | None:
+    source = None if restart else _source(target)
+    return Rereading(w.kubernetes, namespace, source) if source else None
+
+
 _WORKLOADS = {kind.name: kind for kind in kinds.WORKLOADS}
 
 
 def _rollout(w: World, key: str, restart: Restart | None, target: Target, namespace: str) -> Rollout | None:
     if restart is None:
         return None
-    source, selector = None, ""
+    source, selector = _source(target), ""
     named: tuple[tuple[kinds.Kind, str], ...] = ()
-    if isinstance(target, KubernetesObject):
-        source = (target.kind, target.name)
     if isinstance(restart.workloads, list):
         named = tuple((_WORKLOADS[workload.kind], workload.name) for workload in restart.workloads)
     elif restart.workloads != "auto":

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from rotator.core.codec import instant
 from rotator.core.machine import Sighting
 from rotator.core.sensitive import Sensitive
 from rotator.core.timing import format_duration
-from rotator.engine.rollout import Rollout
+from rotator.engine.fence import Fence, data_key, is_data_key, outdated
+from rotator.engine.readers import Source
+from rotator.engine.rereading import Rereading
+from rotator.engine.rollout import COPIES, Rollout
 from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
 from rotator.ports import Clock, Copy, Rendered, Seen, Stamp, Target, Want
 
@@ -55,6 +58,8 @@ class Delivery:
     """Holders that read again by themselves: within this time."""
     rollout: Rollout | None = None
     """The workloads to restart, where they do not."""
+    rereading: Rereading | None = None
+    """Who reads it, where nobody is restarted; None: that cannot be seen."""
     _seen: Seen | None = field(default=None, repr=False)
     _looked: bool = False
 
@@ -66,8 +71,8 @@ class Delivery:
         if want.erase and not self.target.erase_history(act=act):
             changes = (*changes, f"erase the history of {self.target.label}")
         if changes and not act:
-            return self._planned(want, changes)
-        return self._settle(want, changes, act=act, fresh=fresh)
+            return self._planned(want, rendered, changes)
+        return self._settle(want, rendered, changes, act=act, fresh=fresh)
 
     def fences(self) -> Mapping[str, str]:
         """Return the fence of the target as it was last seen; empty where it does not carry our stamp."""
@@ -106,7 +111,8 @@ class Delivery:
             if seen is None or seen.stamp is None or seen.stamp.rotation != rotation:
                 return ()
             try:
-                left = self.target.remove(self.render.names, seen)
+                ours = (*self.render.names, *(n for n in seen.names if is_data_key(n)))
+                left = self.target.remove(ours, seen)
             except (Conflict, Ambiguous):
                 continue
             if left:
@@ -127,11 +133,12 @@ class Delivery:
                 return changes
             changes = (self._describe(want),)
             stamp = self._stamp(want, rendered)
+            written = {**fields, **self._fence_fields(stamp)}
             if not act:
-                self._seen = _imagined(self._seen, fields, stamp)
+                self._seen = _imagined(self._seen, written, stamp)
                 return changes
             try:
-                self._seen = self.target.write(fields, stamp, self._seen, _note(want))
+                self._seen = self.target.write(written, stamp, self._seen, _note(want))
             except (Conflict, Ambiguous):
                 self._looked = False
         if self._looked and _in_place(self._seen, fields, want):
@@ -178,13 +185,38 @@ class Delivery:
         )
         keep = old if unchanged else None
         found = unchanged and not want.settled and self.target.label not in want.known
-        return Stamp(
+        stamp = Stamp(
             rotation=want.ring.rotation,
             revision=want.ring.revision,
             version=version,
             content_revision=keep.content_revision if keep else FOUND if found else want.ring.revision,
             since=keep.since if keep else self.clock.now(),
+            fence_key=_fence_key(keep) if keep else "",
         )
+        if keep or found or self._source is None:
+            return stamp
+        return replace(stamp, fence_key=data_key(stamp.content_revision, _carried(stamp)))
+
+    @property
+    def _source(self) -> Source | None:
+        """What kubelets start pods from, where we restart pods; None: there is nothing to fence."""
+        return self.rollout.which.source if self.rollout else None
+
+    def _fence_fields(self, stamp: Stamp) -> dict[str, Sensitive | None]:
+        """Return the data keys that come and go with a write so that a restart can refer to the content by name."""
+        key = stamp.fence_key
+        if not key:
+            return {}
+        gone = outdated(self._seen.names if self._seen else (), key)
+        return {**dict.fromkeys(gone), key: Sensitive("")}
+
+    def _fence(self, rendered: Rendered, seen: Seen, stamp: Stamp) -> Fence | None:
+        key = _fence_key(stamp)
+        if self._source is None or key not in seen.names:
+            return None
+        files = frozenset(n for n in seen.names - rendered.previous.keys() if not is_data_key(n))
+        alone = not rendered.previous and files == rendered.current.keys()
+        return Fence(source=self._source, key=key, files=files, alone=alone)
 
     def _describe(self, want: Want) -> str:
         verb = "create" if self._seen is None else "write"
@@ -196,17 +228,22 @@ class Delivery:
         shown = ", ".join(c.id for c in want.copies)
         return f"{verb} {self.target.label}: {shown}"
 
-    def _planned(self, want: Want, changes: tuple[str, ...]) -> Sighting:
+    def _planned(self, want: Want, rendered: Rendered, changes: tuple[str, ...]) -> Sighting:
         """Go on as if it was written: whoever reads it has not read it yet, and is waited for."""
-        seen = self._settle(want, changes, act=False, fresh=False)
+        seen = self._settle(want, rendered, changes, act=False, fresh=False)
+        if self.rereading and self.rereading.is_believed:
+            said = f"believe that the pods that read {self.target.label} read it again: pods may not be listed there"
+            return replace(seen, changes=(*changes, said))
         if seen.confirmed or seen.failed or self.rollout is None:
             return seen
         return replace(seen, changes=(*changes, *self.rollout.plan(fresh=False)))
 
-    def _settle(self, want: Want, changes: tuple[str, ...], *, act: bool, fresh: bool) -> Sighting:
+    def _settle(
+        self, want: Want, rendered: Rendered, changes: tuple[str, ...], *, act: bool, fresh: bool
+    ) -> Sighting:
         """See whether those who read the target have read what it holds now."""
         stamp = self._seen.stamp if self._seen else None
-        if stamp is None:
+        if self._seen is None or stamp is None:
             raise Frozen(f"{self.target.label} does not show what was just written to it")
         since = stamp.since + self.landing
         seen = Sighting(
@@ -215,25 +252,59 @@ class Delivery:
         if stamp.content_revision == FOUND or stamp.content_revision < want.settled:
             return seen  # what was written at the revision at which all was settled was written after that
         if self.rollout:
-            value = f"{stamp.content_revision}.{stamp.version}.{instant(stamp.since)}"
-            return self.rollout.sync(seen, value, stamp.since, act=act, fresh=fresh)
-        if self.pick_up is None or self.clock.now() >= since + self.pick_up:
+            fence = self._fence(rendered, self._seen, stamp)
+            older = len(want.ring.versions) > 1
+            return self.rollout.sync(
+                seen, _carried(stamp), stamp.since, fence, older=older, act=act, fresh=fresh
+            )
+        seen = self._read_again(want, seen, since)
+        if not seen.confirmed or self.pick_up is None or self.clock.now() >= since + self.pick_up:
             return seen
         until = since + self.pick_up
         waiting = f"it reads again within {format_duration(self.pick_up)}"
-        return Sighting(name=self.name, confirmed=False, waiting=waiting, until=until, changes=changes)
+        return replace(seen, confirmed=False, waiting=waiting, until=until)
+
+    def _read_again(self, want: Want, seen: Sighting, since: datetime) -> Sighting:
+        """See that no pod reads the target at its start alone: nobody restarts it, so it would keep the old content."""
+        if self.rereading is None or len(want.ring.versions) == 1:
+            return seen
+        stuck = self.rereading.stuck(since, self.render.names)
+        if not stuck:
+            return seen
+        until = since + (self.pick_up or COPIES)
+        said = (
+            f"nobody restarts the pods that read {self.target.label} at their start alone: {stuck}. Declare `restart` for "
+            "it, or restart them by hand (kubectl rollout restart)"
+        )
+        if self.clock.now() < until:
+            return replace(seen, confirmed=False, waiting=said, until=until)
+        return replace(seen, confirmed=False, failed=said)
 
 
 def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: Stamp) -> Seen:
     """Return the document as a write would leave it, for a plan."""
     after = {**(seen.fields if seen else {}), **fields}
-    return Seen(fields={n: v for n, v in after.items() if v is not None}, stamp=stamp, fence="")
+    there = {n: v for n, v in after.items() if v is not None}
+    names = (seen.names if seen else frozenset()) - fields.keys() | there.keys()
+    return Seen(fields=there, stamp=stamp, fence="", names=names)
 
 
 def _in_place(seen: Seen | None, fields: Mapping[str, Sensitive | None], want: Want) -> bool:
     if seen is None or seen.stamp is None or seen.stamp.revision < want.epoch:
         return False
+    if (key := _fence_key(seen.stamp)) and key not in seen.names:
+        return False
     return all(seen.fields.get(name) == value for name, value in fields.items())
+
+
+def _carried(stamp: Stamp) -> str:
+    """Return what the pods are annotated with that were restarted for the content of `stamp`."""
+    return f"{stamp.content_revision}.{stamp.version}.{instant(stamp.since)}"
+
+
+def _fence_key(stamp: Stamp) -> str:
+    """Return the data key that a stamp names. Anybody may write on an object: what is none of ours counts as none."""
+    return stamp.fence_key if is_data_key(stamp.fence_key) else ""
 
 
 def _note(want: Want) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 The annotation carries the ring's revision and the version, so a repeated run restarts nothing twice, and a run
 that was overtaken sees it (I5). Proof is taken from the pods themselves: none without the annotation may be left,
-terminating ones included, for they sign until they are gone.
+terminating ones included, for they sign until they are gone. A fence (`rotator.engine.fence`) keeps a node from starting a
+pod with an old copy of what was delivered.
 """
 
 from __future__ import annotations
@@ -14,17 +15,10 @@ from typing import Any, Protocol
 
 from rotator.core.machine import Sighting
 from rotator.core.timing import format_duration
-from rotator.engine.workloads import (
-    Progress,
-    Workload,
-    controller,
-    created,
-    leaving,
-    progress,
-    ready_since,
-    references,
-    terminal,
-)
+from rotator.engine.fence import Fence
+from rotator.engine.pods import controller, created, is_unscheduled, leaving, ready_since, terminal, trouble
+from rotator.engine.readers import Source, references
+from rotator.engine.workloads import Progress, Workload, progress
 from rotator.errors import Ambiguous, Conflict, Frozen, NotFound, Superseded
 from rotator.kinds import POD, WORKLOADS, Kind
 from rotator.ports import Clock
@@ -32,6 +26,11 @@ from rotator.ports import Clock
 Json = dict[str, Any]
 SHOWN = 3
 """How many pods are named in a sentence."""
+COPIES = timedelta(minutes=3)
+"""For so long after a write a node may start pods from an older copy: the watches of a kubelet come back within a minute
+after an outage, its periodic look takes up to 90 s."""
+PATIENCE = timedelta(seconds=30)
+"""A rollout that takes longer than this is explained by one of its pods, looked at no more often than half of this."""
 
 
 class Cluster(Protocol):
@@ -55,7 +54,7 @@ class Which:
     """Which workloads depend on a target: by reference to it, by selector, or by name, in this order."""
 
     namespaces: tuple[str, ...]
-    source: tuple[Kind, str] | None = None
+    source: Source | None = None
     """The Secret or ConfigMap whose name they reference."""
     selector: str = ""
     named: tuple[tuple[Kind, str], ...] = ()
@@ -75,22 +74,44 @@ class Rollout:
     """How many may be under way at the same time; 0: all."""
     timeout: timedelta | None = None
     """How long after delivery it is a failure that pods have not switched."""
+    copies: timedelta = COPIES
+    """How long after a write a node may start pods from an older copy of `which.source`."""
     _found: list[Workload] = field(default_factory=list, repr=False)
     _looked: bool = False
+    _restarted: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    """The workload's uid and the value of each restart of this run."""
+    _explained: tuple[datetime, str] | None = field(default=None, repr=False)
 
     def plan(self, *, fresh: bool) -> tuple[str, ...]:
-        """Say what would be restarted."""
+        """Say what would be restarted, and which restarts are left to others and believed."""
         return tuple(
-            f"restart {w.label}" for w in self._find(fresh=fresh) if w.template and not self._reloaded(w)
+            f"wait for Stakater Reloader to restart {w.label}: that its pods start with the new content is believed"
+            if self._reloaded(w)
+            else f"restart {w.label}"
+            for w in self._find(fresh=fresh)
+            if w.template
         )
 
-    def sync(self, seen: Sighting, value: str, since: datetime, *, act: bool, fresh: bool) -> Sighting:
+    def sync(  # noqa: PLR0913 - what was delivered, and how this run looks at it
+        self,
+        seen: Sighting,
+        value: str,
+        since: datetime,
+        fence: Fence | None,
+        *,
+        older: bool,
+        act: bool,
+        fresh: bool,
+    ) -> Sighting:
         """Restart what does not carry `value` yet, and see whether every pod has switched.
 
-        The content was written at `since`, and `seen.since` is when it was there for certain. Returns `seen`, not
-        confirmed and with what is waited for as long as that is not so.
+        The content was written at `since`, and `seen.since` is when it was there for certain; `older` says whether a
+        node may have a copy of an older one. Returns `seen`, not confirmed and with what is waited for as long as that
+        is not so.
         """
-        delivered = _Delivered(value, since, seen.since or since)
+        landed = seen.since or since
+        certain = landed + self.copies if self.which.source and older else landed
+        delivered = _Delivered(value, since, landed, certain, fence)
         workloads = self._find(fresh=fresh)
         for workload in workloads:
             self._check(workload, value)
@@ -98,17 +119,35 @@ class Rollout:
         due = [n for n, step in enumerate(steps) if step.restart]
         seen = replace(seen, changes=(*seen.changes, *(f"restart {workloads[n].label}" for n in due)))
         for n in due if act else ():
-            self._restart(n, value)
+            self._restart(n, delivered)
         shown = list(zip(workloads, (step.progress for step in steps), strict=True))
         if failed := [f"{w.label}: {p.failed}" for w, p in shown if p.failed]:
-            return replace(seen, confirmed=False, failed="; ".join(failed))
+            return replace(seen, confirmed=False, failed=self._with_reason("; ".join(failed), workloads))
         waiting = "; ".join(f"{w.label}: {p.waiting}" for w, p in shown if p.waiting)
-        if waiting and not self._late(delivered):
+        if waiting and not self._late(workloads, delivered):
+            if all(step.until for step in steps if step.progress.waiting):
+                until = max(step.until for step in steps if step.until)
+                return replace(seen, confirmed=False, waiting=waiting, until=until)
+            if self.clock.now() > delivered.since + PATIENCE:
+                waiting = self._with_reason(waiting, workloads)
             return replace(seen, confirmed=False, waiting=waiting, soon=True)
-        return self._pods(seen, workloads, delivered, waiting)
+        reverted = [w for w, step in zip(workloads, steps, strict=True) if step.reverted]
+        return self._pods(seen, workloads, delivered, waiting, reverted)
 
-    def _late(self, delivered: _Delivered) -> bool:
-        return self.timeout is not None and self.clock.now() > delivered.since + self.timeout
+    def _late(self, workloads: Sequence[Workload], delivered: _Delivered) -> bool:
+        if self.timeout is None:
+            return False
+        waits = delivered.fence and any(delivered.fence.leaves_gap(w.pod_spec) for w in workloads)
+        return self.clock.now() > (delivered.certain if waits else delivered.since) + self.timeout
+
+    def _with_reason(self, said: str, workloads: Sequence[Workload]) -> str:
+        """Add one pod that is not ready, and why: that saves a person the first commands."""
+        now = self.clock.now()
+        if self._explained is None or now > self._explained[0] + PATIENCE / 2:
+            pods = (pod for pod, owner in self._running(workloads) if owner and ready_since(pod) is None)
+            found = next((_named(pod) for pod in pods if trouble(pod)), "")
+            self._explained = (now, f" (pod {found})" if found else "")
+        return f"{said}{self._explained[1]}"
 
     def _one(self, workload: Workload, delivered: _Delivered) -> _Step:
         if not workload.template and not workload.lender:
@@ -119,11 +158,22 @@ class Rollout:
             return _Step(Progress())  # it has never known anything else, and need not work yet
         if workload.annotation(self.key) == delivered.value or workload.lender or self._reloaded(workload):
             return _Step(progress(workload))
+        if self._is_reverted(workload, delivered):
+            return _Step(Progress(), reverted=True)
         if workload.leaving:
             return _Step(Progress(waiting="it is being deleted"))
         if workload.paused:
             return _Step(Progress(waiting=f"{workload.paused}; it is restarted after that"))
+        fence = delivered.fence
+        if fence and fence.leaves_gap(workload.pod_spec) and self.clock.now() < delivered.certain:
+            waiting = "it mounts a folder that a node may fill from an older copy; it is restarted once that is over"
+            return _Step(Progress(waiting=waiting), until=delivered.certain)
         return _Step(Progress(waiting="its restart has begun"), restart=True)
+
+    def _is_reverted(self, workload: Workload, delivered: _Delivered) -> bool:
+        """Whether it was restarted for this content, and somebody has taken the annotation off its template again."""
+        done = (workload.uid, delivered.value) in self._restarted
+        return done or workload.own_annotation(self.key) == delivered.value
 
     def _in_order(self, steps: Sequence[_Step]) -> list[_Step]:
         """Hold back those for whom there is no room, and all others once one has failed."""
@@ -138,7 +188,7 @@ class Rollout:
 
     def _reloaded(self, workload: Workload) -> bool:
         """Whether Stakater Reloader restarts it; of a Vault path it knows nothing."""
-        return self.which.source is not None and workload.reloaded_by_others(*self.which.source)
+        return self.which.source is not None and workload.reloaded_by_others(self.which.source)
 
     def _check(self, workload: Workload, value: str) -> None:
         """Stop where a later run has restarted the workload already."""
@@ -149,11 +199,17 @@ class Rollout:
                 f"was begun anew on purpose, remove the annotation {self.key} from its pod template"
             )
 
-    def _restart(self, position: int, value: str) -> None:
-        """Annotate the template at the resourceVersion that was read; the next look sees who won."""
-        workload = self._found[position]
-        metadata = {"resourceVersion": workload.document["metadata"]["resourceVersion"]}
-        template = {"metadata": {"annotations": {self.key: value}}}
+    def _restart(self, position: int, delivered: _Delivered) -> None:
+        """Annotate the template at the resourceVersion that was read; the next look sees who won.
+
+        The workload's own metadata carries the same: so it is seen later that somebody took the restart back.
+        """
+        workload, annotations = self._found[position], {self.key: delivered.value}
+        version = workload.document["metadata"]["resourceVersion"]
+        template: Json = {"metadata": {"annotations": annotations}}
+        if delivered.fence and (parts := delivered.fence.put(workload.pod_spec)):
+            template["spec"] = parts
+        metadata = {"resourceVersion": version, "annotations": annotations}
         changes = {"metadata": metadata, "spec": {"template": template}}
         try:
             document = self.cluster.patch(workload.kind, workload.namespace, workload.name, changes)
@@ -162,34 +218,48 @@ class Rollout:
         except NotFound:
             self._looked = False
         else:
+            self._restarted.add((workload.uid, delivered.value))
             self._found[position] = Workload(workload.kind, document)
 
     def _pods(
-        self, seen: Sighting, workloads: Sequence[Workload], delivered: _Delivered, waiting: str
+        self,
+        seen: Sighting,
+        workloads: Sequence[Workload],
+        delivered: _Delivered,
+        waiting: str,
+        reverted: Sequence[Workload],
     ) -> Sighting:
         """Look at the pods: all new, ready, and for the soak.
 
-        Only an old pod is a failure after the time-out: the next rollout of somebody else's is none.
+        Only an old pod is a failure after the time-out: the next rollout of somebody else's is none, and a pod that the
+        scheduler finds no node for holds nothing.
         """
-        old, unready, soaking = [], [], [self.clock.now()]
+        old, unready, soaking, nowhere = [], [], [self.clock.now()], False
         for pod, owner in self._running(workloads):
-            name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-            if not self._switched(pod, owner, delivered):
-                old.append(name)
+            if is_unscheduled(pod):
+                nowhere = True
+            elif not self._switched(pod, owner, delivered, reverted):
+                old.append(_named(pod))
                 self._looked = self._looked and (
                     owner is not None or controller(pod).get("kind") not in _RESTARTABLE
                 )
+                if owner and owner in reverted:
+                    return replace(seen, confirmed=False, failed=self._taken_back(owner, pod))
             elif owner and not leaving(pod) and not delivered.precedes(owner.document):
                 ready = ready_since(pod)
                 soaking += [ready + self.soak] if ready else []
-                unready += [] if ready else [name]
+                unready += [] if ready else [_named(pod)]
+        late = self._late(workloads, delivered)
         if old:
-            waiting = waiting or f"pods that run the old version: {_some(old)}"
+            shown = f"pods that run the old version: {some(old)}"
+            waiting = f"{waiting}; {shown}" if waiting and late else waiting or shown
         elif unready:
-            waiting = waiting or f"pods that are not ready: {_some(unready)}"
-        if old and self.timeout and self._late(delivered):
+            waiting = waiting or f"pods that are not ready: {some(unready)}"
+        elif nowhere and late:
+            waiting = ""
+        if old and self.timeout and late:
             failed = f"not all has switched within {format_duration(self.timeout)}: {waiting}"
-            return replace(seen, confirmed=False, failed=failed)
+            return replace(seen, confirmed=False, failed=self._with_reason(failed, workloads))
         if waiting:
             return replace(seen, confirmed=False, waiting=waiting, soon=True)
         if (until := max(soaking)) > self.clock.now():
@@ -197,20 +267,31 @@ class Rollout:
             return replace(seen, confirmed=False, waiting=waiting, until=until, soon=True)
         return seen
 
-    def _switched(self, pod: Json, owner: Workload | None, delivered: _Delivered) -> bool:
+    def _taken_back(self, workload: Workload, pod: Json) -> str:
+        owner = workload.owner or "somebody else: `kubectl get -o yaml --show-managed-fields` shows who"
+        return (
+            f"{workload.label}: its restart was taken back by {owner}, and {_named(pod)} runs the old version. rotator "
+            "does not restart it again for this version. Restart it in the way of its owner: pods that are made from now on "
+            f"count as switched. To have rotator restart it once more, remove the annotation {self.key} from its metadata"
+        )
+
+    def _switched(
+        self, pod: Json, owner: Workload | None, delivered: _Delivered, reverted: Sequence[Workload]
+    ) -> bool:
         """Whether a pod started with what was delivered: it says so, or it was made after that.
 
         What Reloader has made is younger than the content that made it act; the pods that it replaces are gone by
         then, or about to go, so that the instant of writing is enough once the write must have landed.
         """
         if str((pod["metadata"].get("annotations") or {}).get(self.key, "")) == delivered.value:
-            return True
+            return delivered.is_fenced(pod) or delivered.precedes(pod)
         if owner and self._reloaded(owner):
             landed = self.clock.now() > delivered.landed
             return delivered.precedes(pod) or (
                 landed and created(pod) >= delivered.since.replace(microsecond=0)
             )
-        return (owner is None or delivered.precedes(owner.document)) and delivered.precedes(pod)
+        known_no_other = owner is None or owner in reverted or delivered.precedes(owner.document)
+        return known_no_other and delivered.precedes(pod)
 
     def _running(self, workloads: Sequence[Workload]) -> Iterator[tuple[Json, Workload | None]]:
         """Yield the pods that use the target, in all its namespaces, page by page, and the workload of each."""
@@ -220,7 +301,7 @@ class Rollout:
                 if terminal(pod):
                     continue
                 owner = next((w for w in workloads if w.selects(pod)), None)
-                if owner or (source and references(pod.get("spec") or {}, *source)):
+                if owner or (source and references(pod.get("spec") or {}, source)):
                     yield pod, owner
 
     def _find(self, *, fresh: bool) -> list[Workload]:
@@ -254,7 +335,7 @@ class Rollout:
     def _concerns(self, workload: Workload) -> bool:
         source = self.which.source
         asked_for = bool(self.which.named or self.which.selector)
-        return asked_for or (source is not None and workload.references(*source))
+        return asked_for or (source is not None and workload.references(source))
 
     def _named(self) -> Iterator[Workload]:
         namespace = self.which.namespaces[0]
@@ -285,6 +366,10 @@ _RESTARTABLE = {"ReplicaSet", *(kind.name for kind in WORKLOADS)}
 class _Step:
     progress: Progress
     restart: bool = False
+    until: datetime | None = None
+    """When the wait ends, where that is known."""
+    reverted: bool = False
+    """Whether its restart was taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,13 +379,28 @@ class _Delivered:
     value: str
     since: datetime
     landed: datetime
+    certain: datetime
+    """From when on no node starts a pod with an older copy."""
+    fence: Fence | None
 
     def precedes(self, document: Json) -> bool:
-        """Whether an object was created when the content was there for certain."""
-        return created(document) > self.landed
+        """Whether an object was created when the content was there for certain, on every node."""
+        return created(document) > self.certain
+
+    def is_fenced(self, pod: Json) -> bool:
+        """Whether a pod cannot have started with an older copy, as far as that can be made impossible."""
+        return self.fence is None or self.fence.holds(pod.get("spec") or {})
 
 
-def _some(names: Sequence[str]) -> str:
+def _named(pod: Json) -> str:
+    """Name a pod, with what keeps it from being ready."""
+    name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    reason = trouble(pod) if ready_since(pod) is None else ""
+    return f"{name}: {reason}" if reason else name
+
+
+def some(names: Sequence[str]) -> str:
+    """Write a list of names down, no longer than a sentence bears."""
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 

@@ -8,14 +8,14 @@ https://docs.stakater.com/reloader/. When a rollout is complete is what `kubectl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from rotator.core.codec import parse_instant
-from rotator.kinds import DAEMON_SET, DEPLOYMENT, PREFIX, ROLLOUT, SECRET, STATEFUL_SET, Kind
+from rotator.engine.pods import controller, leaving
+from rotator.engine.readers import Source, references
+from rotator.kinds import DAEMON_SET, DEPLOYMENT, PREFIX, ROLLOUT, ROTATOR, STATEFUL_SET, Kind
 
 Json = dict[str, Any]
 LONGEST_NAME = 63
@@ -59,6 +59,11 @@ class Workload:
     def name(self) -> str:
         """Its name."""
         return str(self.document["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        """What tells it from another of the same name."""
+        return str(self.document["metadata"].get("uid"))
 
     @property
     def label(self) -> str:
@@ -108,15 +113,38 @@ class Workload:
         """Return an annotation of the pod template, or an empty text."""
         return _annotations(self.template).get(key, "")
 
-    def references(self, kind: Kind, name: str) -> bool:
-        """Whether its pods read the Secret or ConfigMap `name`."""
-        return references(self.template.get("spec") or {}, kind, name)
+    def own_annotation(self, key: str) -> str:
+        """Return an annotation of the workload itself, or an empty text."""
+        return _annotations(self.document).get(key, "")
 
-    def reloaded_by_others(self, kind: Kind, name: str) -> bool:
+    @property
+    def owner(self) -> str:
+        """Who keeps its pod template as it is, as far as the object tells: its controller, or who wrote the template last."""
+        if ref := controller(self.document):
+            return f"its owner, {ref.get('kind')} {ref.get('name')} ({ref.get('apiVersion')})"
+        fields = self.document["metadata"].get("managedFields") or []
+        writers = [
+            (str(f.get("time") or ""), str(f.get("manager")))
+            for f in fields
+            if f.get("manager") != ROTATOR and "f:template" in ((f.get("fieldsV1") or {}).get("f:spec") or {})
+        ]
+        return f"the field manager {max(writers)[1]}" if writers else ""
+
+    @property
+    def pod_spec(self) -> Json:
+        """The spec of its pods."""
+        return self.template.get("spec") or {}
+
+    def references(self, source: Source) -> bool:
+        """Whether its pods read the Secret or ConfigMap `source`."""
+        return references(self.pod_spec, source)
+
+    def reloaded_by_others(self, source: Source) -> bool:
         """Whether Stakater Reloader restarts it for this Secret or ConfigMap: then we wait, and do not fight.
 
         Names may be patterns with `.*`; a richer one counts as none, which costs one restart more.
         """
+        kind, name = source.kind, source.name
         own, typed = _annotations(self.document), f"{kind}.{RELOADER}"
         triggers = (f"{RELOADER}auto", f"{typed}auto", f"{typed}reload", f"{RELOADER}search")
         asked = own if any(t in own for t in triggers) else _annotations(self.template)
@@ -166,41 +194,6 @@ def _fits(rule: Json, labels: Mapping[str, str]) -> bool:
             return value is not None
         case _:
             return value is None
-
-
-def references(pod_spec: Json, kind: Kind, name: str) -> bool:
-    """Whether a pod spec reads the Secret or ConfigMap `name` by env, envFrom, volumes or projected volumes."""
-    return name in (_secret_names(pod_spec) if kind is SECRET else _config_map_names(pod_spec))
-
-
-def _containers(pod_spec: Json) -> Iterator[Json]:
-    for group in ("initContainers", "containers", "ephemeralContainers"):
-        yield from pod_spec.get(group) or ()
-
-
-def _secret_names(spec: Json) -> Iterator[str]:
-    for container in _containers(spec):
-        for env in container.get("env") or ():
-            yield ((env.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name", "")
-        for env in container.get("envFrom") or ():
-            yield (env.get("secretRef") or {}).get("name", "")
-    for volume in spec.get("volumes") or ():
-        yield (volume.get("secret") or {}).get("secretName", "")
-        yield ((volume.get("csi") or {}).get("nodePublishSecretRef") or {}).get("name", "")
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            yield (source.get("secret") or {}).get("name", "")
-
-
-def _config_map_names(spec: Json) -> Iterator[str]:
-    for container in _containers(spec):
-        for env in container.get("env") or ():
-            yield ((env.get("valueFrom") or {}).get("configMapKeyRef") or {}).get("name", "")
-        for env in container.get("envFrom") or ():
-            yield (env.get("configMapRef") or {}).get("name", "")
-    for volume in spec.get("volumes") or ():
-        yield (volume.get("configMap") or {}).get("name", "")
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            yield (source.get("configMap") or {}).get("name", "")
 
 
 # --- how far a rollout is --------------------------------------------------------------------------------------
@@ -295,36 +288,3 @@ def _rollout(workload: Workload, missing: str) -> Progress:
         return Progress()
     missing = missing or "its pods are updated, its steps are not complete"
     return Progress(waiting=_because(workload.paused, missing))
-
-
-# --- pods ------------------------------------------------------------------------------------------------------
-
-
-def controller(pod: Json) -> Json:
-    """Return the reference to what made a pod; empty for a bare one."""
-    owners: list[Json] = pod["metadata"].get("ownerReferences") or []
-    return next((o for o in owners if o.get("controller")), {})
-
-
-def terminal(pod: Json) -> bool:
-    """Whether a pod has ended, and so uses nothing any more."""
-    return (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
-
-
-def leaving(document: Json) -> bool:
-    """Whether an object is being deleted. A pod signs until it is gone."""
-    return bool(document["metadata"].get("deletionTimestamp"))
-
-
-def created(document: Json) -> datetime:
-    """Return when an object was created, in whole seconds."""
-    return parse_instant(document["metadata"]["creationTimestamp"])
-
-
-def ready_since(pod: Json) -> datetime | None:
-    """Return since when a pod is ready; None where it is not."""
-    for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "Ready" and condition.get("status") == "True":
-            stamp = condition.get("lastTransitionTime")
-            return parse_instant(stamp) if stamp else created(pod)
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rotator.clients.kubernetes import Kubernetes
@@ -14,6 +14,9 @@ from rotator.errors import Conflict, Frozen, NotFound
 from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET, Kind
 from rotator.ports import Seen, Stamp
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
+
+FENCE_KEY = "fence_key"
+"""The part of a stamp that only an object has from which a kubelet starts pods."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class KubernetesObject:
         metadata: dict[str, Any] = {
             "name": self.name,
             "labels": {MANAGED_BY: ROTATOR},
-            "annotations": _annotations(stamp),
+            "annotations": {k: v for k, v in _annotations(stamp).items() if v is not None or seen},
         }
         data = {name: self._encode(value) for name, value in fields.items()}
         if seen is None:
@@ -98,7 +101,7 @@ class KubernetesObject:
             metadata = {
                 "resourceVersion": seen.fence,
                 "labels": {MANAGED_BY: None},
-                "annotations": {_annotation(name): None for name in STAMP_FIELDS},
+                "annotations": {_annotation(name): None for name in (*STAMP_FIELDS, FENCE_KEY)},
             }
             changes = {"metadata": metadata, "data": dict.fromkeys(names)}
             self.api.patch(self.kind, self.namespace, self.name, changes)
@@ -113,6 +116,7 @@ class KubernetesObject:
             fields={n: self._decode(data[n]) for n in names if n in data},
             stamp=_stamp(metadata.get("annotations") or {}),
             fence=metadata["resourceVersion"],
+            names=frozenset(data) | frozenset(document.get("binaryData") or {}),
         )
 
     def _encode(self, value: Sensitive | None) -> str | None:
@@ -129,15 +133,17 @@ class KubernetesObject:
             return Sensitive("")
 
 
-def _annotations(stamp: Stamp) -> dict[str, str]:
-    return {_annotation(name): text for name, text in to_texts(stamp).items()}
+def _annotations(stamp: Stamp) -> dict[str, str | None]:
+    texts = {_annotation(name): text for name, text in to_texts(stamp).items()}
+    return {**texts, _annotation(FENCE_KEY): stamp.fence_key or None}
 
 
 def _stamp(annotations: Mapping[str, str]) -> Stamp | None:
     found = {
         name: annotations[_annotation(name)] for name in STAMP_FIELDS if _annotation(name) in annotations
     }
-    return from_texts(found)
+    stamp = from_texts(found)
+    return stamp and replace(stamp, fence_key=str(annotations.get(_annotation(FENCE_KEY)) or ""))
 
 
 def _annotation(name: str) -> str:

@@ -90,4 +90,5 @@ def _seen(document: KvDocument, names: Sequence[str]) -> Seen:
         fields={n: fields[n] for n in names if n in fields},
         stamp=from_texts({n: fields[n].reveal() for n in STAMP_FIELDS if n in fields}),
         fence=str(document.version),
+        names=frozenset(fields),
     )

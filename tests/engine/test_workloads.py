@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.workloads import (
-    Workload,
-    annotation_key,
-    progress,
-    ready_since,
-    references,
-    terminal,
-)
+from rotator.engine.pods import ready_since, terminal
+from rotator.engine.readers import Source, references
+from rotator.engine.workloads import Workload, annotation_key, progress
 from rotator.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, ROLLOUT, SECRET, STATEFUL_SET, Kind
 
 Json = dict[str, Any]
@@ -85,23 +80,23 @@ NO_FORMS: list[Json] = [
 @pytest.mark.parametrize("spec", SECRET_FORMS)
 def test_a_pod_spec_reads_a_secret_in_every_form_the_api_has(spec: Json) -> None:
     """And a form of a Secret is none of the ConfigMap of the same name."""
-    assert references(spec, SECRET, "key")
-    assert not references(spec, CONFIG_MAP, "key")
-    assert not references(spec, SECRET, "other")
+    assert references(spec, Source(SECRET, "key"))
+    assert not references(spec, Source(CONFIG_MAP, "key"))
+    assert not references(spec, Source(SECRET, "other"))
 
 
 @pytest.mark.parametrize("spec", CONFIG_MAP_FORMS)
 def test_a_pod_spec_reads_a_config_map_in_every_form_the_api_has(spec: Json) -> None:
     """And a form of a ConfigMap is none of the Secret of the same name."""
-    assert references(spec, CONFIG_MAP, "key")
-    assert not references(spec, SECRET, "key")
+    assert references(spec, Source(CONFIG_MAP, "key"))
+    assert not references(spec, Source(SECRET, "key"))
 
 
 @pytest.mark.parametrize("spec", NO_FORMS)
 def test_what_only_bears_the_name_is_no_reference(spec: Json) -> None:
     """Nulls, names of other things, and what the kubelet reads instead of the pod."""
-    assert not references(spec, SECRET, "key")
-    assert not references(spec, CONFIG_MAP, "key")
+    assert not references(spec, Source(SECRET, "key"))
+    assert not references(spec, Source(CONFIG_MAP, "key"))
 
 
 # --- progress --------------------------------------------------------------------------------------------------
@@ -399,7 +394,7 @@ def test_a_rollout_that_borrows_its_template_waits_until_its_controller_has_seen
     assert progress(level) == progress(workload(ROLLOUT, {}, argo()))
     assert level.lender == (DEPLOYMENT, "base")
     assert level.annotation("a") == ""
-    assert not level.references(SECRET, "key")
+    assert not level.references(Source(SECRET, "key"))
     assert not level.selects(pod({"app": "api"}))
 
 
@@ -511,7 +506,7 @@ def test_only_a_workload_that_reloader_restarts_for_this_secret_is_left_to_it(
     template = {"metadata": {"annotations": in_template}}
     assert (
         workload(DEPLOYMENT, {"template": template}, None, annotations=annotations).reloaded_by_others(
-            SECRET, "key"
+            Source(SECRET, "key")
         )
         is reloaded
     )

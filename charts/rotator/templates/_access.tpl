@@ -53,12 +53,14 @@
 {{- $namespace := default $home $place.namespace -}}
 {{- with $place.configMap }}{{ include "rotator.access.note" (list $access $namespace "configMaps" .) }}{{ end -}}
 {{- with $place.secret }}{{ include "rotator.access.note" (list $access $namespace "secrets" .) }}{{ end -}}
+{{- if or $place.configMap $place.secret }}{{ include "rotator.access.note" (list $access $namespace "pods" "all") }}{{ end -}}
 {{- include "rotator.access.restart" (list $access $namespace $verifier) -}}
 {{- end -}}
 {{- range $holder := $spec.holders -}}
 {{- if $holder.secret -}}
 {{- range $namespace := default (list $home) $holder.secret.namespaces -}}
 {{- include "rotator.access.note" (list $access $namespace "secrets" $holder.secret.name) -}}
+{{- include "rotator.access.note" (list $access $namespace "pods" "all") -}}
 {{- include "rotator.access.restart" (list $access $namespace $holder) -}}
 {{- end -}}
 {{- else -}}
