@@ -7,6 +7,7 @@ Each line is the least that the invariants allow:
 - a target: read before the first version is made, so that nothing is written where something is in the way; created,
   fenced by its absence; from then on read before it is written (I5, I6), and before a step that relies on it (I1, I2).
 - the workloads: one list a kind to find them, one write a workload, one list of pods as proof.
+- where nobody is restarted: one list of pods for each new content, to see that its readers read it again (I11).
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
     assert scene.counted() == {
         **looked,
         "kubernetes PATCH configmaps/NAME": 1,
+        "kubernetes GET pods": 1,  # nobody restarts its readers: do they read again?
         "vault POST data": 2,  # stage, publish
     }, "the second version is made and published"
 
@@ -62,16 +64,18 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
     assert scene.counted() == {
         **looked,
         "kubernetes PATCH secrets/NAME": 1,
+        "kubernetes GET pods": 1,
         "vault POST data": 1,  # activate
     }, "it is activated and delivered"
 
     scene.wait(scene.run(policy))
-    assert scene.counted() == {**looked, "vault POST data": 1}, "it converges"
+    assert scene.counted() == {**looked, "kubernetes GET pods": 1, "vault POST data": 1}, "it converges"
 
     scene.run(policy)
     assert scene.counted() == {
         **looked,
         "kubernetes PATCH configmaps/NAME": 1,
+        "kubernetes GET pods": 1,
         "vault POST data": 3,  # withdraw, prove, destroy
         "vault GET metadata": 1,  # proof that no older copy can be read
     }, "the first version is withdrawn and destroyed"

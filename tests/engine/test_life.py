@@ -39,7 +39,10 @@ def _edit_config_map(scene: Scene, text: str) -> None:
 def test_a_second_version_takes_over_and_the_first_is_gone_everywhere(scene: Scene) -> None:
     """After a life the list shows the second key only, and no KV version of any path holds the first."""
     policy = scene.policy(
-        holders=[{"secret": {"name": "key"}}, {"vault": {"mount": "secret", "path": scene.life}}]
+        holders=[
+            {"secret": {"name": "key"}, "restart": {"workloads": "auto", "soak": "0s"}},
+            {"vault": {"mount": "secret", "path": scene.life}},
+        ]
     )
     scene.until_stable(policy)
     (first,) = scene.accepted()

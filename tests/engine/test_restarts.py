@@ -816,7 +816,7 @@ def checked(town: Town) -> RotationPolicy:
         store={"kubernetes": {}},
         credential={"sharedSecret": {"algorithm": "HS256"}},
         verifiers=[{"acceptedList": place, "restart": {"workloads": "auto", "soak": "0s", "timeout": "5m"}}],
-        holders=[{"secret": {"name": "key"}, "pickUp": "1s"}],
+        holders=[{"secret": {"name": "key", "data": {"held": "value"}}, "pickUp": "1s"}],
     )
 
 
@@ -1028,3 +1028,160 @@ def test_two_secrets_of_one_workload_may_be_repaired_at_different_revisions(town
     edit(town, "key-2")
     assert town.run(policy).result is Result.WAITING
     assert town.restarted.count("reader") >= 3
+
+
+# --- nodes with older copies, and owners that take a restart back -----------------------------------------------------
+
+
+def fences(document: Any) -> list[str]:
+    """Return the data keys by which contents are named."""
+    return sorted(k for k in document["data"] if k.startswith("ROTATOR_FENCE_"))
+
+
+def test_a_restart_refers_to_the_content_by_name(town: Town) -> None:
+    """So that a node with an older copy of the Secret cannot start the new pods."""
+    policy = town.restarting()
+    town.to_activation(policy)
+    town.run(policy)
+    (container,) = town.read("api")["spec"]["template"]["spec"]["containers"]
+    (ours,) = (e for e in container["env"] if e["name"].startswith("ROTATOR_FENCE_"))
+    assert ours["valueFrom"] == {"secretKeyRef": {"name": "key", "key": fences(town.stage.secret("key"))[-1]}}
+    assert len(fences(town.stage.secret("key"))) == 2
+    for pod in town.pods_of("api"):
+        assert ours in pod["spec"]["containers"][0]["env"]
+
+
+def test_the_key_that_a_template_refers_to_is_put_back(town: Town) -> None:
+    """Without it no pod could start."""
+    policy = town.restarting()
+    town.begin(policy)
+    (key,) = fences(town.stage.secret("key"))
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
+    town.stage.ask("PATCH", path, {"data": {key: None}})
+    assert town.until_stable(policy).result is Result.WAITING
+    assert fences(town.stage.secret("key")) == [key]
+    assert town.restarted == []
+
+
+def test_a_pod_whose_fence_was_taken_away_is_not_believed(town: Town) -> None:
+    """It carries the annotation, and may have started with an older copy all the same."""
+
+    def stripped(perform: Perform) -> Answer:
+        answer = perform()
+        (container,) = town.read("api")["spec"]["template"]["spec"]["containers"]
+        container["env"] = [e for e in container["env"] if not e["name"].startswith("ROTATOR_FENCE_")]
+        town.change("api", spec={"template": {"spec": {"containers": [container]}}})
+        return answer
+
+    policy = town.restarting(timeout="1m")
+    town.to_activation(policy)
+    town.once("PATCH", "deployments/api", stripped)
+    outcome = town.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert switching(outcome)
+    assert "pods that run the old version: payments/api-" in outcome.reason
+
+
+OWNED = {
+    "metadata": {
+        "ownerReferences": [
+            {
+                "apiVersion": "serving.knative.dev/v1",
+                "kind": "Revision",
+                "name": "r-1",
+                "uid": "1",
+                "controller": True,
+            }
+        ]
+    }
+}
+
+
+@pytest.mark.parametrize("forgets", [True, False], ids=["all of it", "the template alone"])
+def test_a_restart_that_its_owner_takes_back_is_not_repeated(town: Town, *, forgets: bool) -> None:
+    """One restart for one version, in however many runs; the owner is named, and both versions stay accepted."""
+
+    def back() -> None:
+        template = town.read("api")["spec"]["template"]["metadata"].get("annotations") or {}
+        if template:
+            nothing = {"metadata": {"annotations": None}}
+            town.change("api", spec={"template": nothing}, **(nothing if forgets else {}))
+
+    policy = town.restarting(timeout="5m")
+    town.change("api", **OWNED)
+    town.to_activation(policy)
+    town.watch = back
+    outcome = town.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert switching(outcome)
+    assert "taken back by its owner, Revision r-1 (serving.knative.dev/v1)" in outcome.reason
+    assert town.restarted == ["api"]
+    if not forgets:
+        for _ in range(2):
+            assert town.run(policy).result is Result.FROZEN
+        assert town.restarted == ["api"]
+
+
+def test_pods_that_the_owner_makes_anew_later_count_as_switched(town: Town) -> None:
+    """That is the way out: whoever owns the template restarts it in a way of their own."""
+    policy = town.restarting(timeout="5m")
+    town.change("api", **OWNED)
+    town.to_activation(policy)
+    town.before(
+        "GET",
+        "deployments/api",
+        lambda: town.change("api", spec={"template": {"metadata": {"annotations": None}}}),
+    )
+    assert town.run(policy).result is Result.FROZEN
+    town.pass_by(200)
+    for pod in town.pods_of("api"):
+        name = pod["metadata"]["name"]
+        town.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}?gracePeriodSeconds=0")
+    town.pass_by(10)
+    assert not switching(town.run(policy))
+    assert town.restarted == ["api"]
+
+
+def conditions(town: Town, pod: Any, **status: Any) -> None:
+    """Let the scheduler or the kubelet report a pod's state."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}/status"
+    assert town.stage.ask("PATCH", path, {"status": status})["kind"] == "Pod"
+
+
+def test_a_failed_rollout_names_one_pod_and_its_reason(town: Town) -> None:
+    """That saves a person at night the first commands."""
+    policy = town.restarting(timeout="1m")
+    town.to_activation(policy)
+    town.told("api", "stall")
+
+    def broken() -> None:
+        for pod in town.pods_of("api"):
+            if carried(pod["metadata"]).startswith("7."):
+                waiting = {"waiting": {"reason": "ErrImageNeverPull"}}
+                conditions(town, pod, containerStatuses=[{"name": "api", "state": waiting, "ready": False}])
+
+    town.watch = broken
+    outcome = town.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "ErrImageNeverPull" in outcome.reason
+
+
+def test_whoever_reads_at_start_and_is_not_restarted_freezes_before_the_old_version_is_withdrawn(
+    town: Town,
+) -> None:
+    """`restart` was left out, and the pods read the Secret by `envFrom`: they would sign with the old key for ever."""
+    town.make("starter")
+    policy = town.policy(store={"kubernetes": {}}, holders=[{"secret": {"name": "key"}}])
+    town.to_activation(policy)
+    outcome = town.run(policy)
+    for _ in range(3):
+        town.wait(outcome)
+        outcome = town.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert switching(outcome)
+    assert "payments/starter-" in outcome.reason
+    assert "(envFrom in starter)" in outcome.reason
+    town.change("starter", spec={"template": {"metadata": {"annotations": {"restartedAt": "now"}}}})
+    town.change("api", spec={"template": {"metadata": {"annotations": {"restartedAt": "now"}}}})
+    town.pass_by(60)
+    assert not switching(town.run(policy)), "a restart by hand is enough"
