@@ -10,6 +10,7 @@ again (https://kubernetes.io/docs/tasks/inject-data-application/distribute-crede
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ PREFIX = "ROTATOR_FENCE_"
 """How our data keys and variables begin: a valid name of a variable, for those who read by `envFrom`."""
 KEPT = 10
 """How many of our data keys stay: a Deployment keeps ten old templates (`revisionHistoryLimit`), and an undo has to start."""
+_NUMBER = re.compile(rf"{PREFIX}([0-9]{{1,15}})_")
 GROUPS = ("initContainers", "containers")
 _FILE, _FILE_OF_ALL = ".rotator-fence-", ".rotator-fence-all-"
 
@@ -186,5 +188,5 @@ def _hash(text: str) -> str:
 
 
 def _revision(name: str) -> int:
-    number = name.removeprefix(PREFIX).partition("_")[0]
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
+    found = _NUMBER.match(name)
+    return int(found[1]) if found else 0

@@ -158,6 +158,10 @@ class Rollout:
             return _Step(Progress())  # it has never known anything else, and need not work yet
         if workload.annotation(self.key) == delivered.value or workload.lender or self._reloaded(workload):
             return _Step(progress(workload))
+        return self._due(workload, delivered)
+
+    def _due(self, workload: Workload, delivered: _Delivered) -> _Step:
+        """Say whether to restart what does not carry the content yet, or why not now."""
         if self._is_reverted(workload, delivered):
             return _Step(Progress(), reverted=True)
         if workload.leaving:
@@ -234,38 +238,46 @@ class Rollout:
         Only an old pod is a failure after the time-out: the next rollout of somebody else's is none, and a pod that the
         scheduler finds no node for holds nothing.
         """
-        old, unready, soaking, nowhere = [], [], [self.clock.now()], False
-        for pod, owner in self._running(workloads):
-            if is_unscheduled(pod):
-                nowhere = True
-            elif not self._switched(pod, owner, delivered, reverted):
-                old.append(_named(pod))
-                self._looked = self._looked and (
-                    owner is not None or controller(pod).get("kind") not in _RESTARTABLE
-                )
-                if owner and owner in reverted:
-                    return replace(seen, confirmed=False, failed=self._taken_back(owner, pod))
-            elif owner and not leaving(pod) and not delivered.precedes(owner.document):
-                ready = ready_since(pod)
-                soaking += [ready + self.soak] if ready else []
-                unready += [] if ready else [_named(pod)]
+        pods = self._sorted(workloads, delivered, reverted)
+        if pods.taken_back:
+            return replace(seen, confirmed=False, failed=self._taken_back(*pods.taken_back[0]))
         late = self._late(workloads, delivered)
-        if old:
-            shown = f"pods that run the old version: {some(old)}"
+        if pods.old:
+            shown = f"pods that run the old version: {some(pods.old)}"
             waiting = f"{waiting}; {shown}" if waiting and late else waiting or shown
-        elif unready:
-            waiting = waiting or f"pods that are not ready: {some(unready)}"
-        elif nowhere and late:
+        elif pods.unready:
+            waiting = waiting or f"pods that are not ready: {some(pods.unready)}"
+        elif pods.nowhere and late:
             waiting = ""
-        if old and self.timeout and late:
+        if pods.old and self.timeout and late:
             failed = f"not all has switched within {format_duration(self.timeout)}: {waiting}"
             return replace(seen, confirmed=False, failed=self._with_reason(failed, workloads))
         if waiting:
             return replace(seen, confirmed=False, waiting=waiting, soon=True)
-        if (until := max(soaking)) > self.clock.now():
+        until = max((since + self.soak for since in pods.ready), default=self.clock.now())
+        if until > self.clock.now():
             waiting = f"all pods are ready, and have to stay so for {format_duration(self.soak)}"
             return replace(seen, confirmed=False, waiting=waiting, until=until, soon=True)
         return seen
+
+    def _sorted(
+        self, workloads: Sequence[Workload], delivered: _Delivered, reverted: Sequence[Workload]
+    ) -> _Pods:
+        pods = _Pods()
+        for pod, owner in self._running(workloads):
+            if is_unscheduled(pod):
+                pods.nowhere = True
+            elif not self._switched(pod, owner, delivered, reverted):
+                pods.old.append(_named(pod))
+                pods.taken_back += [(owner, pod)] if owner and owner in reverted else []
+                self._looked = self._looked and (
+                    owner is not None or controller(pod).get("kind") not in _RESTARTABLE
+                )
+            elif owner and not leaving(pod) and not delivered.precedes(owner.document):
+                since = ready_since(pod)
+                pods.ready += [since] if since else []
+                pods.unready += [] if since else [_named(pod)]
+        return pods
 
     def _taken_back(self, workload: Workload, pod: Json) -> str:
         owner = workload.owner or "somebody else: `kubectl get -o yaml --show-managed-fields` shows who"
@@ -370,6 +382,20 @@ class _Step:
     """When the wait ends, where that is known."""
     reverted: bool = False
     """Whether its restart was taken back."""
+
+
+@dataclass(slots=True)
+class _Pods:
+    """The pods that use the target, by what they say."""
+
+    old: list[str] = field(default_factory=list)
+    unready: list[str] = field(default_factory=list)
+    ready: list[datetime] = field(default_factory=list)
+    """Since when each is ready that has switched."""
+    taken_back: list[tuple[Workload, Json]] = field(default_factory=list)
+    """Old ones of a workload whose restart was taken back."""
+    nowhere: bool = False
+    """Whether the scheduler finds no node for one."""
 
 
 @dataclass(frozen=True, slots=True)

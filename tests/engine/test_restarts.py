@@ -520,7 +520,7 @@ def reload(town: Town, at: str) -> None:
     """Restart `api` as Stakater Reloader does by default: with a changed environment variable."""
     template = town.read("api")["spec"]["template"]
     (container,) = template["spec"]["containers"]
-    others = [e for e in container["env"] if e["name"] != "STAKATER_KEY_SECRET"]
+    others = [e for e in container.get("env", []) if e["name"] != "STAKATER_KEY_SECRET"]
     container["env"] = [*others, {"name": "STAKATER_KEY_SECRET", "value": at}]
     town.change("api", spec={"template": template})
 
@@ -1082,7 +1082,7 @@ def test_a_pod_whose_fence_was_taken_away_is_not_believed(town: Town) -> None:
     assert "pods that run the old version: payments/api-" in outcome.reason
 
 
-OWNED = {
+OWNED: Json = {
     "metadata": {
         "ownerReferences": [
             {
@@ -1104,7 +1104,7 @@ def test_a_restart_that_its_owner_takes_back_is_not_repeated(town: Town, *, forg
     def back() -> None:
         template = town.read("api")["spec"]["template"]["metadata"].get("annotations") or {}
         if template:
-            nothing = {"metadata": {"annotations": None}}
+            nothing: Json = {"metadata": {"annotations": None}}
             town.change("api", spec={"template": nothing}, **(nothing if forgets else {}))
 
     policy = town.restarting(timeout="5m")

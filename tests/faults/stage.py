@@ -82,9 +82,12 @@ class Bao:
 
 
 class Stage:
-    """The emulated cluster of one life, with one Deployment that reads the holder's Secret at its start."""
+    """The emulated cluster of one life, with one Deployment that reads the holder's Secret.
 
-    def __init__(self, timeline: Timeline, reads: str = "jwk") -> None:
+    It reads the data key `reads` at its start; without one it mounts all of them.
+    """
+
+    def __init__(self, timeline: Timeline, reads: str | None = "jwk") -> None:
         self.timeline = timeline
         self.cluster = Cluster(clock=lambda: timeline.now, admin_token=TOKEN)
         for namespace in (NAMESPACE, OTHER):
@@ -136,11 +139,17 @@ class Stage:
         return answer.status, json.loads(answer.body) if answer.body.startswith(b"{") else {}
 
 
-def _deployment(reads: str) -> Any:
+def _deployment(reads: str | None) -> Any:
     labels = {"app": "api"}
-    env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": reads}}}]
-    container = {"name": "api", "image": "api", "env": env}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    container: dict[str, Any] = {"name": "api", "image": "api"}
+    spec: dict[str, Any] = {"containers": [container]}
+    if reads:
+        ref = {"secretKeyRef": {"name": "key", "key": reads}}
+        container["env"] = [{"name": "KEY", "valueFrom": ref}]
+    else:
+        container["volumeMounts"] = [{"name": "key", "mountPath": "/etc/key"}]
+        spec["volumes"] = [{"name": "key", "secret": {"secretName": "key"}}]
+    template = {"metadata": {"labels": labels}, "spec": spec}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
