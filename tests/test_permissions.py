@@ -67,7 +67,9 @@ def only(*verifiers: Any, credential: Any = None) -> dict[str, Any]:
 
 NOTHING_ACCEPTED = every("create get patch", "payments", "configmaps/key-accepted")
 """What no run needs that shows nothing to anybody in a ConfigMap."""
-BASE = LEASES | every("create get patch", "payments", "configmaps/key-accepted", "secrets/key")
+PODS = {"payments: list pods"}
+"""Who reads an object of ours, and whether it reads it again, is looked at."""
+BASE = LEASES | PODS | every("create get patch", "payments", "configmaps/key-accepted", "secrets/key")
 FOUND = every("get list patch", "payments", "deployments", "statefulsets", "daemonsets", "rollouts")
 RESTART = {"secret": {"name": "key"}}
 
@@ -81,7 +83,7 @@ RESTART = {"secret": {"name": "key"}}
         ({"takeOver": {"secret": {"name": "key", "key": "k"}}}, set()),
         (
             {"holders": [{"secret": {"name": "key", "namespaces": ["payments", "orders"]}}]},
-            every("create get patch", "orders", "secrets/key"),
+            every("create get patch", "orders", "secrets/key") | {"orders: list pods"},
         ),
         (
             {"holders": [{**RESTART, "restart": {"workloads": "auto"}}]},
