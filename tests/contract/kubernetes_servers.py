@@ -74,7 +74,7 @@ class RealServer(ControlPlane):
         """Ask etcd for its version: kube-apiserver wants progress notifications that older ones get wrong."""
         with urllib.request.urlopen(f"{self._etcd_url}/version", timeout=10) as response:
             version = str(json.load(response)["etcdserver"])
-        major, minor, patch = (int(part) for part in version.split("-")[0].split("."))
+        major, minor, patch = (int(part) for part in version.partition("-")[0].split("."))
         least = {(3, 4): 31, (3, 5): 13}.get((major, minor), 0)
         return f"NO ETCD PROGRESS: etcd {version}, wanted 3.4.31, 3.5.13 or newer" if patch < least else ""
 
