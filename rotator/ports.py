@@ -163,10 +163,13 @@ class Party(Protocol):
         """Before any version is made: raise Frozen where what is there could not take it, or not without harm to others."""
         ...
 
-    def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
+    def remove(
+        self, rotation: str, live: Callable[[], Sequence[Copy]], guard: Callable[[], None]
+    ) -> tuple[str, ...]:
         """Take away what `rotation` delivered, and nothing else; return what was removed.
 
-        `live` reads its versions, with their material as far as it is known, oldest first; it raises Frozen.
+        `live` reads its versions, with their material as far as it is known, oldest first; it raises Frozen. `guard` is
+        called between each look and the removal that follows it, as `Want.guard` is.
         """
         ...
 

@@ -18,11 +18,12 @@ from rotator.core.machine import Policy
 from rotator.core.timing import Windows
 from rotator.engine.delivery import Delivery, Render
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Shown
+from rotator.engine.guard import Run
 from rotator.engine.lease import Leases
 from rotator.engine.readers import Source
 from rotator.engine.rereading import Rereading
 from rotator.engine.rollout import COPIES, Rollout, Which
-from rotator.engine.rotation import Existing, Rotation, Run
+from rotator.engine.rotation import Existing, Rotation
 from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden
 from rotator.holders.mapping import Mapped, current_and_previous

@@ -7,13 +7,13 @@ ours is never removed: a document that another rotation or nobody of us wrote, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from rotator.core.codec import Unreadable
+from rotator.engine.guard import Guard, Run
 from rotator.engine.outcome import Outcome, Result
-from rotator.engine.rotation import Rotation, Run
+from rotator.engine.rotation import Rotation
 from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, LeaseLost, RotatorError
 from rotator.ports import Copy, Entry
 
@@ -26,8 +26,7 @@ class Deletion:
 
     rotation: Rotation
     run: Run
-    before_acting: Callable[[], None]
-    """Renews the lease; raises LeaseLost."""
+    guard: Guard
     steps: list[str] = field(default_factory=list)
 
     def advance(self) -> Outcome:
@@ -53,8 +52,7 @@ class Deletion:
 
     def _remove_delivered(self) -> None:
         for party in (*self.rotation.holders, *self.rotation.verifiers):
-            self._guard()
-            self.steps += party.remove(self.rotation.ref, self._live)
+            self.steps += party.remove(self.rotation.ref, self._live, self.guard)
 
     def _live(self) -> tuple[Copy, ...]:
         entry = self._entry()
@@ -65,18 +63,12 @@ class Deletion:
             entry = self._entry()
             if entry is None:
                 return
-            self._guard()
+            self.guard()
             with suppress(Conflict, Ambiguous):  # then it is looked at again
                 self.rotation.store.remove(entry)
                 self.steps.append(f"delete {self.rotation.store.label}")
                 return
         raise Frozen(f"{self.rotation.store.label} cannot be deleted: somebody else writes it all the time")
-
-    def _guard(self) -> None:
-        """Before anything is touched: our time is not over, and the lease is ours."""
-        if self.run.clock.now() >= self.run.deadline.at:
-            raise DeadlineExceeded(f"{self.run.deadline.why}; the next run goes on with the deletion")
-        self.before_acting()
 
     def _entry(self) -> Entry | None:
         """Return what is stored. A ring that is another's, or cannot be read, is not ours to remove."""

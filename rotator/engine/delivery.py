@@ -103,13 +103,16 @@ class Delivery:
         if obstacle := self.target.obstacle(self.render.names):
             raise Frozen(f"{self.target.label} cannot take another version: {obstacle}. Nothing was begun")
 
-    def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
+    def remove(
+        self, rotation: str, live: Callable[[], Sequence[Copy]], guard: Callable[[], None]
+    ) -> tuple[str, ...]:
         """Take away what `rotation` delivered; see `rotator.ports.Party`."""
         del live  # what is ours says so itself
         for _ in range(ATTEMPTS):
             seen = self.target.read(self.render.names)
             if seen is None or seen.stamp is None or seen.stamp.rotation != rotation:
                 return ()
+            guard()
             try:
                 ours = (*self.render.names, *(n for n in seen.names if is_data_key(n)))
                 left = self.target.remove(ours, seen)

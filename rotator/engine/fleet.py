@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rotator.engine.deletion import Deletion
+from rotator.engine.guard import Guard, Run
 from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
 from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result
-from rotator.engine.rotation import Rotation, Run, Turn
+from rotator.engine.rotation import Rotation, Turn
 from rotator.errors import ClientError, DeadlineExceeded, Forbidden, RotatorError
 
 log = logging.getLogger("rotator")
@@ -242,14 +243,15 @@ class Fleet:
             return Outcome(rotation=work.rotation.ref, result=Result.FROZEN, reason=_defect(error))
 
     def _work(self, rotation: Rotation, memo: Memo, renew: Callable[[], None]) -> Turn | Deletion:
+        guard = Guard(run=self.run, clock_skew=rotation.clock_skew, renew=renew)
         if rotation.leaving:
-            return Deletion(rotation=rotation, run=self.run, before_acting=renew)
+            return Deletion(rotation=rotation, run=self.run, guard=guard)
         return Turn(
             rotation=rotation,
             run=self.run,
             known={label: fence for label, fence in memo.fences.items() if fence},
             ledger=Ledger(rotation.store, rotation.ref, memo.summary.revision),
-            before_acting=renew,
+            guard=guard,
             under_way=lambda outcome: self.under_way(self._dated(outcome, rotation, memo)),
         )
 

@@ -71,7 +71,9 @@ class Installation:
     def check_next(self) -> None:
         """What a provider cannot take it says when it is asked; see `rotator.ports.Party`."""
 
-    def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
+    def remove(
+        self, rotation: str, live: Callable[[], Sequence[Copy]], guard: Callable[[], None]
+    ) -> tuple[str, ...]:
         """Withdraw all versions of `rotation`; see `rotator.ports.Party`."""
         copies = tuple(live())
         if not copies:
@@ -86,6 +88,7 @@ class Installation:
                 return tuple(done)
             if isinstance(answer, Blocked):
                 raise Frozen(f"{self.name}: {answer.waiting}")
+            guard()
             try:
                 answer.run()
             except (Ambiguous, Conflict, NotFound):

@@ -61,9 +61,11 @@ class Proof:
     def check_next(self) -> None:
         """Nothing is delivered; see `rotator.ports.Party`."""
 
-    def remove(self, rotation: str, live: Callable[[], Sequence[Copy]]) -> tuple[str, ...]:
+    def remove(
+        self, rotation: str, live: Callable[[], Sequence[Copy]], guard: Callable[[], None]
+    ) -> tuple[str, ...]:
         """Nothing was delivered; see `rotator.ports.Party`."""
-        del rotation, live
+        del rotation, live, guard
         return ()
 
     def _dead(self, want: Want, active: Copy) -> Sighting:

@@ -28,6 +28,7 @@ from rotator.core.machine import (
 )
 from rotator.core.ring import AT_REST, Phase, Ring, State, Version, phase
 from rotator.core.sensitive import Material
+from rotator.engine.guard import Guard, Run
 from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result, Summary
 from rotator.errors import (
@@ -37,7 +38,7 @@ from rotator.errors import (
     RotatorError,
     Superseded,
 )
-from rotator.ports import Clock, Credential, Deadline, Entry, Gate, Made, Party, Seen, Store, Want
+from rotator.ports import Credential, Entry, Gate, Made, Party, Seen, Store, Want
 
 MOST_TURNS = 1000
 MOST_CALLS = 12
@@ -105,20 +106,6 @@ class Existing:
     """The `kid` that its tokens carry, where it is not the derived one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What one run is: who it is, how long it may take, and whether it acts."""
-
-    clock: Clock
-    identity: str
-    deadline: Deadline
-    check: Callable[[timedelta], None]
-    """Raises ClockSkewed if our clock is off by more than the allowance."""
-    act: bool = True
-    ahead: bool = True
-    """Without acting: whether to go on from what would be recorded, or only to say what is."""
-
-
 @dataclass
 class Turn:
     """One rotation in one run."""
@@ -128,8 +115,7 @@ class Turn:
     known: Mapping[str, str]
     """The targets that were delivered to before, by label, each with its fence as the last run left it."""
     ledger: Ledger
-    before_acting: Callable[[], None]
-    """Renews the lease; raises LeaseLost."""
+    guard: Guard
     under_way: Callable[[Outcome], None] = lambda _: None
     """Told of each phase that is reached while the run goes on, and of what was done before it waits; never raises."""
     entry: Entry = field(init=False, repr=False)
@@ -235,7 +221,7 @@ class Turn:
         for _ in range(MOST_CALLS):
             self._flush()
             self._tell_phase()
-            self._guard()
+            self.guard()
             sightings = self._sight(part, fresh=fresh)
             self.steps += [change for s in sightings for change in s.changes]
             self._learn(sightings)
@@ -317,18 +303,8 @@ class Turn:
             known=self.known,
             erase=bool(withdrawn),
             withdrawn=tuple(self.entry.copy(i) for i in withdrawn if i in material),
-            guard=self._guard,
+            guard=self.guard,
         )
-
-    def _guard(self) -> None:
-        """Before anything is touched: our clock is right, our time is not over, the lease is ours."""
-        self.run.check(self.rotation.clock_skew)
-        if self.run.act:
-            if self.run.clock.now() >= self.run.deadline.at:
-                raise DeadlineExceeded(
-                    f"{self.run.deadline.why}; the next run carries on from what is recorded"
-                )
-            self.before_acting()
 
     # --- recording ------------------------------------------------------------------------------------------
 
@@ -356,7 +332,7 @@ class Turn:
     def _flush(self) -> None:
         """Save what was recorded. Steps with nothing outside between them are one write; nothing outside precedes it."""
         if self._unsaved and self.run.act:
-            self._guard()
+            self.guard()
             self.entry = self.ledger.save(self.entry)
             self.saved = self.entry
         self.steps += self._unsaved

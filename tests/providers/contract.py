@@ -187,7 +187,9 @@ class ProviderContract:
         bench.reach([first])
         second = bench.version(2)
         bench.reach([first, second])
-        Installation(bench.provider()).remove(ROTATION, lambda: [bench.copy(first), bench.copy(second)])
+        Installation(bench.provider()).remove(
+            ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
+        )
         bench.settle()
         assert not bench.logs_in(bench.copy(first))
         assert not bench.logs_in(bench.copy(second))

@@ -183,7 +183,7 @@ class Life:
 
         def remove() -> bool:
             copies = [bench.copy(i) for i in ids]
-            Installation(bench.provider()).remove(ROTATION, lambda: copies)
+            Installation(bench.provider()).remove(ROTATION, lambda: copies, lambda: None)
             return True
 
         self._until(remove)

@@ -283,7 +283,7 @@ class Life:
 
     def _delete(self, ids: Sequence[str]) -> bool:
         installation, _ = self._parties()
-        installation.remove(ROTATION, lambda: [self._bench.copy(i) for i in ids])
+        installation.remove(ROTATION, lambda: [self._bench.copy(i) for i in ids], lambda: None)
         self._check_killed()
         return True
 

@@ -591,7 +591,9 @@ def test_somebody_elses_secret_is_left_untouched(by_secret: Org) -> None:
     for accept, forget in (([first, second], []), ([second], [first])):
         with pytest.raises(Frozen, match="somebody changed it"):
             bench.step(accept, forget)
-    Installation(by_secret.secret()).remove(ROTATION, lambda: [bench.copy(first), bench.copy(second)])
+    Installation(by_secret.secret()).remove(
+        ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
+    )
     assert by_secret.api.state.now.secret == "somebody-elses"
 
 
@@ -609,7 +611,7 @@ def test_a_client_without_a_secret_is_named(org: Org) -> None:
     bench = org.secret_bench()
     with pytest.raises(Frozen, match="does not authenticate by a secret"):
         bench.step([bench.version(1)])
-    Installation(org.secret()).remove(ROTATION, lambda: [secret_version(1)])
+    Installation(org.secret()).remove(ROTATION, lambda: [secret_version(1)], lambda: None)
     assert changes(org) == []
 
 

@@ -350,7 +350,7 @@ class TestContractWithReplicas(ProviderContract):
 
 def _remove(bench: Bench, version_id: str) -> tuple[str, ...]:
     installation = Installation(bench.provider())
-    return installation.remove(ROTATION, lambda: [bench.copy(version_id)])
+    return installation.remove(ROTATION, lambda: [bench.copy(version_id)], lambda: None)
 
 
 @pytest.mark.parametrize("method", [BASIC, POST])

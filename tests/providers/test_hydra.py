@@ -319,7 +319,9 @@ def test_somebody_elses_change_freezes_and_ends_nothing(org: Org, somebody: str)
     with pytest.raises(Frozen, match="was changed by somebody else"):
         bench.step([second], [first])
     with pytest.raises(Frozen, match="was changed by somebody else"):
-        Installation(org.provider()).remove(ROTATION, lambda: [bench.copy(first), bench.copy(second)])
+        Installation(org.provider()).remove(
+            ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
+        )
     assert set(journal(org)) == {"GET payments"}
     assert not theirs or org.api.accepts(theirs)
     assert bench.logs_in(bench.copy(first))

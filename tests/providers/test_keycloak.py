@@ -614,7 +614,9 @@ def test_after_a_deletion_the_client_is_there_with_a_secret_that_nobody_knows(ro
     bench = bench_at(there, new_http(rotating))
     first, second = bench.version(1), bench.version(2)
     bench.reach([first, second])
-    Installation(bench.provider()).remove(ROTATION, lambda: [bench.copy(first), bench.copy(second)])
+    Installation(bench.provider()).remove(
+        ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
+    )
     left = there.document
     assert left["secret"]
     assert not {ROTATED, "rotator.dev/rotation", "rotator.dev/overlap"} & set(left["attributes"])
@@ -628,7 +630,7 @@ def test_a_deletion_ends_both_secrets_in_one_change(fresh_rotating: Realm) -> No
     first, second = bench.version(1), bench.version(2)
     bench.reach([first, second])
     copies = [bench.copy(first), bench.copy(second)]
-    assert len(Installation(bench.provider()).remove(ROTATION, lambda: copies)) == 1
+    assert len(Installation(bench.provider()).remove(ROTATION, lambda: copies, lambda: None)) == 1
     assert not bench.logs_in(bench.copy(first))
     assert not bench.logs_in(bench.copy(second))
 
@@ -638,10 +640,10 @@ def test_a_deletion_leaves_somebody_elses_secret_and_a_client_that_is_gone(rotat
     there = rotating.client()
     stranger = Copy("version-9", {"client_secret": Sensitive("z" * 43)})
     bench = bench_at(there, new_http(rotating))
-    assert not Installation(bench.provider()).remove(ROTATION, lambda: [stranger])
+    assert not Installation(bench.provider()).remove(ROTATION, lambda: [stranger], lambda: None)
     assert there.logs_in(there.secret)
     rotating.admin.ask("DELETE", f"{rotating.path}/clients/{there.uuid}")
-    assert not Installation(bench.provider()).remove(ROTATION, lambda: [stranger])
+    assert not Installation(bench.provider()).remove(ROTATION, lambda: [stranger], lambda: None)
 
 
 def test_a_client_that_is_gone_freezes(rotating: Realm) -> None:

@@ -657,7 +657,9 @@ def test_a_deletion_goes_on_where_another_one_stopped(bench: Bench, api: OidcSer
     bench.reach([first, second])
     bench.step([], [first, second], keep=False)
     assert len(api.clients) == 1
-    done = Installation(bench.provider()).remove(ROTATION, lambda: [bench.copy(first), bench.copy(second)])
+    done = Installation(bench.provider()).remove(
+        ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
+    )
     assert len(done) == 2
     assert not api.clients
 
