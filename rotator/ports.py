@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from rotator.core.machine import Sighting
-from rotator.core.ring import Ring
+from rotator.core.ring import Ring, Version
 from rotator.core.sensitive import Material, Sensitive
 
 
@@ -78,6 +78,10 @@ class Credential(Protocol):
 
     def adopt(self, value: Sensitive, version_id: str | None, rotation: str) -> Made:
         """Take over an existing credential. Raises ValueError, without quoting it, where that cannot be."""
+        ...
+
+    def check(self, version: Version, material: Material) -> None:
+        """See that loaded material is what the ring says of its version. Raises ValueError, without quoting it."""
         ...
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:

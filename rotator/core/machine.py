@@ -14,7 +14,7 @@ that the invariants allow: only what the next step needs is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ from enum import StrEnum
 from rotator.core.due import Due, Question, Reason, due, next_due
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Material
+from rotator.core.soundness import LIFE, problems
 from rotator.core.timing import Windows, format_duration
 from rotator.core.weekly import Weekly
 
@@ -355,7 +356,10 @@ def _row(ring: Ring) -> tuple[Transition, Version | None]:
 
 
 def evolve(ring: Ring, record: Record, now: datetime, windows: Windows) -> Ring:
-    """Return the ring after `record`, one revision later. Raises ValueError for a step the table forbids."""
+    """Return the ring after `record`, one revision later. Raises ValueError for a step the table forbids.
+
+    Instants never go back, though the clocks of two runs may differ a little: later is the safe side for every deadline.
+    """
     row = next(row for row in TRANSITIONS if row.step is record.step)
     version = record.version
     if version is None:
@@ -364,18 +368,26 @@ def evolve(ring: Ring, record: Record, now: datetime, windows: Windows) -> Ring:
         raise ValueError(f"{record.step} starts from {row.source}, and {version.id} is not there")
     if row.source is None and ring.candidate:
         raise ValueError(f"{ring.candidate.id} is on its way already")
-    revision = ring.revision + 1
-    ring = replace(ring, revision=revision)
-    return _EFFECTS[record.step](ring, replace(version, state=row.target), now, windows)
+    now = max([now, *_recorded(ring)])
+    ring = replace(ring, revision=ring.revision + 1)
+    after = _EFFECTS[record.step](ring, replace(version, state=row.target), now, windows)
+    if contradictions := problems(after):
+        raise ValueError("; ".join(contradictions))
+    return after
+
+
+def _recorded(ring: Ring) -> Iterator[datetime]:
+    for version in ring.versions:
+        yield from (at for name in LIFE if (at := getattr(version, name)))
 
 
 def _stage(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
-    del now, windows
+    del windows
     destroyed = [v for v in ring.versions if v.state is State.DESTROYED]
     forgotten = {v.number for v in destroyed[: max(0, len(destroyed) - KEEP_DESTROYED)]}
     kept = tuple(v for v in ring.versions if v.number not in forgotten)
     ring = replace(ring, versions=kept, acceptance_revision=ring.revision)
-    return ring.with_version(version)
+    return ring.with_version(replace(version, staged_at=now))
 
 
 def _publish(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
+from rotator.credentials.loaded import need
 from rotator.ports import Made
 
 ID_LENGTH = 16
@@ -42,6 +44,11 @@ class AppRoleSecret:
             raise ValueError(f"it is no text of 1 to {LONGEST} characters, as a secret id is")
         material = {SECRET_ID: value, ADOPTED: Sensitive("true")}
         return Made(version_id or _derived(f"{rotation}\0adopted"), material, self.spec)
+
+    def check(self, version: Version, material: Material) -> None:
+        """See `rotator.ports.Credential`."""
+        del version
+        need(material, SECRET_ID)
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `secret_id`."""

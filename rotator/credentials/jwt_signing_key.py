@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from rotator.core.due import Reason
+from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
+from rotator.credentials.loaded import need, need_spec
 from rotator.ports import Made
 
 RSA_BITS = 3072
@@ -52,6 +55,19 @@ class JwtSigningKey:
         material = {"private_key": pem, "algorithm": Sensitive(algorithm)}
         spec = JwtSigningKey(algorithm, bits or self.bits).spec
         return Made(version_id or keys.to_jwk(pem).thumbprint(), material, spec)
+
+    def check(self, version: Version, material: Material) -> None:
+        """See `rotator.ports.Credential`. The id is the thumbprint, unless the tokens of a key taken over carry another."""
+        need(material, "private_key", "algorithm")
+        keys, pem = _keys(), material["private_key"]
+        private, algorithm = keys.from_pem(pem), material["algorithm"].reveal()
+        if not keys.suits(private, algorithm):
+            raise ValueError(
+                f"its key cannot sign {algorithm if algorithm in ALGORITHMS else 'what it is said to sign'}"
+            )
+        need_spec(version.spec, JwtSigningKey(algorithm, keys.rsa_bits(private) or self.bits).spec)
+        if version.reason != Reason.TAKEN_OVER and version.id != keys.to_jwk(pem).thumbprint():
+            raise ValueError("its key is another than the one that it is named after (RFC 7638)")
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `private_key` and `public_key` (PEM, PKCS #8 and SPKI), `jwk` (private), `kid`, `algorithm`."""

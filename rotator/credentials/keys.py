@@ -50,8 +50,14 @@ def to_pem(private: PrivateKey) -> Sensitive:
 
 def from_pem(pem: Sensitive) -> PrivateKey:
     """Read a key. Raises ValueError, without quoting it, for what is no private key of a kind that we make."""
+    return _from_pem(pem.octets())
+
+
+@lru_cache(maxsize=64)
+def _from_pem(octets: bytes) -> PrivateKey:
+    """Read a key once: looking an RSA key over costs some 100 ms, and a run asks for the same one at each of its looks."""
     try:
-        private = load_pem_private_key(pem.octets(), password=None)
+        private = load_pem_private_key(octets, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("it is no unencrypted private key in PEM") from None
     if not isinstance(private, PrivateKey):
@@ -66,8 +72,8 @@ def to_jwk(pem: Sensitive) -> Jwk:
 
 @lru_cache(maxsize=64)
 def _to_jwk(octets: bytes) -> Jwk:
-    """Read a key once: looking an RSA key over costs some 100 ms, and a run asks for the same one at each of its looks."""
-    private = from_pem(Sensitive(octets))
+    """Import a key once, likewise."""
+    private = _from_pem(octets)
     kind = next(kind for made, kind in _JWK_KINDS if isinstance(private, made))
     return kind.import_key(octets)
 
@@ -82,6 +88,13 @@ def own_algorithm(private: PrivateKey) -> str:
         if private.curve.name == curve().name:
             return algorithm
     raise ValueError(f"its curve {private.curve.name} is none of P-256, P-384 and P-521")
+
+
+def suits(private: PrivateKey, algorithm: str) -> bool:
+    """Whether a key can sign with `algorithm`."""
+    if isinstance(private, rsa.RSAPrivateKey):
+        return algorithm.startswith(("RS", "PS"))
+    return own_algorithm(private) == algorithm
 
 
 def rsa_bits(private: PrivateKey) -> int | None:

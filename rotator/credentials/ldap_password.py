@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
+from rotator.credentials.loaded import need
 from rotator.ports import Made
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -53,6 +55,11 @@ class LdapPassword:
             raise ValueError("it is empty or holds a zero byte, and no directory takes such a password")
         material = {**self._material(self.accounts[0], value), ADOPTED: Sensitive("true")}
         return Made(version_id or _derived(f"{rotation}\0adopted"), material, self.spec)
+
+    def check(self, version: Version, material: Material) -> None:
+        """See `rotator.ports.Credential`."""
+        del version
+        need(material, DN, PASSWORD, SALT)
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `bind_dn` and `password`; never a note about the directory."""

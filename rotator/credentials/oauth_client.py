@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.jwt_signing_key import RSA_BITS, JwtSigningKey
+from rotator.credentials.loaded import need
 from rotator.ports import Made
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -17,6 +19,8 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 LENGTH = 48
 """285 bits of entropy. RFC 6749, section 10.10, wants at least 128, and recommends 160: 22 and 27 characters."""
 ID_LENGTH = 16
+BY_PROVIDER = "client-secret-by-provider"
+PREFIX = "private-key-jwt-"
 _HANDED_OUT = ("client_id", "client_secret")
 
 
@@ -33,7 +37,7 @@ class OAuthClient:
     @property
     def spec(self) -> str:
         """The form in one word: `client-secret-43`, or `client-secret-by-provider`; nothing of it is secret."""
-        return "client-secret-by-provider" if self.made_by_provider else f"client-secret-{self.length}"
+        return BY_PROVIDER if self.made_by_provider else f"client-secret-{self.length}"
 
     def make(self, rotation: str, number: int) -> Made:
         """Draw a secret, or leave it to the provider. The id is derived from rotation and number, never from the secret."""
@@ -46,6 +50,13 @@ class OAuthClient:
         _check_sendable(value)
         material = {**self._known(), "client_secret": value}
         return Made(version_id or _derived(f"{rotation}\0adopted"), material, self.spec)
+
+    def check(self, version: Version, material: Material) -> None:
+        """See `rotator.ports.Credential`. What a provider makes may not be learned yet."""
+        if version.spec != BY_PROVIDER:
+            need(material, "client_secret")
+        if "client_secret" in material:
+            _check_sendable(material["client_secret"])
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `client_id`, `client_secret` and `issuer`; never a note about the provider."""
@@ -77,7 +88,7 @@ class OAuthClientKey:
     @property
     def spec(self) -> str:
         """The parameters in one word: `private-key-jwt-ES256`."""
-        return f"private-key-jwt-{self._keys.spec}"
+        return f"{PREFIX}{self._keys.spec}"
 
     @property
     def _keys(self) -> JwtSigningKey:
@@ -91,6 +102,11 @@ class OAuthClientKey:
         """Take over an existing private key in PEM; the server may know it by another `kid` than the thumbprint."""
         return self._with_client(self._keys.adopt(value, version_id, rotation))
 
+    def check(self, version: Version, material: Material) -> None:
+        """See `rotator.ports.Credential`."""
+        need(material, "client_id")
+        self._keys.check(replace(version, spec=version.spec.removeprefix(PREFIX)), material)
+
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return what `JwtSigningKey` does, `client_id` and `issuer`."""
         key = self._keys.fields(version_id, material)
@@ -102,7 +118,7 @@ class OAuthClientKey:
 
     def _with_client(self, made: Made) -> Made:
         material = {**made.material, "client_id": Sensitive(self.client_id)}
-        return replace(made, material=material, spec=f"private-key-jwt-{made.spec}")
+        return replace(made, material=material, spec=f"{PREFIX}{made.spec}")
 
 
 def _derived(text: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
+from rotator.credentials.loaded import need, need_spec
 from rotator.ports import Made
 
 ID_LENGTH = 16
@@ -34,6 +36,11 @@ class RealmKey:
         """Nothing can be taken over. Raises ValueError."""
         del value, version_id, rotation
         raise ValueError("a realm's key cannot be taken out of Keycloak")
+
+    def check(self, version: Version, material: Material) -> None:
+        """See `rotator.ports.Credential`."""
+        need(material, "algorithm")
+        need_spec(version.spec, material["algorithm"].reveal())
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return nothing: nobody is handed anything."""

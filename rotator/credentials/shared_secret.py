@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rotator.core.due import Reason
+from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
+from rotator.credentials.loaded import need, need_spec
 from rotator.ports import Made
 
 HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -65,6 +68,18 @@ class SharedSecret:
     def _material(self, value: Sensitive) -> Material:
         return {"value": value, "algorithm": Sensitive(self.algorithm or OPAQUE)}
 
+    def check(self, version: Version, material: Material) -> None:
+        """See `rotator.ports.Credential`. A key that was taken over may be short."""
+        need(material, "value", "algorithm")
+        try:
+            algorithm, size = _algorithm(material), len(_octets(material))
+        except ValueError:
+            raise ValueError("its value is damaged") from None
+        if algorithm != OPAQUE or version.spec in HMAC_BYTES:
+            need_spec(version.spec, algorithm)
+        if size < (1 if version.reason == Reason.TAKEN_OVER else HMAC_BYTES.get(algorithm, 1)):
+            raise ValueError(f"it is shorter than {algorithm} wants")
+
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `value` (the secret as the application uses it), `kid`, `algorithm` and, for HMAC, `jwk`."""
         fields = {
@@ -111,4 +126,4 @@ def _algorithm(material: Material) -> str:
 
 
 def _octets(material: Material) -> bytes:
-    return base64.b64decode(material["value"].octets())
+    return base64.b64decode(material["value"].octets(), validate=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from rotator.core.codec import Unreadable
 from rotator.engine.guard import Guard, Run
+from rotator.engine.ledger import defects
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation
 from rotator.errors import Ambiguous, Conflict, DeadlineExceeded, Frozen, LeaseLost, RotatorError
@@ -79,6 +80,10 @@ class Deletion:
             raise Frozen(f"the ring in {label} cannot be read: {error}. Remove it by hand") from None
         if entry and entry.ring.rotation != self.rotation.ref:
             raise Frozen(f"{label} holds the ring of {entry.ring.rotation}; it was left untouched")
+        if entry and (unsound := defects(entry, self.rotation.credential)):
+            raise Frozen(
+                f"the ring in {label} cannot be acted upon: {'; '.join(unsound)}. Restore it, or remove it by hand"
+            )
         return entry
 
     def _outcome(self, result: Result, reason: str) -> Outcome:

@@ -65,6 +65,8 @@ class Delivery:
 
     def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
         """Bring the target in line with `want`; see `rotator.ports.Party`."""
+        if not want.copies:
+            raise Frozen(f"{self.target.label} would be left without any version; nothing was written there")
         rendered = self.render(want)
         self._looked = self._looked and not fresh
         changes = self._deliver(want, rendered, act=act)

@@ -250,7 +250,7 @@ class Fleet:
             rotation=rotation,
             run=self.run,
             known={label: fence for label, fence in memo.fences.items() if fence},
-            ledger=Ledger(rotation.store, rotation.ref, memo.summary.revision),
+            ledger=Ledger(rotation.store, rotation.credential, rotation.ref, memo.summary.revision),
             guard=guard,
             under_way=lambda outcome: self.under_way(self._dated(outcome, rotation, memo)),
         )

@@ -36,6 +36,8 @@ class Installation:
     def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
         """Look, and make at most one call; see `rotator.ports.Party`. `again`: there may be more to do."""
         del fresh
+        if not want.copies:
+            raise Frozen(f"{self.name} would be left without any version; nothing was changed there")
         self.offer(_by_trust(want))
         answer = self.provider.next_call(self._aim(want))
         self._looked = True

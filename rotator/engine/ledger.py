@@ -5,12 +5,14 @@ A ring that is gone, that is older than what was seen, or that is another's, is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rotator.core.codec import Unreadable
 from rotator.core.ring import Ring
+from rotator.core.soundness import problems
 from rotator.errors import Ambiguous, Conflict, Frozen, RotatorError, Superseded
-from rotator.ports import Entry, Store
+from rotator.ports import Credential, Entry, Store
 
 ATTEMPTS = 5
 
@@ -20,6 +22,7 @@ class Ledger:
     """The store of one rotation, and what was last seen in it."""
 
     store: Store
+    credential: Credential
     rotation: str
     last_revision: int
     """The ring's revision when it was last seen; a ring that vanished since is no new beginning."""
@@ -48,6 +51,11 @@ class Ledger:
             raise Frozen(
                 f"the ring in {label} has revision {entry.ring.revision}, yet {self.last_revision} was seen: "
                 "an old copy was restored. Nothing was written. Restore the latest"
+            )
+        if entry and (unsound := defects(entry, self.credential)):
+            raise Frozen(
+                f"the ring in {label} cannot be acted upon: {'; '.join(unsound)}. Nothing was written. Restore it from a "
+                "backup: see Backup and restore (docs/declare/stores.md)"
             )
         return entry or Entry(ring=Ring(rotation=self.rotation))
 
@@ -79,3 +87,17 @@ class Ledger:
             return self.store.load()
         except Unreadable:
             raise Superseded(f"{self.store.label} was overwritten by somebody else") from None
+
+
+def defects(entry: Entry, credential: Credential) -> list[str]:
+    """Say why what was loaded cannot be acted upon, naming versions and never quoting material; empty: it can."""
+    return [*problems(entry.ring), *_of_material(entry, credential)]
+
+
+def _of_material(entry: Entry, credential: Credential) -> Iterator[str]:
+    for version in entry.ring.live:
+        try:
+            if version.id in entry.material:
+                credential.check(version, entry.material[version.id])
+        except ValueError as error:
+            yield f"the material of the version {version.id} cannot be used: {error}"

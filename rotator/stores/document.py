@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 
@@ -16,9 +17,14 @@ def to_fields(entry: Entry) -> dict[str, Sensitive]:
         version: {name: value.reveal() for name, value in parts.items()}
         for version, parts in entry.material.items()
     }
+    digests = {
+        "revision": entry.ring.revision,
+        "material": {version: _digest(version, parts) for version, parts in entry.material.items()},
+    }
     return {
         "ring": Sensitive(json.dumps(to_document(entry.ring))),
         "material": Sensitive(json.dumps(material)),
+        "digests": Sensitive(json.dumps(digests)),
         "writer": Sensitive(entry.writer),
     }
 
@@ -43,10 +49,33 @@ def from_fields(fields: Mapping[str, Sensitive], fence: str) -> Entry:
         fence=fence,
         writer=writer,
     )
+    for version in _changed(entry, fields):
+        raise Unreadable(f"the material of the version {version} is not what was recorded with it")
     needed = {v.id for v in entry.ring.live if v.withdrawn_at is None}
     if needed - read.keys():
         raise Unreadable("the material of a live version is missing")
     return entry
+
+
+def _changed(entry: Entry, fields: Mapping[str, Sensitive]) -> list[str]:
+    """Return the versions whose material was changed by somebody else.
+
+    Digests count at the revision that they were written with: earlier programs wrote none, and left those of others as they were.
+    """
+    try:
+        digests = json.loads(fields["digests"].reveal()) if "digests" in fields else {}
+        recorded = digests.get("material", {}) if digests.get("revision") == entry.ring.revision else {}
+        return [
+            v for v, parts in entry.material.items() if recorded.get(v, "") not in {"", _digest(v, parts)}
+        ]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise Unreadable("the field 'digests' holds no JSON of ours") from None
+
+
+def _digest(version: str, parts: Material) -> str:
+    """Return a digest of one version's material. It stands beside the material, and nowhere else."""
+    texts = {name: value.reveal() for name, value in sorted(parts.items())}
+    return hashlib.sha256(json.dumps([version, texts]).encode()).hexdigest()
 
 
 def _text(value: object) -> Sensitive:

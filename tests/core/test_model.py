@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from rotator.core.machine import Observed, Part, Policy, Record, Sighting, Step, Sync, decide, evolve
 from rotator.core.ring import Ring, State, Version
+from rotator.core.soundness import problems
 from rotator.core.timing import Windows
 from tests.core.rings import HOUR, T0, made
 
@@ -156,6 +157,11 @@ class World(RuleBasedStateMachine):
         for document in (*self.verifiers, *self.holders):
             for version in document.shows:
                 assert states.get(version) not in {None, State.DESTROYED}
+
+    @invariant()
+    def the_ring_never_contradicts_itself(self) -> None:
+        """What is looked for in a ring that was read is never in one that was made."""
+        assert problems(self.ring) == ()
 
     @invariant()
     def instants_follow_each_other(self) -> None:
