@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import requests
 from kubernetes import client
 
 from rotator import wiring
@@ -122,13 +121,12 @@ class Scene:
             ca=self.bao.server.ca_file,
             credential=Sensitive(self.bao.secret),
         )
-        session = requests.Session()
-        session.mount("https://", VaultAdapter(self.bao.adapter, self._middle, lambda: self.timeline.now))
+        adapter = VaultAdapter(self.bao.adapter, self._middle, lambda: self.timeline.now)
         return wiring.World(
             clock=clock,
             deadline=wiring.ends_after(clock, deadline),
             connect_kubernetes=lambda retry, meter: Kubernetes(self._api(), retry, meter),
-            connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
+            connect_vault=lambda retry, meter: Vault(settings, retry, meter, adapter),
             identity=f"run-{next(self._runs)}",
             connect_http=(lambda _: cast("Any", self)) if self.apis else None,
         )

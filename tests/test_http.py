@@ -75,7 +75,8 @@ def test_a_secret_leaves_in_the_body_and_the_header_only() -> None:
         (Said(409, {"error": "a sentence, which may quote us"}), Conflict, ""),
         (Said(429), Unavailable, ""),
         (Said(500), Ambiguous, ""),
-        (Said(302, None, {"Location": "https://elsewhere.example"}), Rejected, ""),
+        (Said(302, None, {"Location": "https://elsewhere.example"}), Ambiguous, ""),
+        (Said(307, None, {"Location": "https://elsewhere.example"}), Rejected, ""),
         (Said(400, ["no object"]), Rejected, ""),
     ],
 )  # fmt: skip

@@ -60,11 +60,8 @@ class Recorder(HTTPAdapter):
 
 def connected(env: Mapping[str, str], clock: RunClock, recorder: Recorder | None = None) -> Vault:
     """Return the product's client as an environment describes it."""
-    session = requests.Session()
-    if recorder is not None:
-        session.mount("https://", recorder)
     retry = Retry(clock, Deadline(clock.now() + timedelta(hours=24)))
-    return Vault(VaultSettings.from_environment(env), retry, Meter(clock), session)
+    return Vault(VaultSettings.from_environment(env), retry, Meter(clock), recorder)
 
 
 def address(bao: Bao) -> dict[str, str]:

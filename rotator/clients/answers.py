@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import urllib3
 
+from rotator.clients.addresses import target_of, where
 from rotator.clients.retry import retry_after
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 
-HTTP_ERRORS = 400
-"""From this status on an answer means failure (RFC 9110, section 15)."""
+TAKEN = range(200, 300)
+"""The only answers that mean success (RFC 9110, section 15.3)."""
+REDIRECTS = range(300, 400)
+_NOT_CARRIED_OUT = frozenset({307, 308})
+"""Redirects of a request that was left alone (RFC 9110, sections 15.4.8 and 15.4.9)."""
 _SERVER_ERRORS = 500
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NOT_TAKEN = frozenset({429, 503})
@@ -34,10 +39,35 @@ def no_answer(what: str, error: Exception, address: str) -> ClientError:
     return Ambiguous(what, f"no answer from {where(address)} ({type(reason).__name__})")
 
 
-def where(address: str) -> str:
-    """Return host and port of an address, without what may be secret in it."""
-    place = address.partition("://")[2].partition("/")[0]
-    return place.rpartition("@")[2] or "?"
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, as messages speak of it."""
+
+    what: str
+    """The request without its contents."""
+    method: str
+    address: str
+    moved: str
+    """What a person can do where the answer is a redirect."""
+
+
+def check_redirect(asked: Asked, status: int, headers: Mapping[str, str]) -> None:
+    """Raise for a redirect. None is followed: what we send goes to the declared address and nowhere else.
+
+    Rejected where the request certainly had no effect. A web application may answer a write that it took by a redirect,
+    so that is Ambiguous.
+    """
+    if status not in REDIRECTS:
+        return
+    kind = Rejected if asked.method == "GET" or status in _NOT_CARRIED_OUT else Ambiguous
+    location = headers.get("Location")
+    said = (
+        f"HTTP {status}: {where(asked.address)} redirects to {target_of(asked.address, location)}. Nothing was sent there: "
+        f"what is secret goes to the declared address only. {asked.moved}"
+        if location
+        else f"HTTP {status} from {where(asked.address)}, expected an answer"
+    )
+    raise kind(asked.what, said, code=status)
 
 
 def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from rotator.clients.answers import by_status, error_word, no_answer
+from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, error_word, no_answer
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
@@ -23,8 +23,8 @@ from rotator.ports import Access
 SYSTEM = "http"
 LARGEST = 1 << 20
 """The largest document read, in bytes."""
-_TAKEN = range(200, 300)
 _SHOWN = (200,)
+_MOVED = "Declare the address to which it leads, if that is the right one"
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -117,8 +117,9 @@ class Http:
             self._meter.count(self._system, method, 0)
             raise no_answer(what, error, url) from None
         self._meter.count(self._system, method, answer.status)
+        check_redirect(Asked(what, method, url, _MOVED), answer.status, answer.headers)
         found, why = _read(octets)
-        if answer.status not in (_TAKEN if method != "GET" else _SHOWN):
+        if answer.status not in (TAKEN if method != "GET" else _SHOWN):
             word = error_word(found)
             said = f"HTTP {answer.status} {word}".strip()
             again = answer.headers.get("Retry-After") or _reset(answer.headers)

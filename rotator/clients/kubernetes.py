@@ -17,7 +17,8 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
-from rotator.clients.answers import HTTP_ERRORS, by_status, json_object, no_answer
+from rotator.clients.addresses import is_safe, where
+from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.errors import ClientError, SettingsError
@@ -34,6 +35,7 @@ NEVER = "1"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 FIELD_MANAGER = "rotator"
+_PROXY = "Expected: the API server itself, where the kubeconfig says `server`"
 METHODS = {"CREATE": "PATCH"}
 """HTTP methods of what messages call otherwise: as a Role would have to name it."""
 TOKEN_LIFE = timedelta(seconds=30)
@@ -46,9 +48,10 @@ _load_incluster: Callable[..., None] = config.load_incluster_config
 _load_kubeconfig: Callable[..., None] = config.load_kube_config
 
 
-def _send(api: client.ApiClient) -> Callable[..., Any]:
-    send: Callable[..., Any] = api.rest_client.request
-    return send
+def _connections(api: client.ApiClient) -> urllib3.PoolManager:
+    """Return the client's connections. Its own way to ask would follow redirects, and hides what went wrong with TLS."""
+    pool: urllib3.PoolManager = api.rest_client.pool_manager
+    return pool
 
 
 def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16) -> client.ApiClient:
@@ -72,6 +75,11 @@ def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16
         raise SettingsError(
             f"no Kubernetes API is configured: {reason}. Expected: a pod's service account, or a kubeconfig "
             "(KUBECONFIG, --context)"
+        )
+    if not is_safe(settings.host or ""):
+        raise SettingsError(
+            f"the kubeconfig's server is {where(settings.host or '')}: expected https://HOST:PORT without user and password; "
+            "keys do not travel in plain text (only to loopback). Correct `server` in the kubeconfig"
         )
     if not settings.verify_ssl:
         raise SettingsError(
@@ -169,24 +177,29 @@ class Kubernetes:
         sent = self._retry.clock.now()
         token = self._token(sent)
         sent_headers = {**headers, "Authorization": token} if token else dict(headers)
-        sent_body = json.dumps(body) if headers.get("Content-Type") == APPLY_PATCH else body
+        octets = None if body is None else json.dumps(body).encode()
         try:
             with self._meter.span(SYSTEM, {"request": what}):
-                answer = _send(self._api)(
+                answer = _connections(self._api).request(
                     method,
                     self._host + path,
                     headers=sent_headers,
-                    body=sent_body,
-                    _request_timeout=self._timeout,
+                    body=octets,
+                    timeout=self._timeout,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
                 )
-                status, text = answer.status, answer.read()
-        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+                status, text = answer.status, answer.data
+                answer.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             self._meter.count(SYSTEM, method, 0)
-            raise no_answer(what, _cause(error), self._host) from None
+            raise no_answer(what, error, self._host) from None
         self._meter.count(SYSTEM, method, status)
-        self._meter.note_date(SYSTEM, answer.getheader("Date"), sent)
-        if status >= HTTP_ERRORS:
-            raise _translate(what, status, text, answer.getheader("Retry-After"))
+        self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
+        check_redirect(Asked(what, method, self._host, _PROXY), status, answer.headers)
+        if status not in TAKEN:
+            raise _translate(what, status, text, answer.headers.get("Retry-After"))
         return json_object(what, status, text)
 
     def _token(self, now: datetime) -> str | None:
@@ -196,12 +209,6 @@ class Kubernetes:
             token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
             self._bearer = (token, now + TOKEN_LIFE)
         return self._bearer[0]
-
-
-def _cause(error: Exception) -> Exception:
-    """Return what urllib3 said: the official client keeps a TLS error only as the context of its own."""
-    cause = error.__context__ if isinstance(error, client.ApiException) else None
-    return cause if isinstance(cause, urllib3.exceptions.HTTPError) else error
 
 
 def _translate(what: str, status: int, text: bytes, retry_header: str | None) -> ClientError:

@@ -17,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from rotator.clients.addresses import LOOPBACK
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
@@ -49,7 +50,6 @@ PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - the control's name
 PORTS = {"ldaps": 636, "ldap": 389}
 NO_ANSWER = -1
 """Stands for a result code where there was none: 0 is success."""
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 SUCCESS, COMPARE_FALSE, COMPARE_TRUE = 0, 5, 6
 NO_SUCH_ATTRIBUTE, CONSTRAINT_VIOLATION, VALUE_EXISTS = 16, 19, 20

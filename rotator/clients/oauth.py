@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlsplit
 
+from rotator.clients.answers import REDIRECTS
 from rotator.clients.http import Fetched, Http
 from rotator.core.sensitive import Material, Sensitive
 from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
@@ -72,7 +73,9 @@ def discover(http: Http, issuer: str) -> Endpoints:
     for url in documents(issuer):
         try:
             document = http.get(url).document
-        except (NotFound, Forbidden, Rejected):
+        except (NotFound, Forbidden, Rejected) as error:
+            if error.code in REDIRECTS:
+                raise
             continue
         if isinstance(document, dict):
             return read_endpoints(f"GET {url}", issuer, document)

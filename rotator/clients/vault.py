@@ -17,8 +17,10 @@ import hvac
 import requests
 import urllib3
 from hvac import adapters
+from requests.adapters import BaseAdapter, HTTPAdapter
 
-from rotator.clients.answers import by_status, json_object, where
+from rotator.clients.addresses import where
+from rotator.clients.answers import REDIRECTS, TAKEN, Asked, by_status, check_redirect, json_object
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.clients.vault_settings import LOGINS, VaultSettings
@@ -37,6 +39,10 @@ SYSTEM = "vault"
 RENEW_BEFORE = 0.5
 """The token is renewed once this share of its life is over."""
 _CAS_MISMATCH = "check-and-set parameter"
+_STANDBY = (
+    "If a standby answered, it names the `api_addr` of the active server: let VAULT_ADDR name the active server, or let the "
+    "standbys forward requests (`cluster_addr`)"
+)
 
 Json = dict[str, Any]
 
@@ -61,14 +67,14 @@ class Vault:
         settings: VaultSettings,
         retry: Retry,
         meter: Meter,
-        session: requests.Session | None = None,
+        adapter: BaseAdapter | None = None,
         pool: int = 10,
     ) -> None:
-        """Open a session, or use the one given; `pool` connections are kept for as many threads."""
+        """Open a session; `pool` connections are kept for as many threads. `adapter`: sends instead of the network's."""
         self._settings = settings
         self._retry = retry
         self._meter = meter
-        self._client = _client(settings, session or _session(pool))
+        self._client = _client(settings, _Session(adapter or HTTPAdapter(pool_maxsize=pool)))
         self._lock = threading.Lock()
         self._token_is_ours = False
         self._renew_at: datetime | None = None
@@ -215,6 +221,8 @@ class Vault:
         try:
             answer = self._retry.call(lambda: self._ask("POST", path, body), read=True)
         except (Rejected, Forbidden) as error:
+            if error.code in REDIRECTS:
+                raise
             raise Forbidden(
                 error.what,
                 f"the login was refused (HTTP {error.code}). Expected: a role at this path that takes what "
@@ -247,7 +255,9 @@ class Vault:
             raise _no_answer(what, error, where(self._settings.address)) from None
         self._meter.count(SYSTEM, method, answer.status_code)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
-        if not answer.ok:
+        asked = Asked(what, method, self._settings.address, _STANDBY)
+        check_redirect(asked, answer.status_code, answer.headers)
+        if answer.status_code not in TAKEN:
             raise _translate(what, answer)
         return json_object(what, answer.status_code, answer.content) if answer.content else {}
 
@@ -269,14 +279,21 @@ class _Absent(ClientError):
         self.version = version
 
 
-def _session(pool: int) -> requests.Session:
-    session = requests.Session()
-    session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=pool))
-    return session
+class _Session(requests.Session):
+    """Takes nothing from the environment, and does not even read where a redirect leads: that may be no address."""
+
+    def __init__(self, adapter: BaseAdapter) -> None:
+        super().__init__()
+        self.trust_env = False
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, adapter)
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[requests.Response]:
+        """Lead nowhere."""
+        return iter(())
 
 
 def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
-    session.trust_env = False
     session.verify = settings.ca or True
     session.cert = settings.client_cert
     return hvac.Client(
@@ -285,6 +302,7 @@ def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
         namespace=settings.namespace,
         session=session,
         adapter=adapters.RawAdapter,
+        allow_redirects=False,  # they would take the token, and what is written, wherever an answer says
         timeout=settings.timeout,  # type: ignore[arg-type]  # the stubs say int, requests takes fractions
     )
 

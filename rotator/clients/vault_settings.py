@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from rotator.clients.addresses import is_safe
 from rotator.core.sensitive import Sensitive
 from rotator.core.timing import parse_duration
 from rotator.errors import SettingsError
 
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Json = dict[str, Any]
 
@@ -45,7 +44,7 @@ class VaultSettings:
             raise SettingsError(
                 "a rotation uses Vault, but VAULT_ADDR is not set; expected e.g. https://vault:8200"
             )
-        if not _is_safe(address):
+        if not is_safe(address):
             raise SettingsError(
                 f"VAULT_ADDR={_shown(address)}: expected https://HOST:PORT without user and password; keys do not travel "
                 "in plain text (only to loopback)"
@@ -94,18 +93,6 @@ _FILE_VARIABLES = {
     "approle": "ROTATOR_VAULT_SECRET_ID_FILE",
     "token-file": "ROTATOR_VAULT_TOKEN_FILE",
 }
-
-
-def _is_safe(address: str) -> bool:
-    try:
-        url = urlsplit(address)
-    except ValueError:
-        return False
-    return (
-        bool(url.hostname)
-        and url.username is None
-        and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
-    )
 
 
 def _shown(address: str) -> str:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import requests
-
 from rotator import wiring
 from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.vault import Vault
@@ -172,14 +170,13 @@ class Life:
             ca=bao.server.ca_file,
             credential=Sensitive(bao.secret),
         )
-        session = requests.Session()
-        session.mount("https://", VaultAdapter(bao.adapter, self._middle, lambda: self.timeline.now))
+        adapter = VaultAdapter(bao.adapter, self._middle, lambda: self.timeline.now)
         api = api_client(self.stage.cluster, TOKEN, self._middle, lambda: self.timeline.now)
         return wiring.World(
             clock=clock,
             deadline=wiring.ends_after(clock, timedelta(minutes=10)),
             connect_kubernetes=lambda retry, meter: Kubernetes(api, retry, meter),
-            connect_vault=lambda retry, meter: Vault(settings, retry, meter, session),
+            connect_vault=lambda retry, meter: Vault(settings, retry, meter, adapter),
             identity=f"run-{self._verdict.runs}-{self._depth}-{self._random.random()}",
             **self._connections(),
         )

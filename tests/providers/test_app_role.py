@@ -84,10 +84,8 @@ def connected(bao: Bao, role_id: str, secret_id: str, wire: HTTPAdapter | None =
         }
     )
     clock = RunClock()
-    session = requests.Session()
-    session.mount("https://", wire or HTTPAdapter())
     retry = Retry(clock, Deadline(clock.now() + timedelta(hours=1)), attempts=1)
-    return Vault(settings, retry, Meter(clock), session)
+    return Vault(settings, retry, Meter(clock), wire or HTTPAdapter())
 
 
 @dataclass

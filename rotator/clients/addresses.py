@@ -1,0 +1,40 @@
+"""Addresses of servers: which of them a credential may be sent to, and how they are shown."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""The hosts to which plain text does not leave the machine."""
+_PLACE = re.compile(r"[A-Za-z0-9._:\[\]-]{1,260}")
+_END = re.compile(r"[/?#\\]")
+
+
+def is_safe(address: str) -> bool:
+    """Whether a credential may be sent there: TLS, or loopback, and neither user nor password in the address."""
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        return False
+    return (
+        bool(url.hostname)
+        and url.username is None
+        and (url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK))
+    )
+
+
+def where(address: str) -> str:
+    """Return host and port of an address, without what may be secret in it, or do something to a terminal."""
+    place = _END.split(address.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+    return place if _PLACE.fullmatch(place) else "?"
+
+
+def target_of(address: str, location: str) -> str:
+    """Return host and port of what a redirect from `address` leads to (RFC 9110, section 10.2.2)."""
+    try:
+        target = urljoin(address, location)
+        plain = urlsplit(address).scheme == "https" and urlsplit(target).scheme == "http"
+    except ValueError:
+        return "?"
+    return f"{where(target)}{', in plain text' if plain else ''}"

@@ -1,0 +1,103 @@
+"""Servers that do to a connection what they are told, byte by byte, over real TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rotator.sandbox.certificates import ServerFiles, issue
+
+Act = Callable[[ssl.SSLSocket], None]
+"""What a server does to a connection once it has read a request."""
+_LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
+
+
+class OverTls:
+    """Listens on loopback with a certificate, counts the requests that it took, and answers as it is told."""
+
+    def __init__(self, folder: Path, act: Act) -> None:
+        self.files: ServerFiles = issue(folder)
+        self.act = act
+        self.taken: list[bytes] = []
+        """The requests that arrived whole, as bytes."""
+        self.ended = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self.files.certificate, self.files.key)
+        self._thread = threading.Thread(target=self._serve)
+        self._open: list[socket.socket] = []
+
+    @property
+    def place(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"https://{self.place}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ended.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        workers = []
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._open.append(connection)
+                workers.append(threading.Thread(target=self._meet, args=(connection,)))
+                workers[-1].start()
+        for worker in workers:
+            worker.join()
+
+    def _meet(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            wrapped = self._context.wrap_socket(connection, server_side=True)
+            self._open.append(wrapped)
+            with wrapped:
+                while request := read_request(wrapped):
+                    self.taken.append(request)
+                    self.act(wrapped)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """Read one request to its end; empty where none came."""
+    octets = b""
+    while b"\r\n\r\n" not in octets:
+        part = connection.recv(65536)
+        if not part:
+            return b""
+        octets += part
+    head, _, body = octets.partition(b"\r\n\r\n")
+    length = int(found[1]) if (found := _LENGTH.search(head)) else 0
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def answer(status: int, body: bytes = b"{}", **headers: str) -> Act:
+    """Return what answers, whole and well."""
+    lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    octets = "\r\n".join([*lines, "", ""]).encode() + body
+    return lambda connection: connection.sendall(octets)
