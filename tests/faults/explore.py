@@ -5,76 +5,35 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import multiprocessing
 import random
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 from rotator.sandbox.openbao import OpenBao
-from tests.faults.kinds_of_faults import ANYWHERE, Fault, applies
+from tests.faults.branches import Lived, live
+from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import Life, Verdict
 from tests.faults.provider_life import ProviderLife
 from tests.faults.realm_life import RealmLife
+from tests.faults.schedules import REALM, SCENARIOS, TOKENS, Schedule, pairs, singles
 from tests.faults.stage import Bao, Scenario
 from tests.faults.token_life import TokenLife
 from tests.faults.vendors import VENDORS
 
-TOKENS = tuple(Scenario(kind, store) for kind in ("jwt", "hmac") for store in ("vault", "kubernetes"))
-IN_VAULT = ("okta", "entra")
-"""The providers that live with either store; the others only with the one that is quicker to ask."""
-PROVIDERS = (
-    *(Scenario(kind, "kubernetes") for kind in VENDORS),
-    *(Scenario(kind, "vault") for kind in IN_VAULT),
-)
-REALM = Scenario("realmKey", "kubernetes")
-SCENARIOS = (*TOKENS, *PROVIDERS, REALM)
-SLOW = ("auth0Keys",)
-"""Lives with RSA keys: each takes as long as ten others."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Faults at numbered calls of one scenario's life."""
-
-    scenario: Scenario
-    faults: tuple[tuple[int, Fault], ...]
-
-    @property
-    def name(self) -> str:
-        """Name it, so that it can be lived again (`--only`)."""
-        faults = "+".join(f"{number}.{fault.name}" for number, fault in self.faults)
-        return f"{self.scenario.kind}-{self.scenario.store}-{faults or 'none'}"
-
-    @classmethod
-    def named(cls, name: str) -> Schedule:
-        """Read a name back."""
-        kind, store, faults = name.split("-", 2)
-        pairs = [f.split(".") for f in faults.split("+")] if faults != "none" else []
-        return cls(Scenario(kind, store), tuple((int(n), Fault[f]) for n, f in pairs))
-
-
-def singles(scenario: Scenario, clean: Verdict) -> Iterator[Schedule]:
-    """Yield every fault at every call that it can happen to."""
-    for number, call in enumerate(clean.calls):
-        for fault in Fault:
-            if applies(fault, call):
-                yield Schedule(scenario, ((number, fault),))
-
-
-def pairs(scenario: Scenario, clean: Verdict, count: int, seed: int) -> Iterator[Schedule]:
-    """Yield `count` pairs: a fault somewhere, and another soon after it, while the first still hurts."""
-    draw = random.Random(f"{seed}-{scenario}")  # noqa: S311 - a schedule, not a secret
-    for _ in range(count):
-        first = draw.randrange(len(clean.calls))
-        second = first + draw.randint(1, 25)
-        faults = ANYWHERE if scenario in TOKENS else tuple(Fault)
-        yield Schedule(scenario, ((first, draw.choice(faults)), (second, draw.choice(faults))))
-
+BOUND = 120
+"""Seconds of exploration in CI."""
+FEW, MANY = 12, 200
+"""Schedules a job: few where the time may end before all is lived."""
 
 _bao: list[Bao] = []
 
@@ -87,16 +46,38 @@ def life(scenario: Scenario, faults: Mapping[int, Fault], name: str) -> Life:
     return kind(_bao[0], scenario, faults, name)
 
 
-def _name(number: int, schedule: Schedule, prefix: str) -> str:
-    """Return the name of a life, from which all that is drawn in it follows; for providers whatever else is lived."""
-    if schedule.scenario in TOKENS:
-        return f"{prefix}/{number}"
-    return f"{prefix}/{hashlib.sha256(schedule.name.encode()).hexdigest()[:16]}"
+@dataclass(frozen=True)
+class Job:
+    """Schedules of one scenario that one process lives."""
+
+    scenario: Scenario
+    schedules: tuple[Schedule, ...]
+    seed: str
+    end: float
+    """When it is too late to begin, by the monotonic clock."""
 
 
-def _live(job: tuple[Schedule, str]) -> tuple[Schedule, Verdict]:
-    schedule, name = job
-    return schedule, life(schedule.scenario, dict(schedule.faults), name).live()
+def _live(job: Job) -> list[Lived]:
+    """Live a job's schedules, each from where its first fault is, or from its beginning where that cannot be."""
+    if time.monotonic() > job.end:
+        return []
+    beginning = partial(life, job.scenario, {})
+    name = f"{job.seed}/{job.scenario.kind}-{job.scenario.store}"
+    if job.scenario.store == "kubernetes" and not _is_in_vault(job.scenario):
+        return live(lambda: beginning(name), job.schedules)
+    return [
+        (schedule, life(job.scenario, dict(schedule.faults), _unique(job.seed, schedule)).live())
+        for schedule in job.schedules
+    ]
+
+
+def _is_in_vault(scenario: Scenario) -> bool:
+    return scenario.kind in VENDORS and VENDORS[scenario.kind].in_vault
+
+
+def _unique(seed: str, schedule: Schedule) -> str:
+    """Return the name of a life that leaves something in a server that others use as well."""
+    return f"{seed}/{hashlib.sha256(schedule.name.encode()).hexdigest()[:16]}"
 
 
 def main() -> None:
@@ -115,7 +96,12 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.faults", description=main.__doc__)
-    parser.add_argument("--bounded", action="store_true", help="a sample that fits into CI")
+    parser.add_argument(
+        "--bounded", action="store_true", help=f"what fits into {BOUND} seconds: another part for each seed"
+    )
+    parser.add_argument(
+        "--seconds", type=int, default=0, help="end after so many seconds; 0: when all is lived"
+    )
     parser.add_argument("--pairs", type=int, default=1000, help="pairs of faults per scenario")
     parser.add_argument("--sample", type=int, default=0, help="only so many single faults per scenario")
     parser.add_argument(
@@ -123,15 +109,22 @@ def _options() -> argparse.Namespace:
     )
     kinds = list(dict.fromkeys(s.kind for s in SCENARIOS))
     parser.add_argument("--kind", action="append", default=[], choices=kinds, help="only these lives")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=None, help="default: a number for each commit")
     parser.add_argument(
         "--only", action="append", default=[], help="live one schedule by its name; repeatable"
     )
     return parser.parse_args()
 
 
+def _seed() -> int:
+    """Return a number for each commit: every change is explored in another part, and again in the same."""
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout
+    return int(found[:6], 16) if found else 1
+
+
 def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
-    started = time.monotonic()
+    started, seed = time.monotonic(), _seed() if options.seed is None else options.seed
+    seconds = options.seconds or (BOUND if options.bounded else 0)
     named = [Schedule.named(n) for n in options.only]
     chosen = {s.scenario for s in named} or {s for s in SCENARIOS if s.kind in (options.kind or [s.kind])}
     clean = {s: life(s, {}, f"clean/{s.kind}-{s.store}").live() for s in SCENARIOS if s in chosen}
@@ -139,47 +132,62 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
         _say(
             f"{scenario.kind} {scenario.store}: a life of {verdict.runs} runs and {len(verdict.calls)} calls"
         )
-    schedules = named or _schedules(options, clean)
-    points = {(s.scenario, f) for s in schedules for f in s.faults}
-    figures = {"points": len(points), "schedules": 0, "converged": 0, "violations": 0, "struck": 0, "runs": 0}
+    schedules = named or _schedules(options, clean, seed)
+    _say(f"seed {seed}: {len(schedules)} schedules")
+    figures = {"points": 0, "schedules": 0, "converged": 0, "violations": 0, "struck": 0, "runs": 0}
     traffic: Counter[str] = Counter()
-    jobs = [(s, _name(n, s, f"life-{options.seed}")) for n, s in enumerate(schedules)]
+    points: set[tuple[Scenario, tuple[int, Fault]]] = set()
+    end = started + seconds if seconds else math.inf
+    jobs = _jobs(schedules, seed, end, FEW if seconds else MANY)
     _bao[0].drop_connections()
     with multiprocessing.get_context("fork").Pool() as pool:
-        for schedule, verdict in pool.imap_unordered(_live, jobs, chunksize=4):
-            _count(figures, verdict)
-            traffic.update(verdict.figures)
-            _tell(schedule, verdict)
-            if figures["schedules"] % 250 == 0:
-                _say(f"{figures['schedules']} of {len(jobs)} schedules, {figures['violations']} violations")
+        for lived in pool.imap_unordered(_live, jobs):
+            for schedule, verdict in lived:
+                points |= {(schedule.scenario, fault) for fault in schedule.faults}
+                _count(figures, verdict)
+                traffic.update(verdict.figures)
+                _tell(schedule, verdict)
+                if figures["schedules"] % 1000 == 0:
+                    _say(f"{figures['schedules']} of {len(schedules)}, {figures['violations']} violations")
     for scenario, verdict in clean.items():
         if verdict.violations or not verdict.converged:
             figures["violations"] += 1
             _tell(Schedule(scenario, ()), verdict)
-    return {**figures, **traffic, "seconds": round(time.monotonic() - started, 1)}
+    lasted = round(time.monotonic() - started, 1)
+    return {
+        **figures,
+        "points": len(points),
+        **traffic,
+        "of": len(schedules),
+        "seed": seed,
+        "seconds": lasted,
+    }
 
 
-def _schedules(options: argparse.Namespace, clean: Mapping[Scenario, Verdict]) -> list[Schedule]:
-    draw = random.Random(options.seed)  # noqa: S311 - a schedule, not a secret
+def _jobs(schedules: Sequence[Schedule], seed: int, end: float, size: int) -> list[Job]:
+    """Share the schedules out, in turn from each scenario: whenever the time is over, each has had its part."""
+    parts: list[list[Job]] = []
+    for scenario in SCENARIOS:
+        own = [s for s in schedules if s.scenario == scenario]
+        chunks = (tuple(own[at : at + size]) for at in range(0, len(own), size))
+        parts.append([Job(scenario, chunk, f"life-{seed}", end) for chunk in chunks])
+    return [job for turn in zip_longest(*parts) for job in turn if job]
+
+
+def _schedules(options: argparse.Namespace, clean: Mapping[Scenario, Verdict], seed: int) -> list[Schedule]:
+    draw = random.Random(seed)  # noqa: S311 - a schedule, not a secret
     chosen: list[Schedule] = []
     for scenario, verdict in clean.items():
         one = [
             s for s in singles(scenario, verdict) if not options.fault or s.faults[0][1].name in options.fault
         ]
-        sample, count = options.sample, options.pairs
-        if options.bounded:
-            most, count = _bounded(scenario)
-            sample = sample or most
-        chosen += _sampled(one, sample, verdict, draw) if sample else one
-        chosen += pairs(scenario, verdict, count, options.seed)
+        count = len(one) // 4 if options.bounded else options.pairs
+        own = list(_sampled(one, options.sample, verdict, draw) if options.sample else one)
+        own += pairs(scenario, verdict, count, seed)
+        if options.bounded or options.seconds:
+            draw.shuffle(own)
+        chosen += own
     return list(dict.fromkeys(chosen))
-
-
-def _bounded(scenario: Scenario) -> tuple[int, int]:
-    """Return how many single faults and how many pairs fit into CI."""
-    if scenario in TOKENS:
-        return 120, 80
-    return (3, 1) if scenario.kind in SLOW else (12, 4)
 
 
 def _sampled(one: list[Schedule], sample: int, verdict: Verdict, draw: random.Random) -> Iterator[Schedule]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -54,7 +54,10 @@ class Life:
     def __init__(
         self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str, stage: Stage | None = None
     ) -> None:
-        self._bao, self._scenario, self._faults, self._name = bao, scenario, faults, name
+        self._bao, self._scenario, self._name = bao, scenario, name
+        self.faults = faults
+        self.reached: Callable[[Life, int], None] = lambda _life, _number: None
+        """Told of each call of the life's own runs before it is made."""
         self._random = random.Random(name)  # noqa: S311 - a schedule, not a secret
         self.stage = stage or Stage(Timeline())
         self.timeline = self.stage.timeline
@@ -219,8 +222,9 @@ class Life:
         if self._depth:
             return None
         number = len(self._verdict.calls)
+        self.reached(self, number)
         self._verdict.calls.append(call)
-        fault = self._faults.get(number)
+        fault = self.faults.get(number)
         if fault is None or not applies(fault, call):
             return None
         self._verdict.struck += 1

@@ -80,12 +80,16 @@ class Logins:
     tried: int = 0
     refused: list[str] = field(default_factory=list)
 
+    def holders(self, lag: timedelta) -> set[str]:
+        """Return what somebody holds now, where those who read again lag behind by as much as `lag`."""
+        now = self.timeline.now
+        return {*self.pods(), *self.held.between(now - lag, now)}
+
     def pulse(self, name: Callable[[str], str]) -> None:
         """Log in with all that somebody holds validly now; `name` says which version that is."""
         if self.stopped:
             return
-        now = self.timeline.now
-        for held in {*self.pods(), *self.held.between(now - self.pick_up, now)}:
+        for held in self.holders(self.pick_up):
             self.tried += 1
             if not self.accepted(held) and not self.excused(held):
-                self.refused.append(f"{now}: a valid login with {name(held)} is refused")
+                self.refused.append(f"{self.timeline.now}: a valid login with {name(held)} is refused")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
 from rotator.vault_access import grants, hcl
 from tests.faults.kinds_of_faults import Fault
-from tests.faults.life import PICK_UP, Life, Verdict
+from tests.faults.life import PICK_UP, TTL, Life, Verdict
 from tests.faults.logins import Logins
 from tests.faults.stage import NAMESPACE, OTHER, Bao, Scenario, Stage
 from tests.faults.timeline import Timeline
@@ -51,6 +52,9 @@ class ProviderLife(Life):
         self._private: set[str] = set()
         self._handed: dict[str, Mapping[str, str]] = {}
         """What holders were handed, by its value."""
+        self._converged: set[str] = set()
+        self._lost: set[str] = set()
+        """Those among the values that somebody else ended which were in use then: who holds one is refused rightly."""
         self._limited_until = stage.timeline.now
         self._frozen = self._named = 0
         self._tampered = False
@@ -154,7 +158,8 @@ class ProviderLife(Life):
             super()._leap(outcome)
 
     def _over(self) -> bool:
-        return super()._over() and (self._orphans() == 0 or self._to_settle >= MOST_TO_SETTLE)
+        settled = self._orphans() == 0 and not self._missing()
+        return super()._over() and (settled or self._to_settle >= MOST_TO_SETTLE)
 
     def _figures(self) -> dict[str, int]:
         return {"logins": self.logins.tried, "cures": self._cures, "orphans": self._orphans()}
@@ -182,17 +187,23 @@ class ProviderLife(Life):
             case Fault.SLOWLY:
                 self.vendor.slow_down()
             case Fault.ANOTHERS:
-                self.vendor.add_theirs()
+                self._tamper(self.vendor.add_theirs)
             case Fault.TAKEN:
-                self._tampered = True
-                self.vendor.take_newest()
+                self._tamper(self.vendor.take_newest)
             case Fault.EXCHANGED:
-                self._tampered = True
-                self.vendor.exchange()
-        unseen = self._asks.changes or not self._has_begun
-        if fault in {Fault.ANOTHERS, Fault.EXCHANGED} and self.vendor.blind and unseen:
+                self._tamper(self.vendor.exchange)
+        vendor = self.vendor
+        unseen = (vendor.blind and self._asks.changes) or (vendor.nameless and not self._has_begun)
+        if fault in {Fault.ANOTHERS, Fault.EXCHANGED} and unseen:
             self.vendor.forgive()
         super()._before(fault, perform)
+
+    def _tamper(self, do: Callable[[], object]) -> None:
+        """Let somebody else do something."""
+        self._tampered = True
+        before = set(self.vendor.ended)
+        do()
+        self._lost |= (self.vendor.ended - before) & self._activated()
 
     @property
     def _has_begun(self) -> bool:
@@ -228,6 +239,9 @@ class ProviderLife(Life):
                 self.vendor.known.add(value)
         elif name in self._values and "proven_at" not in version:
             self._violate(f"the material of {name} left the store, and {name} is not proven dead")
+        if "converged_at" in version and name not in self._converged:
+            self._converged.add(name)
+            self._have_switched(name)
         began = datetime.fromisoformat(version["staged_at"])
         if not self.vendor.overlaps and version["number"] > 1 and not _is_open(began):
             self._violate(
@@ -235,6 +249,22 @@ class ProviderLife(Life):
             )
         if "proven_at" in version and set(self._values.get(name, ())) & set(self.vendor.valid()):
             self._violate(f"{name} counts as proven dead, and is accepted")
+
+    def _have_switched(self, name: str) -> None:
+        """I2: once a version counts as converged, nobody holds another one."""
+        for held in self.logins.holders(PICK_UP - 2 * SKEWED):
+            if self.vendor.value(json.loads(held)) not in self._values[name]:
+                self._violate(f"I2: {name} counts as converged, and somebody holds {self._name_of(held)}")
+
+    def _see_ring(self, fields: Mapping[str, str]) -> None:
+        """I2: nothing is withdrawn before the overlap has passed since all holders have switched."""
+        super()._see_ring(fields)
+        for old, new in itertools.pairwise(self._ring["versions"]):
+            if "withdrawn_at" in old and "withdrawn_at" not in new:
+                since = new.get("converged_at", "9999-01-01T00:00:00Z")
+                passed = datetime.fromisoformat(old["withdrawn_at"]) - datetime.fromisoformat(since)
+                if passed < TTL - 2 * SKEWED:
+                    self._violate(f"I2: {old['id']} was withdrawn {passed} after all holders have switched")
 
     def _observe(self) -> None:
         self._look_at_ring()
@@ -245,6 +275,7 @@ class ProviderLife(Life):
         self.logins.held.note(self.timeline.now, held[1])
         self._look_at_pods(held[0])
         self.vendor.ended -= {v for v in self.vendor.valid() if self._handed_and_accepted(v)}
+        self._lost &= self.vendor.ended
         if not self._leaving:
             self._recorded(held)
             self._widest()
@@ -262,7 +293,7 @@ class ProviderLife(Life):
         """Whether somebody else has ended what is held; or whether that is the outage that was declared."""
         value = self.vendor.value(json.loads(held))
         newest = self._values[self._ring["versions"][-1]["id"]][-1:]
-        return value in self.vendor.ended or (not self.vendor.overlaps and value not in newest)
+        return value in self._lost or (not self.vendor.overlaps and value not in newest)
 
     def _held(self, document: Any) -> str | None:
         data = (document or {}).get("data") or {}
@@ -275,8 +306,7 @@ class ProviderLife(Life):
 
     def _recorded(self, held: list[str | None]) -> None:
         """I4, I1: what holders have is recorded in the ring, and was recorded to be active."""
-        versions = (self._ring or {}).get("versions", [])
-        active = {value for v in versions if "activated_at" in v for value in self._values.get(v["id"], ())}
+        active = self._activated()
         for fields in (json.loads(h) for h in held if h):
             value = self.vendor.value(fields)
             self._handed[value] = fields
@@ -284,6 +314,10 @@ class ProviderLife(Life):
                 self._violate(
                     f"I1: a holder was handed {self._name_of(json.dumps(fields))}, which is not active"
                 )
+
+    def _activated(self) -> set[str]:
+        versions = (self._ring or {}).get("versions", [])
+        return {value for v in versions if "activated_at" in v for value in self._values.get(v["id"], ())}
 
     def _widest(self) -> None:
         """I2, I9: what was published is accepted until it is withdrawn, unless somebody else ended it."""
@@ -301,6 +335,10 @@ class ProviderLife(Life):
         lives = [v["id"] for v in versions if "published_at" in v and "withdrawn_at" not in v]
         return Counter(self._values[name][-1] for name in lives)
 
+    def _missing(self) -> Counter[str]:
+        """Return what the ring accepts and the provider does not: somebody may have taken it after the last look."""
+        return self._expected() - Counter(self.vendor.valid())
+
     def _orphans(self) -> int:
         """Count what is there, was not made by somebody else, and is not what the ring accepts."""
         if self._leaving:
@@ -314,12 +352,12 @@ class ProviderLife(Life):
     def _afterwards(self) -> None:
         """The ring and the provider say the same, what is destroyed is dead, nothing was restarted twice."""
         self._let_pass(timedelta(minutes=2))
-        orphans, most = self._orphans(), len(self._faults) if self.vendor.unfindable else 0
+        orphans, most = self._orphans(), len(self.faults) if self.vendor.unfindable else 0
         if orphans > most:
             self._violate(
                 f"{orphans} secrets are left that no version in the ring has, expected {most} at the most"
             )
-        if missing := self._expected() - Counter(self.vendor.valid()):
+        if missing := self._missing():
             self._violate(f"{missing.total()} accepted versions are not accepted")
         ended = self._known_values - set(self._expected())
         for value in ended & self._handed.keys():
@@ -337,8 +375,8 @@ class ProviderLife(Life):
         if set(self.vendor.valid()) & self._known_values:
             self._violate("a version is accepted after the deletion")
         left = len(self.vendor.ours())
-        late = sum(fault in UNFENCED for fault in self._faults.values()) if self.vendor.refuge else 0
-        most = self.vendor.refuge + late + (len(self._faults) if self.vendor.unfindable else 0)
+        late = sum(fault in UNFENCED for fault in self.faults.values()) if self.vendor.refuge else 0
+        most = self.vendor.refuge + late + (len(self.faults) if self.vendor.unfindable else 0)
         if left > most:
             self._violate(f"{left} secrets are left after the deletion, expected {most} at the most")
         if any(self.stage.secret("key", namespace) for namespace in (NAMESPACE, OTHER)):

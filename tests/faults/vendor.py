@@ -36,10 +36,9 @@ class Vendor(ABC):
     unfindable: ClassVar[bool] = False
     """Whether what was made by a call whose answer was lost can never be found again: a documented limit."""
     blind: ClassVar[bool] = False
-    """Whether a change of ours replaces all that is there, and it does not show who made it.
-
-    Then what somebody else does in the instant before it is lost, and what they did before us counts as what is in use.
-    """
+    """Whether a change of ours replaces all that is there: then what somebody else does in the instant before it is lost."""
+    nameless: ClassVar[bool] = False
+    """Whether it does not show who made a secret: then what somebody else did before us counts as what is in use."""
     cured: ClassVar[bool] = True
     """Whether what somebody else made may stop it until it is taken away; else it is to go on beside it."""
     refuge: ClassVar[int] = 0

@@ -193,6 +193,7 @@ class LdapOne(Ldap):
 
     overlaps = False
     blind = True
+    nameless = True
 
     def verifier(self) -> Mapping[str, Any]:
         """Return the declared verifier."""
