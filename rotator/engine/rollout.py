@@ -84,13 +84,16 @@ class Rollout:
 
     def plan(self, *, fresh: bool) -> tuple[str, ...]:
         """Say what would be restarted, and which restarts are left to others and believed."""
-        return tuple(
-            f"wait for Stakater Reloader to restart {w.label}: that its pods start with the new content is believed"
-            if self._reloaded(w)
-            else f"restart {w.label}"
-            for w in self._find(fresh=fresh)
-            if w.template
-        )
+        return tuple(self._planned(w) for w in self._find(fresh=fresh) if w.template)
+
+    def _planned(self, workload: Workload) -> str:
+        if self._reloaded(workload):
+            left = f"wait for Stakater Reloader to restart {workload.label}"
+            return f"{left}: that its pods start with the new content is believed"
+        said = f"restart {workload.label}"
+        if controller(workload.document):
+            return f"{said}: that {workload.owner} leaves the restart alone is believed"
+        return said
 
     def sync(  # noqa: PLR0913 - what was delivered, and how this run looks at it
         self,
@@ -251,7 +254,8 @@ class Rollout:
             waiting = ""
         if pods.old and self.timeout and late:
             failed = f"not all has switched within {format_duration(self.timeout)}: {waiting}"
-            return replace(seen, confirmed=False, failed=self._with_reason(failed, workloads))
+            failed = f"{self._with_reason(failed, workloads)}{self._left_to_others(workloads)}"
+            return replace(seen, confirmed=False, failed=failed)
         if waiting:
             return replace(seen, confirmed=False, waiting=waiting, soon=True)
         until = max((since + self.soak for since in pods.ready), default=self.clock.now())
@@ -259,6 +263,16 @@ class Rollout:
             waiting = f"all pods are ready, and have to stay so for {format_duration(self.soak)}"
             return replace(seen, confirmed=False, waiting=waiting, until=until, soon=True)
         return seen
+
+    def _left_to_others(self, workloads: Sequence[Workload]) -> str:
+        """Say which tool was to restart something, and what to look at where it has not."""
+        left = [w.label for w in workloads if self._reloaded(w)]
+        if not left:
+            return ""
+        return (
+            f". The restart of {some(left)} is left to Stakater Reloader, which its annotations ask for. Check that Reloader runs, "
+            "watches this namespace and may patch it; or remove the annotations, and rotator restarts it"
+        )
 
     def _sorted(
         self, workloads: Sequence[Workload], delivered: _Delivered, reverted: Sequence[Workload]

@@ -541,6 +541,20 @@ def test_a_workload_of_reloader_is_left_to_reloader(town: Town) -> None:
     assert town.restarted == []
 
 
+def test_a_reloader_that_does_not_come_is_named_with_what_to_check(town: Town) -> None:
+    """A person has to look at Reloader, not at rotator."""
+    town.change("api", metadata={"annotations": RELOADER})
+    policy = town.restarting(timeout="1m")
+    town.before("GET", "pods", lambda: reload(town, "1"), skip=12)
+    town.until_stable(policy)
+    town.timeline.pass_by(EVERY)
+    town.wait(town.run(policy))
+    outcome = town.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "The restart of deployment payments/api is left to Stakater Reloader" in outcome.reason
+    assert town.restarted == []
+
+
 def test_a_plan_names_what_it_would_restart_and_nothing_of_reloaders(town: Town) -> None:
     """A plan must not promise what a run will not do."""
     town.make("reloaded", annotations=RELOADER)
@@ -1120,6 +1134,15 @@ def test_a_restart_that_its_owner_takes_back_is_not_repeated(town: Town, *, forg
         for _ in range(2):
             assert town.run(policy).result is Result.FROZEN
         assert town.restarted == ["api"]
+
+
+def test_a_plan_says_that_an_owner_may_take_the_restart_back(town: Town) -> None:
+    """It is the one thing about it that cannot be seen before."""
+    town.change("api", **OWNED)
+    steps = town.run(town.restarting(), act=False).steps
+    (restart,) = (s for s in steps if s.startswith("restart "))
+    owner = "its owner, Revision r-1 (serving.knative.dev/v1)"
+    assert restart == f"restart deployment payments/api: that {owner} leaves the restart alone is believed"
 
 
 def test_pods_that_the_owner_makes_anew_later_count_as_switched(town: Town) -> None:
