@@ -116,14 +116,20 @@ class Delivery:
                 return ()
             guard()
             try:
-                ours = (*self.render.names, *(n for n in seen.names if is_data_key(n)))
-                left = self.target.remove(ours, seen)
+                left = self.target.remove(self._removable(seen), seen)
             except (Conflict, Ambiguous):
                 continue
             if left:
-                return (f"delete our fields of {self.target.label}; others are left: {', '.join(left)}",)
+                theirs = ", ".join(name for name in left if not is_data_key(name))
+                return (f"delete our fields of {self.target.label}; others are left: {theirs}",)
             return (f"delete {self.target.label}",)
         raise Frozen(f"{self.target.label} changed under us {ATTEMPTS} times; nothing more was deleted")
+
+    def _removable(self, seen: Seen) -> tuple[str, ...]:
+        """Return what is ours: where others use the object too, without the keys that pod templates refer to."""
+        keys = tuple(n for n in seen.names if is_data_key(n))
+        shared = seen.names - {*keys, *self.render.names}
+        return tuple(self.render.names) if shared else (*self.render.names, *keys)
 
     def _deliver(self, want: Want, rendered: Rendered, *, act: bool) -> tuple[str, ...]:
         changes: tuple[str, ...] = ()

@@ -856,6 +856,24 @@ def test_binary_data_of_others_survives(resources: Resources) -> None:
     assert any("others are left: theirs" in step for step in outcome.steps)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_deletion_leaves_what_pod_templates_refer_to_where_others_use_the_object(
+    resources: Resources, *, shared: bool
+) -> None:
+    """Without these keys their pods could not start any more."""
+    holder = {"secret": {"name": "key"}, "restart": {"workloads": "auto", "soak": "0s"}}
+    resources.create(holders=[holder], deletionPolicy="Delete", store={"kubernetes": {}})
+    resources.until_stable()
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
+    if shared:
+        resources.scene.stage.ask("PATCH", path, {"data": {"theirs": "eA=="}})
+    (fence,) = (k for k in resources.scene.stage.secret("key")["data"] if k.startswith("ROTATOR_FENCE_"))
+    resources.delete("key")
+    resources.run()
+    left = (resources.scene.stage.secret("key") or {}).get("data")
+    assert left == ({"theirs": "eA==", fence: ""} if shared else None)
+
+
 def test_a_policy_that_asks_no_more_for_deletion_lets_go(resources: Resources) -> None:
     """The finalizer follows the policy."""
     _deletable(resources)
