@@ -80,8 +80,10 @@ class Kubectl:
 
 @pytest.fixture(scope="session")
 def kubectl_config(kubernetes: KubernetesServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kubeconfig for the server."""
-    return kubernetes.kubeconfig(tmp_path_factory.mktemp("kubectl") / "config")
+    """A kubeconfig for the server. kubectl sends no bearer token over plain HTTP, so there the URL carries it."""
+    config = kubernetes.kubeconfig(tmp_path_factory.mktemp("kubectl") / "config")
+    config.write_text(config.read_text().replace('"http://', f'"http://token:{kubernetes.admin_token}@'))
+    return config
 
 
 @pytest.fixture

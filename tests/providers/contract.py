@@ -101,6 +101,12 @@ class Bench:
             self.settle()
         raise AssertionError(f"not reached: {sighting.waiting}")
 
+    def remove(self, forget: Sequence[str], guard: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+        """Do what the deletion of the rotation does here. `guard` stands before each call."""
+        return Installation(self.provider()).remove(
+            ROTATION, lambda: [self.copy(version) for version in forget], guard
+        )
+
     def changes_nothing(self, accept: Sequence[str], forget: Sequence[str] = ()) -> bool:
         """Whether a look finds nothing to do."""
         found = Installation(self.provider()).sync(self.want(accept, forget), act=False, fresh=False)
@@ -187,9 +193,7 @@ class ProviderContract:
         bench.reach([first])
         second = bench.version(2)
         bench.reach([first, second])
-        Installation(bench.provider()).remove(
-            ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
-        )
+        bench.remove([first, second])
         bench.settle()
         assert not bench.logs_in(bench.copy(first))
         assert not bench.logs_in(bench.copy(second))

@@ -614,9 +614,7 @@ def test_after_a_deletion_the_client_is_there_with_a_secret_that_nobody_knows(ro
     bench = bench_at(there, new_http(rotating))
     first, second = bench.version(1), bench.version(2)
     bench.reach([first, second])
-    Installation(bench.provider()).remove(
-        ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
-    )
+    bench.remove([first, second])
     left = there.document
     assert left["secret"]
     assert not {ROTATED, "rotator.dev/rotation", "rotator.dev/overlap"} & set(left["attributes"])

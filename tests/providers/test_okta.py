@@ -388,7 +388,7 @@ def test_a_deletion_leaves_a_secret_that_nobody_has(org: Org) -> None:
     bench = org.bench()
     first = bench.version(1)
     bench.reach([first])
-    bench.reach([], [first])
+    bench.remove([first])
     assert not bench.logs_in(bench.copy(first))
     assert [s.by_us for s in org.api.secrets.now] == [False]
 

@@ -19,7 +19,6 @@ from rotator.clients.oauth import OAuthLogin, Server, StaticToken
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.oauth_client import OAuthClient
-from rotator.engine.installation import Installation
 from rotator.errors import Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Call, Copy, Deadline
 from rotator.providers.registration import (
@@ -480,9 +479,9 @@ def test_a_server_without_management_is_found_out_at_once(bench: Bench, api: Oid
             bench.step([first])
     assert len(api.clients) == 1
     with pytest.raises(Frozen, match="cannot be removed"):
-        bench.step([], [first])
+        bench.remove([first])
     api.clients.clear()
-    assert bench.step([], [first]).confirmed
+    assert bench.remove([first]) == ()
 
 
 def test_management_that_leads_elsewhere_gets_no_token(bench: Bench, api: OidcServer) -> None:
@@ -495,7 +494,7 @@ def test_management_that_leads_elsewhere_gets_no_token(bench: Bench, api: OidcSe
         with pytest.raises(Frozen, match="no token is sent elsewhere"):
             bench.step([first])
         with pytest.raises(Frozen, match="no token is sent elsewhere"):
-            bench.step([], [first])
+            bench.remove([first])
         assert not other.journal
 
 
@@ -655,12 +654,11 @@ def test_a_deletion_goes_on_where_another_one_stopped(bench: Bench, api: OidcSer
     bench.reach([first])
     second = bench.version(2)
     bench.reach([first, second])
-    bench.step([], [first, second], keep=False)
+    left = iter([None])
+    with pytest.raises(StopIteration):  # the guard before the second removal: a kill
+        bench.remove([first, second], lambda: next(left))
     assert len(api.clients) == 1
-    done = Installation(bench.provider()).remove(
-        ROTATION, lambda: [bench.copy(first), bench.copy(second)], lambda: None
-    )
-    assert len(done) == 2
+    assert len(bench.remove([first, second])) == 2
     assert not api.clients
 
 

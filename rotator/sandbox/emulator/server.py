@@ -196,14 +196,9 @@ class EmulatorServer:
         self.stop()
 
     def kubeconfig(self, path: Path, token: str = "") -> Path:
-        """Write a kubeconfig for kubectl and the official clients.
-
-        kubectl sends no bearer token over plain HTTP, so there the server's URL carries it.
-        """
+        """Write a kubeconfig for the official clients. kubectl sends no bearer token over plain HTTP."""
         token = token or self.admin_token
         cluster = {"server": self.url}
-        if self._scheme == "http":
-            cluster["server"] = self.url.replace("://", f"://token:{token}@")
         if self.ca_file is not None:
             cluster["certificate-authority"] = str(self.ca_file)
         return write_kubeconfig(path, cluster, token)
