@@ -109,11 +109,20 @@ def _options() -> argparse.Namespace:
     )
     kinds = list(dict.fromkeys(s.kind for s in SCENARIOS))
     parser.add_argument("--kind", action="append", default=[], choices=kinds, help="only these lives")
+    parser.add_argument("--part", type=_part, default=(1, 1), metavar="K/N", help="only the Kth of N parts")
     parser.add_argument("--seed", type=int, default=None, help="default: a number for each commit")
     parser.add_argument(
         "--only", action="append", default=[], help="live one schedule by its name; repeatable"
     )
     return parser.parse_args()
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Read "K/N". Raises ValueError."""
+    part, parts = (int(number) for number in text.split("/"))
+    if not 1 <= part <= parts:
+        raise ValueError(text)
+    return part, parts
 
 
 def _seed() -> int:
@@ -187,7 +196,8 @@ def _schedules(options: argparse.Namespace, clean: Mapping[Scenario, Verdict], s
         if options.bounded or options.seconds:
             draw.shuffle(own)
         chosen += own
-    return list(dict.fromkeys(chosen))
+    part, parts = options.part
+    return list(dict.fromkeys(chosen))[part - 1 :: parts]
 
 
 def _sampled(one: list[Schedule], sample: int, verdict: Verdict, draw: random.Random) -> Iterator[Schedule]:

@@ -76,6 +76,11 @@ class Cluster:
         response.headers["Date"] = self._http_date()
         return response
 
+    @property
+    def revision(self) -> int:
+        """The resourceVersion of the newest write: while it stands, every read has the same answer."""
+        return self._state.store.revision
+
     def compact(self) -> None:
         """Forget the history, as etcd does every few minutes: old watches and pages expire."""
         with self._state.store.lock:
