@@ -427,7 +427,7 @@ class Store(Protocol):
         ...
 
     def load(self) -> Entry | None:
-        """Read it; None where there is none. Raises `codec.Unreadable` for garbage."""
+        """Read it; None where there is none. Raises `reading.Unreadable` for garbage."""
         ...
 
     def check_new(self) -> None:

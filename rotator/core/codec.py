@@ -6,30 +6,22 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from rotator.core.reading import Unreadable
 from rotator.core.ring import Ring, State, Version
+from rotator.core.shapes import moment
 
 FORMAT = 1
 _INSTANTS = tuple(f.name for f in fields(Version) if "datetime" in str(f.type))
 
 
-class Unreadable(ValueError):
-    """A stored ring that this program cannot read; the message says why and never quotes the document."""
-
-
-def instant(moment: datetime) -> str:
+def instant(at: datetime) -> str:
     """Write an instant in RFC 3339, UTC, to the microsecond."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 instant; ValueError where it has no zone, or lies beyond all time."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("an instant without a zone")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("an instant beyond all time") from None
+    """Read an RFC 3339 instant. Raises Unreadable where it is none, has no zone, or lies beyond all time."""
+    return moment(text)
 
 
 def to_document(ring: Ring) -> dict[str, Any]:

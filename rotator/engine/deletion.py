@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from rotator.core.codec import Unreadable
+from rotator.core.reading import Unreadable
 from rotator.engine.guard import Guard, Run
 from rotator.engine.ledger import defects
 from rotator.engine.outcome import Outcome, Result

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from rotator.core.codec import instant, parse_instant
+from rotator.core import shapes
+from rotator.core.codec import instant
+from rotator.core.reading import Unreadable, parse
 from rotator.engine.outcome import Summary
 from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, LeaseLost, NotFound
 from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind, lease_name
@@ -23,10 +25,10 @@ MEMO = f"{PREFIX}/memo"
 RENEW_AFTER = 1 / 3
 """A held lease is renewed once this share of its duration has passed."""
 ATTEMPTS = 5
+MOST = 2**31 - 1
+"""The API takes no larger number of transitions (int32)."""
 NAMED = lease_name("")
 """What the name of each of our leases begins with."""
-MOST = 2**53
-"""No count is larger, so that every reader of JSON reads the same."""
 
 
 class LeaseApi(Protocol):
@@ -101,44 +103,57 @@ class Memo:
     def from_json(cls, text: str) -> Memo:
         """Read it back. A damaged memo is an empty one: it only costs a look."""
         try:
-            document = json.loads(text)
-            return cls(
-                summary=Summary(
-                    revision=_count(document["revision"]),
-                    phase=str(document["phase"]),
-                    active=str(document["active"]),
-                    active_since=_instant(document["activeSince"]),
-                    accepted=_count(document.get("accepted", 0)),
-                    retire_at=_instant(document.get("retireAt")),
-                    requests=tuple(str(r) for r in document.get("requests", ())),
-                ),
-                spec=str(document["spec"]),
-                due=_instant(document["due"]),
-                look=_instant(document.get("look")),
-                type=str(document.get("type", "")),
-                every=timedelta(seconds=float(document.get("every", 0))),
-                outcome=str(document["outcome"]),
-                reason=str(document["reason"]),
-                since=_instant(document["since"]),
-                fences={str(k): str(v) for k, v in document["fences"].items()},
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            found = _MEMO(parse(text))
+        except Unreadable:
             return cls()
+        return cls(
+            summary=Summary(
+                revision=found["revision"],
+                phase=found["phase"],
+                active=found["active"],
+                active_since=found.get("activeSince"),
+                accepted=found.get("accepted", 0),
+                retire_at=found.get("retireAt"),
+                requests=tuple(found.get("requests", ())),
+            ),
+            spec=found["spec"],
+            due=found.get("due"),
+            look=found.get("look"),
+            type=found.get("type", ""),
+            every=timedelta(seconds=found.get("every", 0)),
+            outcome=found["outcome"],
+            reason=found["reason"],
+            since=found.get("since"),
+            fences=found["fences"],
+        )
+
+
+_MEMO = shapes.record(
+    {
+        "revision": shapes.count,
+        "phase": shapes.text,
+        "active": shapes.text,
+        "spec": shapes.text,
+        "outcome": shapes.text,
+        "reason": shapes.text,
+        "fences": shapes.TEXTS,
+    },
+    {
+        "activeSince": shapes.moment,
+        "accepted": shapes.count,
+        "retireAt": shapes.moment,
+        "requests": shapes.listed(shapes.text),
+        "due": shapes.moment,
+        "look": shapes.moment,
+        "type": shapes.text,
+        "every": shapes.seconds,
+        "since": shapes.moment,
+    },
+)
 
 
 def _text(moment: datetime | None) -> str | None:
     return instant(moment) if moment else None
-
-
-def _instant(text: str | None) -> datetime | None:
-    return parse_instant(text) if text else None
-
-
-def _count(number: object) -> int:
-    """Read a number that is one: anybody who may write on a Lease may write anything there."""
-    if isinstance(number, int) and 0 <= number <= MOST:
-        return number
-    raise ValueError("not a count")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +189,8 @@ class Leases:
         views = {}
         for namespace in sorted(set(namespaces)):
             for document in self.api.list(LEASE, namespace, selector=MANAGED):
-                view = _view(document)
-                if view.name.startswith(NAMED):
+                view = _listed(document)
+                if view and view.name.startswith(NAMED):
                     views[f"{namespace}/{view.name.removeprefix(NAMED)}"] = view
         return views
 
@@ -196,7 +211,11 @@ class Leases:
                 and view.expires > self.clock.now()
             ):
                 raise LeaseHeld(view.holder)
-            taken = {**self._renewed(), "acquireTime": now, "leaseTransitions": view.transitions + 1}
+            taken = {
+                **self._renewed(),
+                "acquireTime": now,
+                "leaseTransitions": min(view.transitions + 1, MOST),
+            }
             try:
                 return self._write(view, taken, view.memo)
             except (Conflict, Ambiguous, NotFound) as error:
@@ -287,26 +306,33 @@ class Leases:
             return replace(view, resource_version="", holder="", expires=None)
 
 
-def _view(document: Json) -> LeaseView:
-    metadata, spec = document["metadata"], document.get("spec") or {}
-    acquired, expires = _times(spec)
+_METADATA = shapes.record({"name": shapes.text, "namespace": shapes.text, "resourceVersion": shapes.text})
+
+
+def _listed(document: object) -> LeaseView | None:
+    """Return a lease of a list; None for what is none: its rotation meets it when it takes it."""
+    try:
+        return _view(document)
+    except Unreadable:
+        return None
+
+
+def _view(document: object) -> LeaseView:
+    """Return what a lease says. Times that make no sense hold nothing: a lease only saves work. Raises Unreadable."""
+    read = shapes.record({"metadata": _METADATA})(document)
+    metadata, spec = read["metadata"], shapes.fitting(_OBJECT, read.get("spec"), {})
+    renewed = shapes.fitting(shapes.moment, spec.get("renewTime"), None)
+    lasts = shapes.fitting(shapes.seconds, spec.get("leaseDurationSeconds"), 0)
     return LeaseView(
         namespace=metadata["namespace"],
         name=metadata["name"],
         resource_version=metadata["resourceVersion"],
-        holder=spec.get("holderIdentity") or "",
-        acquired=acquired,
-        expires=expires,
-        transitions=int(spec.get("leaseTransitions") or 0),
-        memo=Memo.from_json((metadata.get("annotations") or {}).get(MEMO, "")),
+        holder=shapes.fitting(shapes.text, spec.get("holderIdentity"), ""),
+        acquired=shapes.fitting(shapes.moment, spec.get("acquireTime"), None),
+        expires=renewed + timedelta(seconds=lasts) if renewed and lasts else None,
+        transitions=shapes.fitting(shapes.count, spec.get("leaseTransitions"), 0),
+        memo=Memo.from_json(shapes.fitting(_OBJECT, metadata.get("annotations"), {}).get(MEMO, "")),
     )
 
 
-def _times(spec: Json) -> tuple[datetime | None, datetime | None]:
-    """Return since when and until when a lease is held; what lies beyond all time holds nothing."""
-    seconds = spec.get("leaseDurationSeconds")
-    try:
-        acquired, renewed = _instant(spec.get("acquireTime")), _instant(spec.get("renewTime"))
-        return acquired, renewed + timedelta(seconds=seconds) if renewed and seconds else None
-    except (ValueError, OverflowError):
-        return None, None
+_OBJECT = shapes.mapping(shapes.anything)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rotator.core.codec import Unreadable
+from rotator.core.reading import Unreadable
 from rotator.core.ring import Ring
 from rotator.core.soundness import problems
 from rotator.errors import Ambiguous, Conflict, Frozen, RotatorError, Superseded

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from rotator.core.codec import Unreadable, from_document, to_document
+from rotator.core.codec import from_document, to_document
+from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Material, Sensitive
 from rotator.ports import Entry
 

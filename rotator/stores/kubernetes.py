@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rotator.clients.kubernetes import Kubernetes
-from rotator.core.codec import Unreadable
+from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
 from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rotator.clients.vault import Vault
-from rotator.core.codec import Unreadable
+from rotator.core.reading import Unreadable
 from rotator.ports import Entry
 from rotator.stores.document import from_fields, to_fields
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from rotator.core.codec import Unreadable, from_document, to_document
+from rotator.core.codec import from_document, to_document
 from rotator.core.machine import Step
+from rotator.core.reading import Unreadable
 from tests.core.rings import FIRST, STABLE, after
 
 LIFE = (*FIRST, *FIRST, Step.WITHDRAW, Step.DESTROY)

@@ -11,6 +11,8 @@ import pytest
 from rotator import wiring
 from rotator.engine.lease import Memo
 from rotator.engine.outcome import Result
+from rotator.telemetry.metrics import registry_of
+from rotator.telemetry.sources import of_lease
 from tests.faults.stage import NAMESPACE, Bao
 from tests.faults.transport import Answer
 from tests.scene import Scene
@@ -36,6 +38,14 @@ def scene(bao: Bao) -> Scene:
         {"due": "9999-99-99"},
         {"due": 7},
         {"fences": []},
+        {"due": "8000-01-01T00:00:00Z"},
+        {"since": "2026-01-01T00:00:00"},
+        {"phase": 7},
+        {"reason": ["x"]},
+        {"requests": "abc"},
+        {"every": -1},
+        {"every": True},
+        {"fences": {"a": 1}},
         {"summary": None, "reason": {}},
     ],
     ids=str,
@@ -49,6 +59,38 @@ def test_a_memo_that_makes_no_sense_is_an_empty_one(damage: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
+    "memo",
+    [
+        "",
+        "null",
+        "[" * 100_000,
+        '{"a":' * 5_000,
+        '{"revision": 1e400}',
+        '{"revision": NaN}',
+        '{"reason": "\\ud800"}',
+        "9" * 5_000,
+        '"' + "x" * 200_000 + '"',
+    ],
+    ids=lambda memo: memo[:20],
+)
+def test_a_memo_that_is_no_document_stops_nothing(scene: Scene, memo: str) -> None:
+    """Neither its own rotation, nor the others, nor what the exporter shows of them."""
+    metadata = {"name": "rotation-one", "labels": MANAGED, "annotations": {"rotator.dev/memo": memo}}
+    scene.stage.ask("POST", LEASES, {"metadata": metadata, "spec": {}})
+    report = scene.fleet(scene.policy("one"), scene.policy("two"))
+    assert [o.result for o in report.outcomes] == [Result.WAITING, Result.WAITING]
+    scene.stage.ask(
+        "PATCH", f"{LEASES}/rotation-one", {"metadata": {"annotations": {"rotator.dev/memo": memo}}}
+    )
+    world = scene.world()
+    views = wiring.fleet(world, act=False).leases.list([NAMESPACE])
+    world.close()
+    assert views[f"{NAMESPACE}/one"].memo == Memo()
+    registry = registry_of(rotations=[of_lease(name, view) for name, view in views.items()])
+    assert registry.get_sample_value("rotator_rotations_left_out") == 0
+
+
+@pytest.mark.parametrize(
     "spec",
     [
         {
@@ -58,8 +100,11 @@ def test_a_memo_that_makes_no_sense_is_an_empty_one(damage: dict[str, Any]) -> N
         },
         {"holderIdentity": "x", "acquireTime": "9999-12-31T23:59:59.000000Z"},
         {"leaseTransitions": 2147483647},
+        {"holderIdentity": 7, "leaseDurationSeconds": "abc", "renewTime": "2999-01-01T00:00:00Z"},
+        {"holderIdentity": "x", "leaseDurationSeconds": 1e30, "renewTime": "2999-01-01T00:00:00Z"},
+        {"holderIdentity": ["x"], "acquireTime": 7, "renewTime": {}, "leaseTransitions": "many"},
     ],
-    ids=["beyond all time", "acquired then", "many transitions"],
+    ids=["beyond all time", "acquired then", "many transitions", "words", "1e30", "other types"],
 )
 def test_a_lease_that_somebody_made_up_stops_nothing(scene: Scene, spec: dict[str, Any]) -> None:
     """Neither its own rotation nor the others."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rotator.core.codec import Unreadable
+from rotator.core.reading import Unreadable
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict
@@ -49,7 +49,11 @@ Places = Callable[[], StorePlace]
 # --- rings and material of every form ----------------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(codec="utf-8"))
-INSTANTS = st.datetimes(timezones=st.just(UTC))
+INSTANTS = st.datetimes(
+    datetime(1901, 1, 1),  # noqa: DTZ001 - Hypothesis asks for naive bounds
+    datetime(7999, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
 REVISIONS = st.integers(min_value=0)
 _MAYBE = st.none() | INSTANTS
 VERSIONS = st.builds(

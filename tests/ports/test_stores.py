@@ -12,7 +12,7 @@ import pytest
 
 from rotator.clients.clock import RunClock
 from rotator.clients.vault import Vault
-from rotator.core.codec import Unreadable
+from rotator.core.reading import Unreadable
 from rotator.errors import Frozen, Rejected
 from rotator.ports import Store
 from rotator.stores.kubernetes import SECRET_TYPE, KubernetesStore

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rotator.core.codec import Unreadable, from_document
+from rotator.core.codec import from_document
+from rotator.core.reading import Unreadable
 from rotator.core.ring import Ring, State
 from rotator.sandbox.demo.api import Api, ApiUnavailableError
 from rotator.sandbox.demo.scene import Scenario
