@@ -18,13 +18,24 @@ No message ever holds key material, a token or a response body that may hold one
 
 from __future__ import annotations
 
+from rotator.core.texts import printable
+
 
 class RotatorError(Exception):
-    """The root. `str()` of it is a sentence for a person."""
+    """The root. `str()` of it is a sentence for a person: one printable line, whatever a server had to say."""
+
+    def __init__(self, sentence: str = "") -> None:
+        """Say what happened, where, what was left untouched and what to do."""
+        super().__init__(printable(sentence))
 
 
 class PolicyError(RotatorError):
     """One or more declarations that cannot be carried out."""
+
+    def __init__(self, *problems: str) -> None:
+        """Say each of them on a line of its own."""
+        super().__init__()
+        self.args = ("\n".join(printable(problem) for problem in problems),)
 
 
 class SettingsError(RotatorError):

@@ -60,17 +60,12 @@ def as_table(outcomes: Sequence[Outcome], now: datetime, *, steps: bool) -> str:
     out = [_line(COLUMNS, widths)]
     for outcome, cells in zip(outcomes, lines, strict=True):
         out.append(_line(cells, widths))
-        out += [f"  - {_plain(step)}" for step in outcome.steps] if steps else []
+        out += [f"  - {step}" for step in outcome.steps] if steps else []
     return "\n".join(out)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return _plain("  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip())
-
-
-def _plain(text: str) -> str:
-    """Return `text` as it can be shown: what others wrote never breaks or colours our lines."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
 
 
 def _cells(outcome: Outcome, now: datetime) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
+from rotator.core.texts import printable
 from rotator.errors import ClientError, SettingsError
 from rotator.kinds import Kind
 
@@ -35,6 +36,8 @@ NEVER = "1"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 FIELD_MANAGER = "rotator"
+MOST_OF_A_PLUGIN = 300
+"""Characters of what a kubeconfig's exec plugin, or its library, has to say."""
 _PROXY = "Expected: the API server itself, where the kubeconfig says `server`"
 METHODS = {"CREATE": "PATCH"}
 """HTTP methods of what messages call otherwise: as a Role would have to name it."""
@@ -66,7 +69,7 @@ def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16
         else:
             _load_kubeconfig(context=context, client_configuration=settings)
     except (config.ConfigException, OSError) as error:
-        reason = str(error).rstrip(".")
+        reason = printable(str(error).rstrip("."), MOST_OF_A_PLUGIN)
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
         reason = "the kubeconfig is damaged"  # its parser quotes what it read, and there may be a token in it
     else:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rotator.core.ring import Ring, phase
+from rotator.core.texts import printable
 
 
 class Result(StrEnum):
@@ -82,6 +83,13 @@ class Outcome:
     """Since when result and reason are the same; None: not recorded."""
     news: bool = True
     """Whether the run before ended otherwise."""
+
+    def __post_init__(self) -> None:
+        """Let no text that others wrote a part of break a line wherever it is shown."""
+        object.__setattr__(self, "reason", printable(self.reason))
+        object.__setattr__(self, "lasting", None if self.lasting is None else printable(self.lasting))
+        object.__setattr__(self, "waiting_on", tuple(printable(name) for name in self.waiting_on))
+        object.__setattr__(self, "steps", tuple(printable(step) for step in self.steps))
 
     @property
     def stays(self) -> str:

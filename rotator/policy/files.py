@@ -80,7 +80,7 @@ def load(paths: Sequence[Path]) -> list[RotationPolicy]:
     wrong += [p for d in declared for p in _unsafe(d)]
     wrong += _duplicates(declared)
     if wrong:
-        raise PolicyError("\n".join(wrong))
+        raise PolicyError(*wrong)
     return [d.policy for d in declared]
 
 

@@ -60,8 +60,7 @@ def _sentence(error: Any) -> str:
 
 
 def written(problem: Problem) -> str:
-    """Return `path: what was expected`. What a declaration holds never breaks or colours our lines."""
+    """Return `path: what was expected`."""
     location, says = problem
     path = ".".join(str(step) for step in location)
-    text = f"{path + ': ' if path else ''}{says}"
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return f"{path + ': ' if path else ''}{says}"

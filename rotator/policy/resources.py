@@ -42,7 +42,7 @@ def from_resource(resource: Mapping[str, Any]) -> RotationPolicy:
 
 def _refusal(metadata: Mapping[str, Any], wrong: Iterable[Problem]) -> PolicyError:
     who = f"rotation {metadata.get('namespace', '?')}/{metadata.get('name', '?')}"
-    return PolicyError("\n".join(f"{who}: {written(problem)}" for problem in wrong))
+    return PolicyError(*(f"{who}: {written(problem)}" for problem in wrong))
 
 
 def _child(node: Any, step: int | str) -> Any:

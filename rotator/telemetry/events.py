@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rotator.core.machine import Step
+from rotator.core.texts import printable
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Conflict
 from rotator.kinds import EVENT, LEASE, ROTATION, ROTATOR, Kind, lease_name
@@ -70,7 +71,7 @@ class Events:
             "involvedObject": self._regarding(outcome.rotation, namespace, name),
             "type": "Warning" if outcome.result in BAD and reason == str(outcome.result) else "Normal",
             "reason": reason,
-            "message": note[:LONGEST],
+            "message": printable(note, LONGEST),
             "source": {"component": ROTATOR, "host": self.identity},
             "firstTimestamp": now,
             "lastTimestamp": now,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from rotator.core.codec import instant
 from rotator.core.ring import AT_REST
+from rotator.core.texts import printable
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous, Conflict, NotFound
 from rotator.kinds import ROTATION, Kind
@@ -93,10 +94,6 @@ def _is_ahead(live: Json, outcome: Outcome, generation: int) -> bool:
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
 def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: datetime) -> Json:
     """Return the status that says what `outcome` says; None for what is to be removed, nothing for what is unknown."""
     summary, result = outcome.summary, outcome.last_result
@@ -109,9 +106,9 @@ def wanted(outcome: Outcome, generation: int, live: Mapping[str, Any], now: date
     status: Json = {
         "observedGeneration": generation,
         "result": str(result),
-        "reason": _short(outcome.stays),
+        "reason": printable(outcome.stays, LONGEST),
         "next": instant(outcome.until) if outcome.until else None,
-        "waitingOn": [_short(name) for name in outcome.waiting_on[:MOST]],
+        "waitingOn": [printable(name, LONGEST) for name in outcome.waiting_on[:MOST]],
         "type": outcome.kind or None,
         **(known if summary.phase else {}),
     }
@@ -141,7 +138,7 @@ def _conditions(outcome: Outcome) -> list[Json]:
     if summary.phase:
         found.append(("Progressing", "False" if summary.phase in AT_REST else "True", summary.phase))
     return [
-        {"type": kind, "status": status, "reason": reason, "message": _short(outcome.stays)}
+        {"type": kind, "status": status, "reason": reason, "message": printable(outcome.stays, LONGEST)}
         for kind, status, reason in found
     ]
 
