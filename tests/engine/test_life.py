@@ -143,6 +143,7 @@ def test_a_key_in_use_is_taken_over_and_nobody_notices(scene: Scene) -> None:
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _existing(scene, pem)
+    scene.stage.keep("key")  # which the Deployment mounts
     policy = scene.policy(
         credential={"jwtSigningKey": {"algorithm": "RS256", "bits": 2048}},
         takeOver={"secret": {"name": "jwt-signing-key", "key": "key"}, "kid": "2023-key"},

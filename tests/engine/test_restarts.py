@@ -874,6 +874,7 @@ def test_removing_the_previous_version_from_a_vault_path_restarts_nothing(town: 
     """Nobody uses it any more; the workloads named run with the current one since they were restarted for it."""
     holder = {"vault": {"mount": "secret", "path": f"{town.life}/holder"}}
     restart = {"workloads": [{"name": "api"}], "soak": "0s"}
+    town.stage.keep("key")  # which it mounts
     policy = town.policy(store={"kubernetes": {}}, holders=[{**holder, "restart": restart}])
     town.begin(policy)
     town.timeline.pass_by(EVERY)
@@ -1005,7 +1006,7 @@ def test_a_repair_that_does_not_come_up_freezes_after_the_time_out(town: Town) -
 def two_secrets(town: Town) -> RotationPolicy:
     """Return a declaration with two Secrets that the same Deployment reads."""
     town.make("reader", reads="key-2")
-    env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": "key"}}}]
+    env = [{"name": "KID", "valueFrom": {"secretKeyRef": {"name": "key", "key": "kid"}}}]
     template = town.read("reader")["spec"]["template"]
     template["spec"]["containers"][0]["env"] = env
     town.change("reader", spec={"template": template})

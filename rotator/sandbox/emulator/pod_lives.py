@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from .durations import parse_time
-from .pods import ready_since, running_status
+from .containers import HeldBackError
+from .pods import held_back_status, ready_since, running_status
 from .wire import Object, as_object
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from .nodes import Nodes
 
 _MOVED = frozenset({"ReplicaSet", "StatefulSet", "DaemonSet"})
 
@@ -38,13 +40,26 @@ class PodLives:
 
     write: Writer
     timing: Timing
-    _born: dict[str, datetime] = field(default_factory=dict)
+    nodes: Nodes
+    _began: dict[str, datetime] = field(default_factory=dict)
     _leaving: dict[str, datetime] = field(default_factory=dict)
 
     def born(self, pod: Object, now: datetime) -> None:
-        """Remember when a pod was created, and report that it runs."""
-        self._born[pod["metadata"]["uid"]] = now
-        self._report(pod, running_status(pod, now, ready=False))
+        """Start a pod that was created, if its node hears of it and has what it reads; report that it runs."""
+        if not self.nodes.sees_pods(pod["spec"]["nodeName"], now):
+            return
+        try:
+            self.nodes.start(pod, now)
+        except HeldBackError as held:
+            self._hold_back(pod, held)
+        else:
+            self._began[pod["metadata"]["uid"]] = now
+            self._report(pod, running_status(pod, now, ready=False))
+
+    def _hold_back(self, pod: Object, held: HeldBackError) -> None:
+        status = held_back_status(pod, held)
+        if as_object(pod.get("status")).get("containerStatuses") != status["containerStatuses"]:
+            self._report(pod, status)
 
     def _report(self, pod: Object, status: Object) -> None:
         self.write("PATCH", f"{_path(pod)}/status", {}, {"status": status})
@@ -59,13 +74,15 @@ class PodLives:
     def forget_all_but(self, pods: list[Object]) -> None:
         """Forget the pods that are gone."""
         seen = {pod["metadata"]["uid"] for pod in pods}
-        self._born = {uid: at for uid, at in self._born.items() if uid in seen}
+        self.nodes.forget_all_but(seen)
+        self._began = {uid: at for uid, at in self._began.items() if uid in seen}
         self._leaving = {uid: at for uid, at in self._leaving.items() if uid in seen}
 
     def advance(self, pods: list[Object], stalled: set[str], now: datetime) -> None:
         """Make pods ready, and let go those that have terminated."""
         for pod in pods:
-            if not as_object(pod.get("spec")).get("nodeName"):
+            node = as_object(pod.get("spec")).get("nodeName")
+            if not node or not self.nodes.sees_pods(node, now):
                 continue
             if pod["metadata"].get("deletionTimestamp"):
                 self._finish(pod, now)
@@ -80,8 +97,10 @@ class PodLives:
     def _make_ready(self, pod: Object, now: datetime) -> None:
         if not _is_ours(pod):
             return
-        created = parse_time(pod["metadata"]["creationTimestamp"])
-        since = self._born.setdefault(pod["metadata"]["uid"], created)
+        if not self.nodes.has_started(pod):
+            self.born(pod, now)
+            return
+        since = self._began[pod["metadata"]["uid"]]
         if (now - since).total_seconds() >= self.timing.seconds_to_ready:
             self._report(pod, running_status(pod, now, ready=True))
 

@@ -13,6 +13,8 @@ from .wire import Object, as_object
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from .containers import HeldBackError
+
 REVISION_LABELS = ("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
 ORDINAL_LABEL = "apps.kubernetes.io/pod-index"
 
@@ -103,6 +105,25 @@ def running_status(pod: Object, now: datetime, *, ready: bool) -> Object:
         "conditions": conditions,
         "containerStatuses": statuses,
     }
+
+
+def held_back_status(pod: Object, held: HeldBackError) -> Object:
+    """Give the status of a pod whose containers cannot start yet, as the kubelet reports it."""
+    waiting = {"waiting": {"reason": held.reason, "message": str(held)}}
+    containers = as_object(pod.get("spec")).get("containers") or []
+    statuses = [
+        {
+            "name": each["name"],
+            "image": each.get("image", ""),
+            "imageID": "",
+            "ready": False,
+            "started": False,
+            "restartCount": 0,
+            "state": waiting,
+        }
+        for each in containers
+    ]
+    return {"phase": "Pending", "containerStatuses": statuses}
 
 
 def ready_since(pod: Object) -> datetime | None:

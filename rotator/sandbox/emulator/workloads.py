@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import rollout_status as statuses
 from .cluster import utc_now
+from .nodes import NODES, Nodes
 from .pod_lives import PodLives, Timing
 from .pods import (
     ORDINAL_LABEL,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from .calls import Caller
 
-_NODES = ("node-1", "node-2")
 _TOLERATED = frozenset({403, 404, 409, 429})
 _SERVER_ERRORS = 500
 _OK_LIMIT = 300
@@ -94,7 +94,8 @@ class WorkloadController:
         self._call = call
         self._clock = clock
         self._namespace = namespace
-        self._lives = PodLives(self._write, Timing(seconds_to_ready, terminating_seconds))
+        self.nodes = Nodes(call)
+        self._lives = PodLives(self._write, Timing(seconds_to_ready, terminating_seconds), self.nodes)
 
     def run(self, stop: threading.Event, interval: float = 0.2) -> None:
         """Repeat the pass until told to stop."""
@@ -198,7 +199,7 @@ class WorkloadController:
         )
         for index in range(number):
             name = f"{owner['metadata']['name']}-{random_suffix()}"
-            node = _NODES[index % len(_NODES)]
+            node = NODES[index % len(NODES)]
             self._create_pod(build_pod(blueprint, name, node))
 
     def _create_pod(self, pod: Object) -> None:
@@ -246,8 +247,8 @@ class WorkloadController:
             status = statuses.stateful_set_status(workload, numbers, revision)
         else:
             strategy = as_object(spec.get("updateStrategy"))
-            moves = per_node(views, _NODES, strategy, revision)
-            status = statuses.daemon_set_status(workload, numbers, len(_NODES))
+            moves = per_node(views, NODES, strategy, revision)
+            status = statuses.daemon_set_status(workload, numbers, len(NODES))
         for slot in moves.slots:
             self._create_pod(self._slot_pod(workload, revision, slot))
         self._delete(meta["namespace"], moves.delete)
@@ -266,7 +267,7 @@ class WorkloadController:
             return build_pod(blueprint, f"{meta['name']}-{random_suffix()}", slot)
         name = f"{meta['name']}-{slot}"
         more = {"statefulset.kubernetes.io/pod-name": name, ORDINAL_LABEL: slot}
-        return build_pod(blueprint, name, _NODES[int(slot) % len(_NODES)], more)
+        return build_pod(blueprint, name, NODES[int(slot) % len(NODES)], more)
 
     def _collect(self, pods: list[Object], sets: list[Object], world: _World) -> None:
         """Delete what belongs to workloads that are gone, as the garbage collector does."""
