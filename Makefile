@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
-.PHONY: demo test test-providers check faults bench mutants audit chart-test generate pictures docs lock clean help
+.PHONY: demo test test-providers check field faults bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -39,6 +39,9 @@ check: $(VENV)/.ready ## style, types, architecture, generated texts
 
 faults: $(VENV)/.ready ## every call to the outside with every fault, singly and in pairs (ARGS=--bounded for less)
 	$(BIN)/python -m tests.faults $(ARGS)
+
+field: $(VENV)/.ready ## what other people's worlds hold, case by case (ARGS='--only 01 13' for some)
+	$(BIN)/python -m tests.field $(ARGS)
 
 mutants: $(VENV)/.ready ## change every line of the core, and see a test fail (what survives: .venv/bin/mutmut results)
 	$(BIN)/mutmut run --max-children 2
