@@ -88,6 +88,10 @@ class Credential(Protocol):
         """Return everything a holder may be handed, by our field names."""
         ...
 
+    def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """Whether what others wrote down means what the field `name` says: one key has many forms."""
+        ...
+
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return what a verifier needs to accept the version, as one JSON object."""
         ...
@@ -137,6 +141,12 @@ class Rendered:
     """Fields of what is in force. Who reads them has to be seen to have read them."""
     previous: Mapping[str, Sensitive | None] = field(default_factory=dict)
     """Fields of the version on its way out; None where there is none."""
+    same: Callable[[str, Sensitive, Sensitive], bool] = field(
+        default=lambda _, theirs, ours: theirs == ours, compare=False
+    )
+    """Whether what others wrote in a field means what is to stand there."""
+    carriers: frozenset[str] = frozenset()
+    """The fields that are the credential itself: where one of them was there before us, others can be added unnoticed."""
 
 
 class Party(Protocol):
@@ -161,6 +171,10 @@ class Party(Protocol):
 
     def check_free(self, rotation: str) -> None:
         """Before `rotation` has any version: raise Frozen where something is in the way of the first one."""
+        ...
+
+    def check_first(self, want: Want) -> None:
+        """Before a version that is taken over is recorded: raise Frozen where `want` could not be delivered."""
         ...
 
     def check_next(self) -> None:

@@ -22,6 +22,17 @@ class State(StrEnum):
     """No verifier accepts it, the material is gone [destroyed]."""
 
 
+LONGEST_ID = 512
+"""Octets of a version's id: what Vault takes as one value of a path's custom metadata."""
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` will do as the id of a version: it goes into tokens, annotations, logs and onto terminals."""
+    return (
+        0 < len(text.strip()) <= len(text.encode(errors="surrogatepass")) <= LONGEST_ID and text.isprintable()
+    )
+
+
 LIVE = frozenset({State.STAGED, State.PUBLISHED, State.ACTIVE, State.RETIRING})
 """The states in which a version may be accepted somewhere."""
 

@@ -55,6 +55,11 @@ class AppRoleSecret:
         del version_id
         return {SECRET_ID: material[SECRET_ID]}
 
+    def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """See `rotator.ports.Credential`. A secret id has one form."""
+        del name
+        return theirs == ours
+
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return `id`: Vault is told the rest by a call."""
         del material

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from rotator.core.due import Reason
-from rotator.core.ring import Version
+from rotator.core.ring import LONGEST_ID, Version, is_id
 from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.loaded import need, need_spec
 from rotator.ports import Made
@@ -42,16 +42,19 @@ class JwtSigningKey:
         return Made(keys.to_jwk(pem).thumbprint(), material, self.spec)
 
     def adopt(self, value: Sensitive, version_id: str | None, rotation: str) -> Made:
-        """Take over an existing private key in PEM; its tokens may carry another `kid` than the thumbprint.
+        """Take over a private key in any form; its tokens may carry another `kid` than the thumbprint.
 
-        Raises ValueError, without quoting it, for what is no private key of a kind that we make.
+        A JWK says by itself which `kid` and which algorithm that is. Raises ValueError, without quoting it, for what is
+        no private key of a kind that we make.
         """
         del rotation
-        keys = _keys()
-        private = keys.from_pem(value)
-        own, bits = keys.own_algorithm(private), keys.rsa_bits(private)
-        algorithm = self.algorithm if bits and self.algorithm in RSA_ALGORITHMS else own
+        keys, found = _keys(), _found().read_private_key(value.octets(), self.algorithm)
+        private = found.private
+        bits = keys.rsa_bits(private)
+        candidates = (found.algorithm, self.algorithm, keys.own_algorithm(private))
+        algorithm = next(a for a in candidates if a in ALGORITHMS and keys.suits(private, a))
         pem = keys.to_pem(private)
+        version_id = version_id or _kid(found.kid)
         material = {"private_key": pem, "algorithm": Sensitive(algorithm)}
         spec = JwtSigningKey(algorithm, bits or self.bits).spec
         return Made(version_id or keys.to_jwk(pem).thumbprint(), material, spec)
@@ -81,6 +84,19 @@ class JwtSigningKey:
             "algorithm": material["algorithm"],
         }
 
+    def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """See `rotator.ports.Credential`. Keys are compared as keys, and with the `kid` where theirs has one."""
+        if theirs == ours or name not in {"private_key", "jwk", "public_key"}:
+            return theirs == ours
+        found = _found()
+        if name == "public_key":
+            return bool(found.same_public_key(theirs.octets(), ours.octets()))
+        try:
+            one, other = (found.read_private_key(v.octets(), self.algorithm) for v in (theirs, ours))
+        except ValueError:
+            return False
+        return bool(_keys().same_key(one.private, other.private)) and one.kid in {None, other.kid}
+
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return the public JWK (RFC 7517) with `kid`, `alg` and `use`."""
         public = _keys().to_jwk(material["private_key"]).as_dict(private=False)
@@ -90,6 +106,22 @@ class JwtSigningKey:
 def _described(version_id: str, material: Material, document: Mapping[str, Any]) -> dict[str, Any]:
     """Add what a verifier needs. The algorithm is the version's own: a policy may ask for another by now."""
     return {**document, "kid": version_id, "use": "sig", "alg": material["algorithm"].reveal()}
+
+
+def _kid(found: str | None) -> str | None:
+    """Return the `kid` of a JWK. Raises ValueError for one that cannot stand in a token and on a terminal."""
+    if found is not None and not is_id(found):
+        raise ValueError(
+            f"its kid is empty, longer than {LONGEST_ID} octets, or holds characters that cannot be printed"
+        )
+    return found
+
+
+def _found() -> ModuleType:
+    """Load what reads the keys of others, likewise."""
+    from rotator.credentials import found  # noqa: PLC0415 - slow to load
+
+    return found
 
 
 def _keys() -> ModuleType:

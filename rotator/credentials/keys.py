@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from joserfc import jwk
+from joserfc.errors import SecurityWarning
 
 from rotator.core.sensitive import Sensitive
 
@@ -22,7 +24,8 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 Jwk = jwk.RSAKey | jwk.ECKey | jwk.OKPKey
 RSA_EXPONENT = 65537
 
-_CURVES: Mapping[str, Callable[[], ec.EllipticCurve]] = {
+OF_KIND = "its kind is none that JWTs are signed with here: RSA, P-256, P-384, P-521, Ed25519"
+CURVES: Mapping[str, Callable[[], ec.EllipticCurve]] = {
     "ES256": ec.SECP256R1,
     "ES384": ec.SECP384R1,
     "ES512": ec.SECP521R1,
@@ -32,11 +35,13 @@ _JWK_KINDS: tuple[tuple[type[Any], type[Jwk]], ...] = (
     (rsa.RSAPrivateKey, jwk.RSAKey),
     (ed25519.Ed25519PrivateKey, jwk.OKPKey),
 )
+_BY_TYPE: Mapping[str, type[Jwk]] = {"EC": jwk.ECKey, "RSA": jwk.RSAKey, "OKP": jwk.OKPKey}
+"""By `kty` (RFC 7518, section 6.1; RFC 8037, section 2)."""
 
 
 def generate(algorithm: str, bits: int) -> PrivateKey:
     """Make a key for `algorithm`; `bits` counts for RSA only."""
-    if curve := _CURVES.get(algorithm):
+    if curve := CURVES.get(algorithm):
         return ec.generate_private_key(curve())
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
@@ -61,7 +66,7 @@ def _from_pem(octets: bytes) -> PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("it is no unencrypted private key in PEM") from None
     if not isinstance(private, PrivateKey):
-        raise ValueError("its kind is none that JWTs are signed with here: RSA, P-256, P-384, P-521, Ed25519")  # noqa: TRY004 - one error for all that is no key of ours
+        raise ValueError(OF_KIND)  # noqa: TRY004 - one error for all that is no key of ours
     return private
 
 
@@ -75,7 +80,30 @@ def _to_jwk(octets: bytes) -> Jwk:
     """Import a key once, likewise."""
     private = _from_pem(octets)
     kind = next(kind for made, kind in _JWK_KINDS if isinstance(private, made))
-    return kind.import_key(octets)
+    return _imported(kind, octets)
+
+
+def _imported(kind: type[Jwk], value: bytes | dict[str, Any]) -> Jwk:
+    """Import a key. That one taken over is weak is said elsewhere, and not on the terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        return kind.import_key(value)
+
+
+def jwk_to_private(document: dict[str, Any]) -> PrivateKey:
+    """Read a private JWK. Raises ValueError and errors of joserfc where it is none of a kind that we make."""
+    kind = _BY_TYPE.get(document["kty"])
+    if kind is None:
+        raise ValueError(OF_KIND)
+    private = _imported(kind, document).private_key
+    if not isinstance(private, PrivateKey):
+        raise ValueError(OF_KIND)  # noqa: TRY004 - one error for all that is no key of ours
+    return private
+
+
+def same_key(one: PrivateKey, other: PrivateKey) -> bool:
+    """Whether two keys are one, however each was written down."""
+    return one.public_key() == other.public_key()
 
 
 def own_algorithm(private: PrivateKey) -> str:
@@ -84,7 +112,7 @@ def own_algorithm(private: PrivateKey) -> str:
         return "RS256"
     if isinstance(private, ed25519.Ed25519PrivateKey):
         return "EdDSA"
-    for algorithm, curve in _CURVES.items():
+    for algorithm, curve in CURVES.items():
         if private.curve.name == curve().name:
             return algorithm
     raise ValueError(f"its curve {private.curve.name} is none of P-256, P-384 and P-521")

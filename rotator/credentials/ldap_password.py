@@ -66,6 +66,11 @@ class LdapPassword:
         del version_id
         return {DN: material[DN], PASSWORD: material[PASSWORD]}
 
+    def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """See `rotator.ports.Credential`. A password has one form."""
+        del name
+        return theirs == ours
+
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return `id` and `bind_dn`: a directory is told the rest by a call."""
         return {"id": version_id, DN: material[DN].reveal()}

@@ -64,6 +64,11 @@ class OAuthClient:
         known = {name: material[name] for name in _HANDED_OUT if name in material}
         return {**known, "issuer": Sensitive(self.issuer)}
 
+    def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """See `rotator.ports.Credential`. A client secret has one form."""
+        del name
+        return theirs == ours
+
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return `id`, `client_id` and `client_secret`, as far as they are known, for whoever installs it by hand."""
         known = {name: material[name].reveal() for name in _HANDED_OUT if name in material}
@@ -111,6 +116,10 @@ class OAuthClientKey:
         """Return what `JwtSigningKey` does, `client_id` and `issuer`."""
         key = self._keys.fields(version_id, material)
         return {**key, "client_id": material["client_id"], "issuer": Sensitive(self.issuer)}
+
+    def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """See `rotator.ports.Credential`."""
+        return self._keys.same(name, theirs, ours)
 
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return the public JWK, for the key set that the server reads or is given."""

@@ -91,6 +91,13 @@ class SharedSecret:
             fields["jwk"] = Sensitive(json.dumps(_jwk(version_id, material), separators=(",", ":")))
         return fields
 
+    def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """See `rotator.ports.Credential`. A value has one form; a JWK is compared by its key, and its `kid` where it has one."""
+        if theirs == ours or name != "jwk":
+            return theirs == ours
+        one, other = (_of_jwk(v.octets()) for v in (theirs, ours))
+        return one is not None and other is not None and one[0] == other[0] and one[1] in {None, other[1]}
+
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return a symmetric JWK (RFC 7518, section 6.4) for HMAC, else an object of `id` and `value`.
 
@@ -113,6 +120,17 @@ class SharedSecret:
         if self.encoding == "base64":
             return base64.b64encode(octets)
         return octets.hex().encode() if self.encoding == "hex" else octets
+
+
+def _of_jwk(octets: bytes) -> tuple[bytes, str | None] | None:
+    """Return key and `kid` of a symmetric JWK (RFC 7518, section 6.4); None for anything else."""
+    try:
+        document = json.loads(octets)
+        text, kid = document["k"], document.get("kid")
+        key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return (key, kid) if document.get("kty") == "oct" else None
 
 
 def _jwk(version_id: str, material: Material) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class Confirmation:
     def check_free(self, rotation: str) -> None:
         """Nothing can be in the way; see `rotator.ports.Party`."""
 
+    def check_first(self, want: Want) -> None:
+        """Nothing is delivered; see `rotator.ports.Party`."""
+
     def check_next(self) -> None:
         """Nothing is delivered; see `rotator.ports.Party`."""
 

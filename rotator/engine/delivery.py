@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from rotator.core.codec import instant
+from rotator.core.due import Reason
 from rotator.core.machine import Sighting
 from rotator.core.sensitive import Sensitive
 from rotator.core.timing import format_duration
@@ -40,7 +41,7 @@ class Render(Protocol):
         ...
 
     def __call__(self, want: Want) -> Rendered:
-        """Return the fields with their values."""
+        """Return the fields with their values. Raises ValueError, without quoting it, for what they cannot hold."""
         ...
 
 
@@ -67,7 +68,7 @@ class Delivery:
         """Bring the target in line with `want`; see `rotator.ports.Party`."""
         if not want.copies:
             raise Frozen(f"{self.target.label} would be left without any version; nothing was written there")
-        rendered = self.render(want)
+        rendered = self._rendered(want)
         self._looked = self._looked and not fresh
         changes = self._deliver(want, rendered, act=act)
         if want.erase and not self.target.erase_history(act=act):
@@ -100,6 +101,12 @@ class Delivery:
                 "Restore the ring; to begin anew on purpose, see Backup and restore (docs/declare/stores.md)"
             )
 
+    def check_first(self, want: Want) -> None:
+        """Look whether a version that is taken over could be delivered; see `rotator.ports.Party`."""
+        rendered = self._rendered(want)
+        self._seen, self._looked = self.target.read(self.render.names), True
+        self._check(want, self._as_found(rendered))
+
     def check_next(self) -> None:
         """Look whether another version could be delivered; see `rotator.ports.Party`."""
         if obstacle := self.target.obstacle(self.render.names):
@@ -131,19 +138,35 @@ class Delivery:
         shared = seen.names - {*keys, *self.render.names}
         return tuple(self.render.names) if shared else (*self.render.names, *keys)
 
+    def _rendered(self, want: Want) -> Rendered:
+        try:
+            return self.render(want)
+        except ValueError as error:
+            raise Frozen(
+                f"{self.target.label} cannot hold what is to stand there: {error}. Nothing was written there"
+            ) from None
+
+    def _as_found(self, rendered: Rendered) -> dict[str, Sensitive | None]:
+        """Return all fields, with those as they stand that were found in another form, until the first rotation."""
+        seen = self._seen
+        untouched = seen is not None and (seen.stamp is None or seen.stamp.content_revision == FOUND)
+        theirs = seen.fields if seen and untouched else {}
+        kept = {n: t for n, v in rendered.current.items() if (t := theirs.get(n)) and rendered.same(n, t, v)}
+        return {**rendered.current, **rendered.previous, **kept}
+
     def _deliver(self, want: Want, rendered: Rendered, *, act: bool) -> tuple[str, ...]:
         changes: tuple[str, ...] = ()
-        fields = {**rendered.current, **rendered.previous}
         if act and not self._looked and self._never_delivered(want):
             self._looked = True  # creating it is fenced by its absence; a conflict makes us read it
         for _ in range(ATTEMPTS):
             if not self._looked:
-                self._seen, self._looked = self.target.read(list(fields)), True
+                self._seen, self._looked = self.target.read(self.render.names), True
+            fields = self._as_found(rendered)
             self._check(want, fields)
             if _in_place(self._seen, fields, want):
                 return changes
             changes = (self._describe(want),)
-            stamp = self._stamp(want, rendered)
+            stamp = self._stamp(want, rendered, {n: fields[n] for n in rendered.current})
             written = {**fields, **self._fence_fields(stamp)}
             if not act:
                 self._seen = _imagined(self._seen, written, stamp)
@@ -152,7 +175,7 @@ class Delivery:
                 self._seen = self.target.write(written, stamp, self._seen, _note(want))
             except (Conflict, Ambiguous):
                 self._looked = False
-        if self._looked and _in_place(self._seen, fields, want):
+        if self._looked and _in_place(self._seen, self._as_found(rendered), want):
             return changes
         raise Frozen(
             f"{self.target.label} changed under us {ATTEMPTS} times: somebody else writes it all the time. "
@@ -183,19 +206,22 @@ class Delivery:
                 f"{label} carries the version {stamp.version}, which the ring does not know: the ring was lost, or "
                 "began anew. Nothing was written there. Restore the ring; to begin anew on purpose, delete the target"
             )
-        foreign = any(seen.fields.get(n) != v for n, v in fields.items() if n in seen.fields)
+        foreign = sorted(n for n, v in fields.items() if n in seen.fields and seen.fields[n] != v)
         if stamp is None and foreign and label not in want.known:
-            raise Frozen(f"{label} {FOREIGN}")
+            raise Frozen(_foreign(label, foreign, want))
 
-    def _stamp(self, want: Want, rendered: Rendered) -> Stamp:
-        """Return the stamp for a write; where the current fields stay as they are, so do their instants."""
+    def _stamp(self, want: Want, rendered: Rendered, current: Mapping[str, Sensitive | None]) -> Stamp:
+        """Return the stamp for a write; where the current fields stay as they are, so do their instants.
+
+        Fields that are only added to a credential that was found leave it as it is: nobody can have read them yet.
+        """
+        there = self._seen.fields if self._seen else {}
         old = self._seen.stamp if self._seen else None
         version = want.copies[0].id if want.copies else ""
-        unchanged = self._seen is not None and all(
-            self._seen.fields.get(n) == v for n, v in rendered.current.items()
+        keep = old if all(there.get(n) == v for n, v in current.items()) else None
+        found = (
+            not want.settled and self.target.label not in want.known and self._was_found(rendered, current)
         )
-        keep = old if unchanged else None
-        found = unchanged and not want.settled and self.target.label not in want.known
         stamp = Stamp(
             rotation=want.ring.rotation,
             revision=want.ring.revision,
@@ -207,6 +233,15 @@ class Delivery:
         if keep or found or self._source is None:
             return stamp
         return replace(stamp, fence_key=data_key(stamp.content_revision, _carried(stamp)))
+
+    def _was_found(self, rendered: Rendered, current: Mapping[str, Sensitive | None]) -> bool:
+        """Whether the credential stood in the target before us, and all that stood there is as it is to be."""
+        seen = self._seen
+        if seen is None or (seen.stamp and seen.stamp.content_revision != FOUND):
+            return False
+        there = seen.fields
+        names = there.keys() & current.keys()
+        return bool(names & rendered.carriers) and all(there[n] == current[n] for n in names)
 
     @property
     def _source(self) -> Source | None:
@@ -290,6 +325,15 @@ class Delivery:
         if self.clock.now() < until:
             return replace(seen, confirmed=False, waiting=said, until=until)
         return replace(seen, confirmed=False, failed=said)
+
+
+def _foreign(label: str, names: Sequence[str], want: Want) -> str:
+    if want.copies[0].id not in {v.id for v in want.ring.versions if v.reason == Reason.TAKEN_OVER}:
+        return f"{label} {FOREIGN}"
+    return (
+        f"{label} exists and was not made by rotator, and its {', '.join(names)} is not what is taken over; it was left "
+        "untouched. Take over what is in use there (spec.takeOver), or map to other data keys (holders[].data)"
+    )
 
 
 def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: Stamp) -> Seen:

@@ -70,6 +70,9 @@ class Installation:
         """Look whether the first version can be installed; see `rotator.ports.Party`."""
         self.provider.check_free(rotation)
 
+    def check_first(self, want: Want) -> None:
+        """A provider is asked for the value itself; see `rotator.ports.Party`."""
+
     def check_next(self) -> None:
         """What a provider cannot take it says when it is asked; see `rotator.ports.Party`."""
 

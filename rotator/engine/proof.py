@@ -58,6 +58,9 @@ class Proof:
     def check_free(self, rotation: str) -> None:
         """Nothing can be in the way of a login; see `rotator.ports.Party`."""
 
+    def check_first(self, want: Want) -> None:
+        """Nothing is delivered; see `rotator.ports.Party`."""
+
     def check_next(self) -> None:
         """Nothing is delivered; see `rotator.ports.Party`."""
 

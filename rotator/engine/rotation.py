@@ -325,6 +325,8 @@ class Turn:
             writer=self.run.identity,
         )
         self.entry = entry
+        if record.version and record.step is Step.STAGE and record.version.reason == Reason.TAKEN_OVER:
+            self._check_first(record.version)
         assert record.version  # noqa: S101 - evolve has refused a record without one
         self._unsaved.append(_said(record))
         self._forget_what_changed(ring, after)
@@ -364,6 +366,12 @@ class Turn:
         """Before the first version is made: see that it can be delivered, or freeze with neither ring nor target written."""
         for party in (*self.rotation.verifiers, *self.rotation.holders):
             party.check_free(self.rotation.ref)
+
+    def _check_first(self, version: Version) -> None:
+        """Before a version taken over is recorded: see that it can be delivered as the ring would want it."""
+        want = self._want((version.id,), epoch=self.entry.ring.revision, settled=0)
+        for party in (*self.rotation.verifiers, *self.rotation.holders):
+            party.check_first(want)
 
     def _adopt(self) -> Made | None:
         """Take over the credential that is in use, where the policy names one."""

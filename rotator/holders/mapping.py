@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from rotator.ports import Credential, Rendered, Want
 
+CARRIERS = {"private_key", "jwk", "value", "client_secret", "password", "secret_id"}
+"""The fields of ours that are the credential itself."""
 PREVIOUS = "previous."
 """The prefix by which a mapping names a field of the version on its way out: `previous.private_key`."""
 
@@ -33,6 +35,8 @@ class Mapped:
         return Rendered(
             current={name: current[ours] for name, ours in self.data.items() if name not in asked},
             previous={name: before.get(ours) for name, ours in asked.items()},
+            same=lambda name, theirs, ours: self.credential.same(self.data[name], theirs, ours),
+            carriers=frozenset(name for name, ours in self.data.items() if ours in CARRIERS),
         )
 
 

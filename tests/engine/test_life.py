@@ -175,7 +175,7 @@ def test_a_key_of_another_kind_is_taken_over_as_what_it_is_and_then_replaced(sce
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(b"not a key", "no unencrypted private key"), (None, "nothing to take over")]
+    ("value", "expected"), [(b"not a key", "it is no private key"), (None, "nothing to take over")]
 )
 def test_what_cannot_be_taken_over_freezes_and_is_left_untouched(
     scene: Scene, value: bytes | None, expected: str

@@ -1,0 +1,238 @@
+"""A credential in use is taken over by what it means: it stays byte for byte until the first rotation, and nobody restarts."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from rotator.core.sensitive import Sensitive
+from rotator.credentials.keys import to_jwk
+from rotator.engine.outcome import Result
+from tests.faults.stage import NAMESPACE, Bao
+from tests.scene import Scene
+
+DAYS_30 = timedelta(days=30)
+PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+CURVE = ec.generate_private_key(ec.SECP256R1())
+PKCS8, PKCS1 = (
+    PRIVATE.private_bytes(Encoding.PEM, form, NoEncryption())
+    for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
+)
+EC8 = CURVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+SEC1 = CURVE.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+EC_KID = to_jwk(Sensitive(EC8)).thumbprint()
+KID = to_jwk(Sensitive(PKCS8)).thumbprint()
+RS256 = {"jwtSigningKey": {"algorithm": "RS256", "bits": 2048}}
+ES256 = {"jwtSigningKey": {"algorithm": "ES256"}}
+HMAC = {"sharedSecret": {"algorithm": "HS256"}}
+OPAQUE = {"sharedSecret": {"length": 40}}
+JWKS = [{"jwks": {"configMap": "key-accepted", "maxAge": "5m"}}]
+LIST = [{"acceptedList": {"secret": "key-accepted", "maxAge": "5m"}}]
+RESTART = {"restart": {"workloads": [{"name": "api"}], "soak": "0s"}}
+
+
+@pytest.fixture
+def scene(bao: Bao) -> Scene:
+    """An empty cluster, an empty path in Vault, and time of its own."""
+    return Scene(bao)
+
+
+def there(scene: Scene, **data: bytes) -> None:
+    """Make the Secret that holds the credential in use."""
+    encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    scene.stage.ask("POST", path, {"metadata": {"name": "in-use"}, "data": encoded})
+
+
+def held(scene: Scene, name: str) -> bytes | None:
+    """Return what the Secret holds under a data key, octet for octet."""
+    data = scene.stage.secret("in-use")["data"]
+    return base64.b64decode(data[name]) if name in data else None
+
+
+def policy(scene: Scene, data: Mapping[str, str], **spec: Any) -> Any:
+    """Declare that the Secret is taken over and is the holder, whose workload restarts when it changes."""
+    return scene.policy(
+        **{
+            "credential": RS256,
+            "takeOver": {"secret": {"name": "in-use", "key": "key"}},
+            "holders": [{"secret": {"name": "in-use", "data": dict(data)}, **RESTART}],
+            **spec,
+        }
+    )
+
+
+def generation(scene: Scene) -> int:
+    """Return how often the workload's template was changed, and once more."""
+    return int(scene.stage.deployment()["metadata"]["generation"])
+
+
+def jwk_of(pem: bytes, **members: str) -> bytes:
+    """Write a key as a private JWK, its members in an order of its own."""
+    document = {**members, **to_jwk(Sensitive(pem)).as_dict(private=True)}
+    return json.dumps(document, indent=3).encode()
+
+
+FORMS: Mapping[str, tuple[bytes, str, Mapping[str, Any]]] = {
+    "PKCS #8": (EC8, "private_key", ES256),
+    "PKCS #1": (PKCS1, "private_key", RS256),
+    "SEC 1": (SEC1, "private_key", ES256),
+    "CRLF": (EC8.replace(b"\n", b"\r\n"), "private_key", ES256),
+    "no last line end": (PKCS1.rstrip(), "private_key", RS256),
+    "text around": (b"Bag Attributes\n" + EC8 + b"\n\n", "private_key", ES256),
+    "base64 in one line": (base64.b64encode(EC8), "private_key", ES256),
+    "a JWK": (jwk_of(EC8), "jwk", ES256),
+    "a JWK with its kid": (jwk_of(EC8, kid=EC_KID), "jwk", ES256),
+    "an HMAC key": (b"k" * 43, "value", HMAC),
+    "a value": (b"correct horse battery staple", "value", OPAQUE),
+    "a value of bytes": (bytes(range(200, 232)), "value", {"sharedSecret": {"bytes": 32, "encoding": "raw"}}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_found_stays_octet_for_octet_until_the_first_rotation(scene: Scene, form: str) -> None:
+    """And nobody restarts for it; the first rotation then writes what rotator makes, and restarts once."""
+    written, field, credential = FORMS[form]
+    there(scene, key=written, other=b"theirs")
+    opaque = credential.get("sharedSecret", {"algorithm": ""}).get("algorithm") is None
+    declared = policy(
+        scene,
+        {"key": field, "kid": "kid"},
+        credential=credential,
+        verifiers=LIST if opaque else _jwks(credential),
+    )
+    planned = scene.run(declared, act=False)
+    assert (planned.result, held(scene, "kid")) == (Result.WAITING, None)
+    scene.until_stable(declared)
+    scene.timeline.pass_by(timedelta(days=20))
+    scene.run(declared)
+    assert (held(scene, "key"), held(scene, "other"), generation(scene)) == (written, b"theirs", 1)
+    scene.timeline.pass_by(DAYS_30)
+    scene.until_stable(declared)
+    assert held(scene, "key") not in {written, None}
+    assert (held(scene, "other"), generation(scene)) == (b"theirs", 2)
+
+
+def _jwks(credential: Mapping[str, Any]) -> list[Any]:
+    kind = "secret" if "sharedSecret" in credential else "configMap"
+    return [{"jwks": {kind: "key-accepted", "maxAge": "5m"}}]
+
+
+def test_the_key_of_today_is_in_the_published_list(scene: Scene) -> None:
+    """By the number that its tokens are verified with, whatever form it was found in."""
+    there(scene, key=PKCS1)
+    scene.until_stable(policy(scene, {"key": "private_key"}))
+    (shown,) = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])["keys"]
+    assert (shown["kid"], shown["n"]) == (KID, to_jwk(Sensitive(PKCS8)).as_dict(private=False)["n"])
+
+
+def test_a_jwk_says_by_itself_which_kid_and_algorithm_its_tokens_carry(scene: Scene) -> None:
+    """Nobody has to declare what stands there."""
+    there(scene, key=jwk_of(PKCS8, kid="2023-key", alg="PS384"))
+    scene.run(policy(scene, {"key": "jwk"}))
+    shown, *_ = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])["keys"]
+    assert (shown["kid"], shown["alg"]) == ("2023-key", "PS384")
+
+
+def test_a_repaired_secret_means_the_same(scene: Scene) -> None:
+    """What was deleted comes back as the same key, in the form that the first rotation will have, too."""
+    there(scene, key=PKCS1)
+    declared = policy(scene, {"key": "private_key"})
+    scene.until_stable(declared)
+    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/in-use")
+    scene.run(declared)
+    assert held(scene, "key") == PKCS8
+
+
+@pytest.mark.parametrize(
+    ("data", "mapping", "restarts"),
+    [
+        ({"key": PKCS1}, {"key": "private_key", "kid": "kid"}, 0),
+        ({"key": PKCS1, "kid": KID.encode()}, {"key": "private_key", "kid": "kid"}, 0),
+        ({"key": PKCS1}, {"key": "private_key", "kid": "kid", "public.pem": "public_key"}, 0),
+        ({"key": PKCS1}, {"key": "private_key", "previous": "previous.private_key"}, 0),
+        ({"key": PKCS1}, {"another": "private_key"}, 1),
+        ({"key": PKCS1, "kid": KID.encode()}, {"another": "private_key", "kid": "kid"}, 1),
+    ],
+)
+def test_fields_that_are_only_added_are_no_reason_to_restart(
+    scene: Scene, data: Mapping[str, bytes], mapping: Mapping[str, str], restarts: int
+) -> None:
+    """Nobody can have read them. Where the credential itself was not there, it has to be read."""
+    there(scene, **data)
+    scene.until_stable(policy(scene, mapping))
+    assert generation(scene) == 1 + restarts
+
+
+def _of(rotation: str) -> dict[str, Any]:
+    stamp = {
+        "rotation": rotation,
+        "revision": "3",
+        "version": "v",
+        "content-revision": "3",
+        "since": "2026-01-01T00:00:00Z",
+    }
+    return {"annotations": {f"rotator.dev/{name}": value for name, value in stamp.items()}}
+
+
+IN_THE_WAY: Mapping[str, tuple[Callable[[Scene], None], Mapping[str, Any], str]] = {
+    "another key in a second holder": (
+        lambda scene: _secret(scene, "second", {"key": SEC1}),
+        {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("in-use", "second")]},
+        "secret payments/second exists and was not made by rotator, and its key is not what is taken over",
+    ),
+    "another kid": (
+        lambda scene: scene.stage.ask(
+            "PATCH", "/api/v1/namespaces/payments/secrets/in-use", {"data": {"kid": "b3RoZXI="}}
+        ),
+        {},
+        "its kid is not what is taken over",
+    ),
+    "a list of others": (
+        lambda scene: scene.stage.ask(
+            "POST",
+            "/api/v1/namespaces/payments/configmaps",
+            {"metadata": {"name": "key-accepted"}, "data": {"jwks.json": "{}"}},
+        ),
+        {},
+        "configmap payments/key-accepted exists and was not made by rotator",
+    ),
+    "a target of another rotation": (
+        lambda scene: _secret(scene, "second", {"a": b"a"}, **_of("payments/other")),
+        {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("in-use", "second")]},
+        "belongs to the rotation payments/other",
+    ),
+}
+
+
+def _secret(scene: Scene, name: str, data: Mapping[str, bytes], **metadata: Any) -> None:
+    encoded = {n: base64.b64encode(v).decode() for n, v in data.items()}
+    document = {"metadata": {"name": name, **metadata}, "data": encoded}
+    scene.stage.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", document)
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+def test_nothing_is_recorded_before_all_that_will_be_delivered_was_looked_at(scene: Scene, case: str) -> None:
+    """No ring, no list, no mark: correct it, and the next run takes the credential over. The plan says the same."""
+    put, spec, expected = IN_THE_WAY[case]
+    there(scene, key=PKCS1)
+    put(scene)
+    declared = policy(scene, {"key": "private_key", "kid": "kid"}, **spec)
+    for act in (False, True):
+        outcome = scene.run(declared, act=act)
+        assert (outcome.result, outcome.steps) == (Result.FROZEN, ())
+        assert expected in outcome.reason
+    with pytest.raises(RuntimeError, match="HTTP 404"):
+        scene.vault(f"rotator/metadata/{scene.life}/key")
+    assert held(scene, "key") == PKCS1
