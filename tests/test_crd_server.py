@@ -26,7 +26,7 @@ from rotator.errors import PolicyError
 from rotator.policy import crd
 from rotator.policy.model import RotationPolicy
 from rotator.policy.resources import from_resource
-from rotator.policy.types import CEL
+from rotator.policy.types import AUTH_MOUNT_IS_RESERVED, CEL, MOUNT_HAS_API, MOUNT_IS_RESERVED, PATH_HAS_API
 from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
 from tests.declared_providers import (
     ACCEPTED_AS_RESOURCES,
@@ -34,6 +34,7 @@ from tests.declared_providers import (
     REFUSED_AS_RESOURCES,
     SUITING,
     VERIFIERS,
+    declaration,
     pair,
 )
 from tests.test_policy_files import FIELDS, GOOD, MEANING, PROVIDED, SHARED, WINDOWS, Bad, good, shared
@@ -158,7 +159,7 @@ def test_rules_cost_a_fraction_of_what_they_may(server: Server) -> None:
     assert wider != json.dumps(crd.definition())
     wide = json.loads(wider.replace("rotator.dev", "wide.rotator.dev"))
     answer = server.ask("POST", f"{DEFINITIONS}?dryRun=All", wide)
-    assert answer["kind"] == "CustomResourceDefinition", answer
+    assert answer["kind"] == "CustomResourceDefinition", answer["message"]
 
 
 def test_kubectl_explains_the_fields(server: Server) -> None:
@@ -320,6 +321,22 @@ REFUSED = [
         "two stores",
         good("    vault: {mount: rotator", "    kubernetes: {}\n    vault: {mount: rotator"),
         "spec.store: expected exactly one of vault, kubernetes",
+    ),
+    (
+        "a mount of Vault's",
+        good("mount: rotator", "mount: sys"),
+        MOUNT_IS_RESERVED,
+    ),
+    ("a mount and more", good("mount: rotator", "mount: a/data"), MOUNT_HAS_API),
+    (
+        "an address as path",
+        good("rotator, path: payments", "rotator, path: data"),
+        PATH_HAS_API,
+    ),
+    (
+        "a login of Vault's",
+        declaration("vaultAppRole: {role: a, mount: auth/approle}", "appRole"),
+        AUTH_MOUNT_IS_RESERVED,
     ),
     (
         "no store",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rotator.errors import PolicyError
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
+from rotator.policy.types import AUTH_MOUNT_IS_RESERVED, MOUNT_HAS_API, MOUNT_IS_RESERVED, PATH_HAS_API
 from tests import declared_providers
 
 GOOD = """\
@@ -478,6 +479,20 @@ FIELDS = [
         (10, f"spec.store.vault.path: {_PATH}"),
     ),
     bad("a mount upwards", good("mount: rotator", "mount: .."), (10, f"spec.store.vault.mount: {_PATH}")),
+    bad(
+        "a mount of Vault's", good("mount: rotator", "mount: sys"), (10, f"vault.mount: {MOUNT_IS_RESERVED}")
+    ),
+    bad("a mount and more", good("mount: rotator", "mount: a/data"), (10, f"vault.mount: {MOUNT_HAS_API}")),
+    bad("an address as path", good(_STORE, "path: data/a}    # or"), (10, f"vault.path: {PATH_HAS_API}")),
+    bad(
+        "a long mount", good("mount: rotator", "mount: " + "a" * 129), (10, "expected at most 128 characters")
+    ),
+    bad("a long path", good(_STORE, f"path: {'a' * 513}}}    # or"), (10, "expected at most 512 characters")),
+    bad(
+        "a login of Vault's",
+        declared_providers.declaration("vaultAppRole: {role: a, mount: auth/approle}", "appRole"),
+        (6, f"vaultAppRole.mount: {AUTH_MOUNT_IS_RESERVED}"),
+    ),
     bad(
         "two kinds of verifier",
         good(_VERIFIER, f"{_VERIFIER}\n      acceptedList: {{secret: x}}"),

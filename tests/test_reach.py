@@ -126,7 +126,7 @@ def _from(source: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 _HELD = {"secret": {"name": "a", "key": "b"}}
 _FAR = {"vault": {"mount": "secret", "path": f"{OTHER}/admin", "field": "a"}}
-_ODD = {"vault": {"mount": f"secret/data/{OTHER}", "path": f"{HOME}/a", "field": "a"}}
+_ODD = {"vault": {"mount": "team/auth", "path": f"{HOME}/a", "field": "a"}}
 ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
     "url": ({"url": EVIL}, f"provider {EVIL}: expected an address below one that the operator allows"),
     "endpoint": ({"endpoint": EVIL}, f"provider {EVIL}: expected an address below one"),
@@ -141,7 +141,7 @@ ATTACKS: dict[str, tuple[dict[str, Any], str]] = {
         for where, change in _from(_FAR).items()
     },
     **{
-        f"{where}.vault.mount": (change, f"Vault mount secret/data/{OTHER}: expected one without a part such")
+        f"{where}.vault.mount": (change, "Vault mount team/auth: expected one without a part such")
         for where, change in _from(_ODD).items()
     },
 }

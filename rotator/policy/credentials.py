@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from rotator.core.distinguished_names import parse
 from rotator.policy.types import (
     APP_ROLE,
-    VAULT_PATH,
+    AuthMount,
     ClientId,
     DistinguishedName,
     Issuer,
@@ -242,7 +242,7 @@ class VaultAppRole(Model):
     """A secret id with which a program logs in to Vault by AppRole."""
 
     role: str = Field(pattern=APP_ROLE, max_length=255, description="The role.")
-    mount: str = Field("approle", pattern=VAULT_PATH, description="Where the auth method is mounted.")
+    mount: AuthMount = Field("approle", description="Where the auth method is mounted.")
 
     @property
     def subject(self) -> str:

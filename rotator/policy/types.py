@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
@@ -184,6 +185,97 @@ DistinguishedName = Annotated[
 _PORTS = {"https": 443, "http": 80, "ldaps": 636, "ldap": 389}
 
 
+MOUNT_IS_RESERVED = (
+    "sys, auth, identity, cubbyhole and audit are Vault's own; expected the mount of a KV version 2 engine"
+)
+MOUNT_HAS_API = "data/, metadata/ and the like come from addresses of Vault's API; expected the mount alone, as in bao secrets list"
+PATH_HAS_API = (
+    "data/ and metadata/ come from addresses of Vault's API; expected the path alone, as in bao kv get"
+)
+AUTH_MOUNT_IS_RESERVED = "expected the mount of an AppRole method, as in bao auth list, without auth/"
+
+
+@dataclass(frozen=True)
+class _Never:
+    """Words that are no part of a path."""
+
+    words: tuple[str, ...]
+    message: str
+    first: bool = False
+    """Whether they may not stand at the beginning."""
+    middle: bool = False
+    """Whether they may not stand behind a part, with another one behind them."""
+    last: bool = False
+    """Whether they may not stand at the end either."""
+
+    def check(self, path: str) -> str:
+        """Raise ValueError for a path that has one of the words where none may stand."""
+        if any(self._found(path, word) for word in self.words):
+            raise ValueError(self.message)
+        return path
+
+    def _found(self, path: str, word: str) -> bool:
+        first, *others = path.split("/")
+        *middle, last = others or [""]
+        return (
+            (self.first and word == first) or (self.middle and word in middle) or (self.last and word == last)
+        )
+
+    @property
+    def rule(self) -> Rule:
+        """The ends of the path for the API server, where a look into its middle would cost much."""
+        return Rule(f"!({' || '.join(self._as_cel())})", self.message)
+
+    def _as_cel(self) -> Iterator[str]:
+        for word in self.words:
+            if self.first:
+                yield f"self == '{word}' || self.startsWith('{word}/')"
+            if self.last:
+                yield f"self.endsWith('/{word}')"
+
+
+_MOUNTS_OF_VAULT = _Never(
+    ("sys", "auth", "identity", "cubbyhole", "audit"), MOUNT_IS_RESERVED, first=True, middle=True
+)
+"""Vault's own mounts, also those of a namespace: what is written below them is no document."""
+_API_IN_MOUNT = _Never(
+    ("data", "metadata", "destroy", "delete", "undelete", "subkeys"),
+    MOUNT_HAS_API,
+    middle=True,
+    last=True,
+)
+"""What KV's API puts after a mount (https://openbao.org/api-docs/secret/kv/kv-v2/): below it, a document is another one."""
+_API_IN_PATH = _Never(("data", "metadata"), PATH_HAS_API, first=True)
+_AUTH_OF_VAULT = _Never(("auth", "token"), AUTH_MOUNT_IS_RESERVED, first=True)
+_ROLE_IN_AUTH = _Never(("role",), AUTH_MOUNT_IS_RESERVED, middle=True, last=True)
+
+VaultMount = Annotated[
+    str,
+    Field(pattern=VAULT_PATH, max_length=128),
+    AfterValidator(_MOUNTS_OF_VAULT.check),
+    AfterValidator(_API_IN_MOUNT.check),
+    _MOUNTS_OF_VAULT.rule,
+    _API_IN_MOUNT.rule,
+]
+"""Where a KV engine is mounted."""
+VaultPath = Annotated[
+    str,
+    Field(pattern=VAULT_PATH, max_length=512),
+    AfterValidator(_API_IN_PATH.check),
+    _API_IN_PATH.rule,
+]
+"""A document below a mount."""
+AuthMount = Annotated[
+    str,
+    Field(pattern=VAULT_PATH, max_length=128),
+    AfterValidator(_AUTH_OF_VAULT.check),
+    AfterValidator(_ROLE_IN_AUTH.check),
+    _AUTH_OF_VAULT.rule,
+    _ROLE_IN_AUTH.rule,
+]
+"""Where an auth method is mounted, below `auth/`."""
+
+
 def place_of(url: str) -> str:
     """Return `url` in its one spelling: without a port that goes without saying, and without / at its end."""
     scheme, _, rest = url.partition("://")
@@ -281,8 +373,8 @@ class OneOf(Model):
 class VaultRef(Model):
     """A document in a KV version 2 engine."""
 
-    mount: str = Field(pattern=VAULT_PATH, description="Where the KV version 2 engine is mounted.")
-    path: str = Field(pattern=VAULT_PATH, description="The path of the document below the mount.")
+    mount: VaultMount = Field(description="Where the KV version 2 engine is mounted.")
+    path: VaultPath = Field(description="The path of the document below the mount.")
 
 
 class SecretKey(Model):
