@@ -12,7 +12,7 @@ from typing import Any
 from kubernetes import client
 
 from rotator.clients.clock import RunClock
-from rotator.clients.kubernetes import Kubernetes
+from rotator.clients.kubernetes import Kubernetes, api_client
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.ports import Deadline
@@ -105,8 +105,7 @@ def official(url: str, token: str, ca_file: str | None = None) -> client.ApiClie
     settings.host = url
     settings.ssl_ca_cert = ca_file
     settings.api_key = {"BearerToken": f"Bearer {token}"}
-    settings.retries = False
-    return client.ApiClient(settings)
+    return api_client(settings)
 
 
 def over_http(server: EmulatorServer) -> Served:

@@ -292,7 +292,7 @@ def test_a_refused_connection_is_waited_for() -> None:
     meter = Meter(Clock())
     seen = look(served.url, meter=meter)
     assert not seen.confirmed
-    assert seen.waiting == f"GET {served.url}: {where(served.url)} was not reached (NewConnectionError)"
+    assert seen.waiting == f"GET {served.url}: {where(served.url)} was not reached (Connection refused)"
     assert meter.requests == {("http", "GET", 0): ATTEMPTS}
 
 
@@ -307,7 +307,11 @@ def test_a_server_of_an_unknown_ca_is_not_trusted(files: ServerFiles) -> None:
     with serve(Answer(), tls=files) as served:
         seen = look(served.url)
     assert not seen.confirmed
-    assert seen.waiting == f"GET {served.url}: {where(served.url)} was not reached (SSLError)"
+    unknown = "its certificate is not valid here: unable to get local issuer certificate"
+    assert (
+        seen.waiting
+        == f"GET {served.url}: {where(served.url)} was not reached ({unknown}); is its CA in caFile?"
+    )
     assert served.requests == []
 
 

@@ -9,12 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.clients.vault import Vault
+from rotator.clients.vault import Adapter, Vault
 from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.ports import Deadline
@@ -32,7 +31,7 @@ class Sent:
 
 
 @dataclass
-class Recorder(HTTPAdapter):
+class Recorder(Adapter):
     """The transport of requests, with a record."""
 
     sent: list[Sent] = field(default_factory=list)

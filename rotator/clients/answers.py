@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import urllib3
-
 from rotator.clients.addresses import target_of, where
+from rotator.clients.connections import NotReached, cause_of
 from rotator.clients.retry import retry_after
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 
@@ -20,23 +19,21 @@ REDIRECTS = range(300, 400)
 _NOT_CARRIED_OUT = frozenset({307, 308})
 """Redirects of a request that was left alone (RFC 9110, sections 15.4.8 and 15.4.9)."""
 _SERVER_ERRORS = 500
+_NO_CONTENT = 204
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NOT_TAKEN = frozenset({429, 503})
 _CLASSES: Mapping[int, type[ClientError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
-def no_answer(what: str, error: Exception, address: str) -> ClientError:
-    """Translate an exception of the transport to `address`: never reached, or lost on the way back."""
-    never_sent = (
-        urllib3.exceptions.ConnectTimeoutError,
-        urllib3.exceptions.NewConnectionError,
-        urllib3.exceptions.SSLError,
-        urllib3.exceptions.NameResolutionError,
-    )
-    reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
-    if isinstance(reason, never_sent):
-        return Unavailable(what, f"{where(address)} was not reached ({type(reason).__name__})")
-    return Ambiguous(what, f"no answer from {where(address)} ({type(reason).__name__})")
+def no_answer(what: str, error: Exception, address: str, ca: str = "") -> ClientError:
+    """Translate an exception of the transport to `address`: certainly never sent, or perhaps taken.
+
+    `ca`: where the CA of the server is declared, for people.
+    """
+    if isinstance(error, NotReached):
+        hint = f"; is its CA in {ca}?" if error.unverified and ca else ""
+        return Unavailable(what, f"{where(address)} was not reached ({error}){hint}")
+    return Ambiguous(what, f"no answer from {where(address)} ({cause_of(error)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +65,12 @@ def check_redirect(asked: Asked, status: int, headers: Mapping[str, str]) -> Non
         else f"HTTP {status} from {where(asked.address)}, expected an answer"
     )
     raise kind(asked.what, said, code=status)
+
+
+def said_nothing(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an empty body is the whole answer: it may as well have been cut off (RFC 9112, section 8)."""
+    chunked = "chunked" in headers.get("Transfer-Encoding", "") and "Content-Encoding" not in headers
+    return status == _NO_CONTENT or headers.get("Content-Length") == "0" or chunked
 
 
 def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:

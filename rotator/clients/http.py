@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -13,11 +12,20 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, error_word, no_answer
+from rotator.clients.answers import (
+    TAKEN,
+    Asked,
+    by_status,
+    check_redirect,
+    error_word,
+    no_answer,
+    said_nothing,
+)
+from rotator.clients.connections import connections, verified
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Ambiguous, Rejected, SettingsError
+from rotator.errors import Ambiguous, Rejected
 from rotator.ports import Access
 
 SYSTEM = "http"
@@ -40,16 +48,6 @@ Connect = Callable[[str | None], urllib3.PoolManager]
 """Makes the connections of one client, which verify servers with a PEM bundle; None: the system's."""
 
 
-def connections(ca_file: str | None) -> urllib3.PoolManager:
-    """Return connections over TLS that is verified. Raises SettingsError for what is no bundle."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"caFile {ca_file}: {reason}; expected a PEM bundle") from None
-    return urllib3.PoolManager(ssl_context=context, retries=False)
-
-
 class Http:
     """Requests with JSON answers: TLS verified, no redirect followed, nothing cached on our side."""
 
@@ -64,7 +62,7 @@ class Http:
         access: Access | None = None,
         connect: Connect | None = None,
     ) -> None:
-        self._pool = (connect or connections)(ca_file)
+        self._pool = connect(ca_file) if connect else connections(verified(ca_file))
         self._retry = retry
         self._meter = meter
         self._timeout = timeout
@@ -115,7 +113,7 @@ class Http:
             answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             self._meter.count(self._system, method, 0)
-            raise no_answer(what, error, url) from None
+            raise no_answer(what, error, url, "caFile") from None
         self._meter.count(self._system, method, answer.status)
         check_redirect(Asked(what, method, url, _MOVED), answer.status, answer.headers)
         found, why = _read(octets)
@@ -124,8 +122,9 @@ class Http:
             said = f"HTTP {answer.status} {word}".strip()
             again = answer.headers.get("Retry-After") or _reset(answer.headers)
             raise by_status(what, answer.status, said, again, word)
-        if why and (octets or method == "GET"):
-            raise Rejected(what, why) if method == "GET" else Ambiguous(what, why, code=answer.status)
+        if why and (octets or method == "GET" or not said_nothing(answer.status, answer.headers)):
+            kind = Rejected if method == "GET" and octets else Ambiguous
+            raise kind(what, why, code=answer.status)
         return Fetched(found, {k.lower(): v for k, v in answer.headers.itermerged()})
 
 

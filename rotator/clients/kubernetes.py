@@ -19,6 +19,7 @@ from kubernetes import client, config
 
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
+from rotator.clients.connections import connections, verified
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.texts import printable
@@ -57,7 +58,7 @@ def _connections(api: client.ApiClient) -> urllib3.PoolManager:
     return pool
 
 
-def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16) -> client.ApiClient:
+def connect(context: str | None = None, *, pool: int = 16) -> client.ApiClient:
     """Return the official client for the cluster that runs us, else for the kubeconfig's `context`.
 
     Raises SettingsError where neither is to be had.
@@ -88,10 +89,21 @@ def connect(context: str | None = None, *, timeout: float = 10.0, pool: int = 16
         raise SettingsError(
             "the kubeconfig switches TLS verification off; rotator refuses to hand keys to that"
         )
-    settings.retries = False
-    settings.connection_pool_maxsize = pool
-    settings.timeout = timeout
-    return client.ApiClient(settings)
+    return api_client(settings, pool=pool)
+
+
+def api_client(settings: client.Configuration, *, pool: int = 16) -> client.ApiClient:
+    """Return the official client, on connections of ours; `pool` of them are kept."""
+    api = client.ApiClient(settings)
+    context = verified(settings.ssl_ca_cert)
+    if settings.cert_file:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    api.rest_client.pool_manager = connections(
+        context,
+        maxsize=pool,
+        **({"server_hostname": settings.tls_server_name} if settings.tls_server_name else {}),
+    )
+    return api
 
 
 class Kubernetes:
@@ -197,7 +209,7 @@ class Kubernetes:
                 answer.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._meter.count(SYSTEM, method, 0)
-            raise no_answer(what, error, self._host) from None
+            raise no_answer(what, error, self._host, "the kubeconfig") from None
         self._meter.count(SYSTEM, method, status)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         check_redirect(Asked(what, method, self._host, _PROXY), status, answer.headers)

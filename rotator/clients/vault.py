@@ -19,20 +19,27 @@ import urllib3
 from hvac import adapters
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from rotator.clients.addresses import where
-from rotator.clients.answers import REDIRECTS, TAKEN, Asked, by_status, check_redirect, json_object
+from rotator.clients.answers import (
+    REDIRECTS,
+    TAKEN,
+    Asked,
+    by_status,
+    check_redirect,
+    json_object,
+    no_answer,
+    said_nothing,
+)
+from rotator.clients.connections import POOLS
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.clients.vault_settings import LOGINS, VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.errors import (
-    Ambiguous,
     ClientError,
     Conflict,
     Forbidden,
     NotFound,
     Rejected,
-    Unavailable,
 )
 
 SYSTEM = "vault"
@@ -74,7 +81,7 @@ class Vault:
         self._settings = settings
         self._retry = retry
         self._meter = meter
-        self._client = _client(settings, _Session(adapter or HTTPAdapter(pool_maxsize=pool)))
+        self._client = _client(settings, _Session(adapter or Adapter(pool_maxsize=pool)))
         self._lock = threading.Lock()
         self._token_is_ours = False
         self._renew_at: datetime | None = None
@@ -252,14 +259,16 @@ class Vault:
                 answer = self._client.adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             self._meter.count(SYSTEM, method, 0)
-            raise _no_answer(what, error, where(self._settings.address)) from None
+            raise no_answer(what, error, self._settings.address, "VAULT_CACERT") from None
         self._meter.count(SYSTEM, method, answer.status_code)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         asked = Asked(what, method, self._settings.address, _STANDBY)
         check_redirect(asked, answer.status_code, answer.headers)
         if answer.status_code not in TAKEN:
             raise _translate(what, answer)
-        return json_object(what, answer.status_code, answer.content) if answer.content else {}
+        if not answer.content and said_nothing(answer.status_code, answer.headers):
+            return {}
+        return json_object(what, answer.status_code, answer.content)
 
 
 @contextlib.contextmanager
@@ -277,6 +286,15 @@ class _Absent(ClientError):
     def __init__(self, what: str, version: int) -> None:
         super().__init__(what, "not found", code=404)
         self.version = version
+
+
+class Adapter(HTTPAdapter):
+    """The network, on connections of ours."""
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **given: Any) -> None:  # noqa: FBT001, FBT002 - as the library asks
+        """Make the pools ours."""
+        super().init_poolmanager(connections, maxsize, block, **given)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
 
 class _Session(requests.Session):
@@ -305,16 +323,6 @@ def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
         allow_redirects=False,  # they would take the token, and what is written, wherever an answer says
         timeout=settings.timeout,  # type: ignore[arg-type]  # the stubs say int, requests takes fractions
     )
-
-
-def _no_answer(what: str, error: Exception, place: str) -> ClientError:
-    refused = (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError)
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", None)
-    if isinstance(error, refused) or isinstance(reason, urllib3.exceptions.NewConnectionError):
-        hint = "; is its CA in VAULT_CACERT?" if isinstance(error, requests.exceptions.SSLError) else ""
-        return Unavailable(what, f"{place} was not reached ({type(error).__name__}){hint}")
-    return Ambiguous(what, f"no answer from {place} ({type(error).__name__})")
 
 
 def _translate(what: str, answer: requests.Response) -> ClientError:

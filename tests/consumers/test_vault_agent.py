@@ -17,8 +17,8 @@ from typing import Any
 
 import jwt
 import pytest
-from requests.adapters import HTTPAdapter
 
+from rotator.clients.vault import Adapter
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.sandbox.openbao import OpenBao, find_bao
@@ -159,7 +159,7 @@ def town(server: OpenBao, tmp_path: Path) -> Iterator[Town]:
     """The example at work: the first version is delivered, both agents have rendered it, the service signs."""
     (policy,) = load([EXAMPLE / "rotation.yaml"])
     role, secret = server.app_role(policy=hcl(grants([policy])))
-    scene = Scene(Bao(server, role, secret, HTTPAdapter()))
+    scene = Scene(Bao(server, role, secret, Adapter()))
     scene.run(policy)
     signer = Agent("signer", server, tmp_path / "signer")
     verifier = Agent("verifier", server, tmp_path / "verifier")

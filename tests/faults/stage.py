@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from requests.adapters import HTTPAdapter
-
+from rotator.clients.vault import Adapter
 from rotator.policy.model import RotationPolicy
 from rotator.sandbox.emulator import Cluster, WorkloadController
 from rotator.sandbox.openbao import OpenBao
@@ -67,13 +66,13 @@ class Bao:
     server: OpenBao
     role: str
     secret: str
-    adapter: HTTPAdapter
+    adapter: Adapter
 
     @classmethod
     def of(cls, server: OpenBao) -> Bao:
         """Prepare a role with exactly the shipped policy."""
         role, secret = server.app_role()
-        return cls(server, role, secret, HTTPAdapter())
+        return cls(server, role, secret, Adapter())
 
     def drop_connections(self) -> None:
         """Close all connections: two processes must not share one."""

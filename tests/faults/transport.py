@@ -125,7 +125,8 @@ class ProviderPool:
         def perform() -> Answer:
             said = self._api.handle(Asked(method, parts.path, query, headers, octets))
             body = b"" if said.document is None else json.dumps(said.document).encode()
-            return Answer(said.status, {**said.headers, "Date": http_date(self._now())}, body)
+            length = {"Content-Length": str(len(body))}
+            return Answer(said.status, {**said.headers, **length, "Date": http_date(self._now())}, body)
 
         try:
             answer = self._middle(Call(self._system, method, parts.path), octets, perform)
@@ -156,7 +157,8 @@ class VaultAdapter(HTTPAdapter):
 
         def perform() -> Answer:
             got = self._inner.send(request, *args, **given)
-            headers = {"Content-Type": "application/json", "Date": http_date(self._now())}
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(got.content))}
+            headers["Date"] = http_date(self._now())
             return Answer(got.status_code, headers, got.content)
 
         try:

@@ -238,7 +238,7 @@ def test_a_redirect_is_not_followed_and_no_answer(troubled: Troubled, asker: Kub
 def test_a_server_that_is_gone_is_unavailable() -> None:
     """Nobody listens: nothing was sent, and it says so."""
     reader = _reader(official(f"http://127.0.0.1:{free_port()}", "token"))
-    with pytest.raises(Unavailable, match=r"not reached \(NewConnectionError\)"):
+    with pytest.raises(Unavailable, match=r"not reached \(Connection refused\)"):
         reader.create(SECRET, "payments", secret("key"))
 
 
@@ -263,7 +263,7 @@ def test_a_wrong_ca_reaches_nobody(over_tls: EmulatorServer, tmp_path: Path) -> 
     other = tmp_path / "other"
     other.mkdir()
     reader = _reader(official(over_tls.url, over_tls.admin_token, str(issue(other).ca)))
-    with pytest.raises(Unavailable, match=r"not reached \(SSLError\)"):
+    with pytest.raises(Unavailable, match=r"not reached \(its certificate is not valid here: "):
         reader.create(SECRET, "default", secret("key"))
     reader.close()
 

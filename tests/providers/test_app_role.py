@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
 
 from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.clients.vault import Vault
+from rotator.clients.vault import Adapter, Vault
 from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.app_role_secret import AppRoleSecret
@@ -48,7 +47,7 @@ def grants(role: str, mount: str = "approle") -> tuple[Grant, ...]:
 
 
 @dataclass
-class Wire(HTTPAdapter):
+class Wire(Adapter):
     """The transport of requests, which loses what it is told to lose."""
 
     lose_before: int = -1
@@ -72,7 +71,7 @@ class Wire(HTTPAdapter):
         return answer
 
 
-def connected(bao: Bao, role_id: str, secret_id: str, wire: HTTPAdapter | None = None) -> Vault:
+def connected(bao: Bao, role_id: str, secret_id: str, wire: Adapter | None = None) -> Vault:
     """Return the product's client, logged in by a role; it asks nothing a second time."""
     settings = VaultSettings.from_environment(
         {
@@ -85,7 +84,7 @@ def connected(bao: Bao, role_id: str, secret_id: str, wire: HTTPAdapter | None =
     )
     clock = RunClock()
     retry = Retry(clock, Deadline(clock.now() + timedelta(hours=1)), attempts=1)
-    return Vault(settings, retry, Meter(clock), wire or HTTPAdapter())
+    return Vault(settings, retry, Meter(clock), wire or Adapter())
 
 
 @dataclass
@@ -108,12 +107,12 @@ class Place:
         bao.server.call("POST", f"auth/approle/role/{role}/secret-id/destroy", {"secret_id": secret_id})
         return cls(bao, role, role_id, bao.server.app_role(f"run-{role}", policy=hcl(grants(role))))
 
-    def vault(self, wire: HTTPAdapter | None = None) -> Vault:
+    def vault(self, wire: Adapter | None = None) -> Vault:
         """Return a client of a new run."""
         self.open.append(connected(self.bao, *self.run, wire))
         return self.open[-1]
 
-    def provider(self, wire: HTTPAdapter | None = None) -> AppRole:
+    def provider(self, wire: Adapter | None = None) -> AppRole:
         """Return the provider of a new run."""
         return AppRole(self.vault(wire), "approle", self.role)
 

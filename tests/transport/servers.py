@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,21 +17,35 @@ from rotator.sandbox.certificates import ServerFiles, issue
 
 Act = Callable[[ssl.SSLSocket], None]
 """What a server does to a connection once it has read a request."""
+Greet = Callable[[socket.socket], None]
+"""What a server does to a connection instead of TLS."""
 _LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
 
 
 class OverTls:
     """Listens on loopback with a certificate, counts the requests that it took, and answers as it is told."""
 
-    def __init__(self, folder: Path, act: Act) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        act: Act,
+        *,
+        greet: Greet | None = None,
+        version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    ) -> None:
+        """Without `greet` TLS begins well; `version`: of TLS, the highest that it speaks."""
         self.files: ServerFiles = issue(folder)
         self.act = act
+        self.greet = greet
         self.taken: list[bytes] = []
         """The requests that arrived whole, as bytes."""
+        self.met = 0
+        """How many connections were made."""
         self.ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.files.certificate, self.files.key)
+        self._context.maximum_version = version
         self._thread = threading.Thread(target=self._serve)
         self._open: list[socket.socket] = []
 
@@ -65,6 +80,7 @@ class OverTls:
             while True:
                 connection, _ = self._listener.accept()
                 self._open.append(connection)
+                self.met += 1
                 workers.append(threading.Thread(target=self._meet, args=(connection,)))
                 workers[-1].start()
         for worker in workers:
@@ -72,6 +88,9 @@ class OverTls:
 
     def _meet(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
+            if self.greet:
+                self.greet(connection)
+                return
             wrapped = self._context.wrap_socket(connection, server_side=True)
             self._open.append(wrapped)
             with wrapped:
@@ -101,3 +120,43 @@ def answer(status: int, body: bytes = b"{}", **headers: str) -> Act:
     lines += [f"{name}: {value}" for name, value in headers.items()]
     octets = "\r\n".join([*lines, "", ""]).encode() + body
     return lambda connection: connection.sendall(octets)
+
+
+def sent(octets: bytes, end: Callable[[socket.socket], None]) -> Act:
+    """Return what sends the beginning of an answer, and then does something else to the connection."""
+
+    def act(connection: ssl.SSLSocket) -> None:
+        connection.sendall(octets)
+        end(connection)
+
+    return act
+
+
+def beneath(octets: bytes) -> Callable[[socket.socket], None]:
+    """Return what sends bytes that are no part of what TLS has agreed upon."""
+    return lambda connection: socket.socket.sendall(connection, octets)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection so that the other side gets a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    socket.socket.close(connection)
+
+
+def cut(connection: socket.socket) -> None:
+    """Close a connection without a word of TLS."""
+    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def farewell(connection: socket.socket) -> None:
+    """Close a connection as TLS says (RFC 8446, section 6.1)."""
+    if isinstance(connection, ssl.SSLSocket):
+        connection.unwrap()
+
+
+DAMAGED = b"\x17\x03\x03\x00\x28" + bytes(40)
+"""A record of application data that nobody can decrypt (RFC 8446, section 5.2)."""
+ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
+"""A fatal alert, handshake_failure (RFC 8446, section 6)."""
+PLAIN = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
+"""What a proxy says that has lost its server, and TLS with it."""
