@@ -74,14 +74,14 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """A rotation that has lived through a whole rotation, with nothing but the chart's account."""
+    """A rotation that has lived through a whole rotation, with nothing but the chart's account and its admission policy."""
     cluster.namespace("jobs")
     secret = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": "key"}}}]
     for namespace in ("payments", "orders"):
         cluster.namespace(namespace)
         cluster.deployment(namespace, "api", env=secret)
         cluster.deployment(namespace, "bystander")
-    helm(cluster, "jobs").install(CHART, "rotator", SHORT, timeout=60)
+    helm(cluster, "jobs").install(CHART, "rotator", {**SHORT, "rbac": {"admissionPolicy": True}}, timeout=60)
     with Jobs(cluster, "jobs", tmp_path_factory.mktemp("jobs")) as jobs:
         jobs.settle()
         lived = Life(cluster, jobs)

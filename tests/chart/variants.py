@@ -233,6 +233,7 @@ VARIANTS: dict[str, Values] = {
             "pullPolicy": "Always",
         },
         "rbac": {
+            "admissionPolicy": True,
             "extraRules": [
                 {
                     "namespace": "more",
@@ -245,7 +246,7 @@ VARIANTS: dict[str, Values] = {
                         }
                     ],
                 }
-            ]
+            ],
         },
     },
 }
