@@ -177,8 +177,11 @@ class Party(Protocol):
         """Before a version that is taken over is recorded: raise Frozen where `want` could not be delivered."""
         ...
 
-    def check_next(self) -> None:
-        """Before any version is made: raise Frozen where what is there could not take it, or not without harm to others."""
+    def check_next(self, *, adopted: bool) -> None:
+        """Before any version is made: raise Frozen where what is there could not take it, or not without harm to others.
+
+        `adopted`: the version is one that is in use already, so that no value will change yet.
+        """
         ...
 
     def remove(
@@ -392,10 +395,11 @@ class Target(Protocol):
         """
         ...
 
-    def obstacle(self, names: Sequence[str]) -> str:
-        """Look at what is there, and say why writing the fields `names` would be refused or would harm others.
+    def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
+        """Look at what is there, and say why writing the fields `names` would be refused, harm others or be undone.
 
-        Empty: nothing is in the way. Asked before a version is made, when nothing has begun yet.
+        Empty: nothing is in the way. Asked before a version is made, when nothing has begun yet. `adopted`: the version is one
+        that is in use already; as long as it is, others may write the same value, so that they can be told to stop.
         """
         ...
 

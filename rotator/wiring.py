@@ -295,6 +295,7 @@ def _document(
         clock=w.clock,
         landing=w.landing,
         rollout=rollout,
+        accepts=True,
         rereading=_rereading(w, declared.restart, target, namespace),
     )
 

@@ -38,7 +38,7 @@ class Confirmation:
     def check_first(self, want: Want) -> None:
         """Nothing is delivered; see `rotator.ports.Party`."""
 
-    def check_next(self) -> None:
+    def check_next(self, *, adopted: bool) -> None:
         """Nothing is delivered; see `rotator.ports.Party`."""
 
     def remove(

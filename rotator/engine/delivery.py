@@ -24,9 +24,12 @@ from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
 from rotator.ports import Clock, Copy, Rendered, Seen, Stamp, Target, Want
 
 ATTEMPTS = 5
-FOREIGN = (
-    "exists and was not made by rotator; it was left untouched. Take the value over (spec.takeOver), move it away, or "
-    "map to other data keys (holders[].data)"
+FOREIGN = "exists and was not made by rotator"
+WAY_OUT = "Take the value over (spec.takeOver), move it away, or map to other data keys (holders[].data)"
+ANOTHER_VALUE = "Take over what is in use there (spec.takeOver), or map to other data keys (holders[].data)"
+WAY_OUT_OF_LISTS = (
+    "A list of what is accepted is always a new object of rotator's own, or a data key of its own (`key`): name another one, and "
+    "let verifiers read it as well before the first rotation. Keys of others stay where they are"
 )
 FOUND = 0
 """The content revision of what was there before us and is as it is wanted: whoever reads it has read it."""
@@ -59,6 +62,8 @@ class Delivery:
     """Holders that read again by themselves: within this time."""
     rollout: Rollout | None = None
     """The workloads to restart, where they do not."""
+    accepts: bool = False
+    """Whether it is a list of what is accepted, which is never taken over from others."""
     rereading: Rereading | None = None
     """Who reads it, where nobody is restarted; None: that cannot be seen."""
     _seen: Seen | None = field(default=None, repr=False)
@@ -88,8 +93,8 @@ class Delivery:
         if self._seen is None:
             return
         if (stamp := self._seen.stamp) is None:
-            if set(self.render.names) & self._seen.fields.keys():
-                raise Frozen(f"{label} {FOREIGN}")
+            if self._seen.fields:
+                raise Frozen(self._foreign())
         elif stamp.rotation != rotation:
             raise Frozen(
                 f"{label} belongs to the rotation {stamp.rotation}; it was left untouched. "
@@ -107,10 +112,21 @@ class Delivery:
         self._seen, self._looked = self.target.read(self.render.names), True
         self._check(want, self._as_found(rendered))
 
-    def check_next(self) -> None:
+    def _foreign(self, names: Sequence[str] = (), want: Want | None = None) -> str:
+        """Say that the fields `names` are somebody else's, with the way out: `want` tells whether a value was taken over."""
+        found = f"{self.target.label} {FOREIGN}"
+        taken = {v.id for v in want.ring.versions if v.reason == Reason.TAKEN_OVER} if want else set()
+        if self.accepts:
+            return f"{found}; it was left untouched. {WAY_OUT_OF_LISTS}"
+        if want and want.copies[0].id in taken:
+            return f"{found}, and its {', '.join(names)} is not what is taken over; it was left untouched. {ANOTHER_VALUE}"
+        return f"{found}; it was left untouched. {WAY_OUT}"
+
+    def check_next(self, *, adopted: bool) -> None:
         """Look whether another version could be delivered; see `rotator.ports.Party`."""
-        if obstacle := self.target.obstacle(self.render.names):
-            raise Frozen(f"{self.target.label} cannot take another version: {obstacle}. Nothing was begun")
+        label, names = self.target.label, self.render.names
+        if obstacle := self.target.obstacle(names, adopted=adopted):
+            raise Frozen(f"{label} cannot take another version: {obstacle}. Nothing was begun")
 
     def remove(
         self, rotation: str, live: Callable[[], Sequence[Copy]], guard: Callable[[], None]
@@ -208,7 +224,7 @@ class Delivery:
             )
         foreign = sorted(n for n, v in fields.items() if n in seen.fields and seen.fields[n] != v)
         if stamp is None and foreign and label not in want.known:
-            raise Frozen(_foreign(label, foreign, want))
+            raise Frozen(self._foreign(foreign, want))
 
     def _stamp(self, want: Want, rendered: Rendered, current: Mapping[str, Sensitive | None]) -> Stamp:
         """Return the stamp for a write; where the current fields stay as they are, so do their instants.
@@ -325,15 +341,6 @@ class Delivery:
         if self.clock.now() < until:
             return replace(seen, confirmed=False, waiting=said, until=until)
         return replace(seen, confirmed=False, failed=said)
-
-
-def _foreign(label: str, names: Sequence[str], want: Want) -> str:
-    if want.copies[0].id not in {v.id for v in want.ring.versions if v.reason == Reason.TAKEN_OVER}:
-        return f"{label} {FOREIGN}"
-    return (
-        f"{label} exists and was not made by rotator, and its {', '.join(names)} is not what is taken over; it was left "
-        "untouched. Take over what is in use there (spec.takeOver), or map to other data keys (holders[].data)"
-    )
 
 
 def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: Stamp) -> Seen:

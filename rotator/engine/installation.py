@@ -73,7 +73,7 @@ class Installation:
     def check_first(self, want: Want) -> None:
         """A provider is asked for the value itself; see `rotator.ports.Party`."""
 
-    def check_next(self) -> None:
+    def check_next(self, *, adopted: bool) -> None:
         """What a provider cannot take it says when it is asked; see `rotator.ports.Party`."""
 
     def remove(

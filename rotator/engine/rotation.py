@@ -175,7 +175,7 @@ class Turn:
                     self._look_again()
                 case Wait(until, reason, on):
                     self._flush()
-                    said = f"{self._after_the_steps()}{self._not_begun()}{reason}"
+                    said = f"{self._after_the_steps()}{self._not_begun()}{reason}{self._foreseen()}"
                     return self._outcome(Result.WAITING, said, until, on)
                 case Freeze(reason, on):
                     self._flush()
@@ -349,8 +349,7 @@ class Turn:
             self.rotation.store.check_new()
         if record.due.reason is Reason.FIRST and adopted is None:
             self._check_free()
-        for party in (*self.rotation.verifiers, *self.rotation.holders):
-            party.check_next()
+        self._check_next(adopted=adopted is not None)
         made = adopted or credential.make(self.rotation.ref, number)
         version = Version(
             id=made.id if self.run.act or adopted else PLANNED,
@@ -372,6 +371,20 @@ class Turn:
         want = self._want((version.id,), epoch=self.entry.ring.revision, settled=0)
         for party in (*self.rotation.verifiers, *self.rotation.holders):
             party.check_first(want)
+
+    def _check_next(self, *, adopted: bool = False) -> None:
+        for party in (*self.rotation.verifiers, *self.rotation.holders):
+            party.check_next(adopted=adopted)
+
+    def _foreseen(self) -> str:
+        """Say in a plan what would keep the next rotation from beginning, long before it is due."""
+        if self.run.act or not self.run.ahead or phase(self.entry.ring) not in AT_REST:
+            return ""
+        try:
+            self._check_next()
+        except Frozen as error:
+            return f"; it could not begin as things are: {error}"
+        return ""
 
     def _adopt(self) -> Made | None:
         """Take over the credential that is in use, where the policy names one."""

@@ -13,6 +13,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
 from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET, Kind
 from rotator.ports import Seen, Stamp
+from rotator.targets.obstacles import obstacle
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
 
 FENCE_KEY = "fence_key"
@@ -35,16 +36,13 @@ class KubernetesObject:
 
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the data keys `names`."""
-        try:
-            return self._seen(self.api.get(self.kind, self.namespace, self.name), names)
-        except NotFound:
-            return None
+        document = self._document()
+        return None if document is None else self._seen(document, names)
 
     def annotation(self, name: str) -> str | None:
         """Read one annotation, such as `rotator.dev/accepts`; None where there is none."""
-        try:
-            document = self.api.get(self.kind, self.namespace, self.name)
-        except NotFound:
+        document = self._document()
+        if document is None:
             return None
         annotations: Mapping[str, str] = document["metadata"].get("annotations") or {}
         return annotations.get(name)
@@ -78,10 +76,10 @@ class KubernetesObject:
                 raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
         return self._seen(answer, list(fields))
 
-    def obstacle(self, names: Sequence[str]) -> str:
+    def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
-        del names
-        return ""
+        document = self._document()
+        return obstacle(document, names, adopted=adopted) if document else ""
 
     def erase_history(self, *, act: bool) -> bool:
         """Kubernetes keeps no readable history of an object."""
@@ -108,6 +106,12 @@ class KubernetesObject:
         except NotFound:
             return ()
         return tuple(others)
+
+    def _document(self) -> Mapping[str, Any] | None:
+        try:
+            return self.api.get(self.kind, self.namespace, self.name)
+        except NotFound:
+            return None
 
     def _seen(self, document: Mapping[str, Any], names: Sequence[str]) -> Seen:
         metadata = document["metadata"]

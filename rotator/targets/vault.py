@@ -60,9 +60,9 @@ class VaultPath:
             self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
         return _seen(self._document, list(fields))
 
-    def obstacle(self, names: Sequence[str]) -> str:
+    def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
-        del names
+        del names, adopted
         return ""
 
     def erase_history(self, *, act: bool) -> bool:

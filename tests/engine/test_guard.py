@@ -99,9 +99,9 @@ class Document:
         """Nobody writes here."""
         raise NotImplementedError
 
-    def obstacle(self, names: Sequence[str]) -> str:
+    def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """Nothing is in the way."""
-        del names
+        del names, adopted
         return ""
 
     def erase_history(self, *, act: bool) -> bool:
