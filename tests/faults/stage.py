@@ -11,6 +11,7 @@ from typing import Any
 from rotator.clients.vault import Adapter
 from rotator.policy.model import RotationPolicy
 from rotator.sandbox.emulator import Cluster, WorkloadController
+from rotator.sandbox.emulator.nodes import Nodes
 from rotator.sandbox.openbao import OpenBao
 from tests.faults.timeline import Timeline
 
@@ -102,6 +103,11 @@ class Stage:
         """Ask as the cluster's admin, beside the product; None for 404."""
         status, answer = self._caller(method, path, {}, body)
         return None if status == 404 else answer
+
+    @property
+    def nodes(self) -> Nodes:
+        """What starts the containers of pods."""
+        return self._controller.nodes
 
     def step(self) -> None:
         """Let the workload controllers work."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .calls import Caller
 
 NODES = ("node-1", "node-2")
+PODS = "pods"
 MOST_LATE = 60.0
 """Seconds that a watch may come back later than the API server: it asks again after 0.8 to 30 s, times up to 2."""
 _OK, _NOT_FOUND = 200, 404
@@ -68,13 +69,15 @@ class Nodes:
         self._lost: dict[str, _Node] = {}
         self._here: dict[str, _Here] = {}
 
-    def lose_api(self, now: datetime, lasts: timedelta, late: Callable[[], float]) -> None:
-        """Cut all nodes off for so long; each watch comes back `late` seconds after that, up to MOST_LATE."""
+    def lose_api(self, now: datetime, lasts: timedelta, late: Callable[[str], float]) -> None:
+        """Cut all nodes off for so long; the watch of PODS, or of an object by its name, comes back `late` seconds after that."""
         for node in NODES:
             held, api_back = dict(self._held_by(node, now)), now + lasts
-            pods_back = api_back + timedelta(seconds=late())
-            copies = {p: _Copy(obj, api_back + timedelta(seconds=late())) for p, obj in held.items()}
-            self._lost[node] = _Node(api_back, pods_back, copies)
+            copies = {
+                (namespace, ref): _Copy(obj, api_back + timedelta(seconds=late(ref.name)))
+                for (namespace, ref), obj in held.items()
+            }
+            self._lost[node] = _Node(api_back, api_back + timedelta(seconds=late(PODS)), copies)
 
     def sees_pods(self, node: str, now: datetime) -> bool:
         """Whether a node hears of pods that come and go, and is heard."""
