@@ -7,9 +7,13 @@ from dataclasses import dataclass
 MANAGED_BY = "app.kubernetes.io/managed-by"
 ROTATOR = "rotator"
 MANAGED = f"{MANAGED_BY}={ROTATOR}"
-"""The label selector of everything that we create."""
+"""The label selector of everything that we made."""
 PREFIX = "rotator.dev"
-"""The prefix of our annotations."""
+"""The prefix of our labels and annotations."""
+MARK = f"{PREFIX}/managed"
+"""The label of everything that we write to, also where others made it and say so by `app.kubernetes.io/managed-by`."""
+MARKED = f"{MARK}=true"
+"""The label selector of that."""
 
 
 @dataclass(frozen=True, slots=True)

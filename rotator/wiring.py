@@ -421,18 +421,18 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
     """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
     parties = [party for r in rotations for party in (*r.verifiers, *r.holders)]
     targets = [d.target for d in parties if isinstance(d, Delivery)]
+    objects = [t for t in targets if isinstance(t, KubernetesObject) and t.kind in listed]
     fences: dict[str, str] = {}
     covered: set[tuple[kinds.Kind, str]] = set()
-    places = {(t.kind, t.namespace) for t in targets if isinstance(t, KubernetesObject) and t.kind in listed}
-    for kind, namespace in sorted(places, key=str):
+    for kind, namespace in sorted({(t.kind, t.namespace) for t in objects}, key=str):
+        wanted = {t.label for t in objects if (t.kind, t.namespace) == (kind, namespace)}
         try:
-            found = list(w.kubernetes.list(kind, namespace, selector=kinds.MANAGED, metadata_only=True))
+            fences |= _listed(w, kind, namespace, kinds.MARKED)
+            if wanted - fences.keys():  # before 0.1.0 all was marked as if rotator had made it
+                fences |= _listed(w, kind, namespace, kinds.MANAGED)
         except Forbidden:
             continue
         covered.add((kind, namespace))
-        fences |= {
-            f"{kind} {namespace}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found
-        }
     unlisted = {
         t.label
         for t in targets
@@ -440,3 +440,8 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
     }
     unlisted |= {label for party in parties if not isinstance(party, Delivery) for label in party.fences()}
     return Shown(fences, frozenset(unlisted))
+
+
+def _listed(w: World, kind: kinds.Kind, namespace: str, selector: str) -> dict[str, str]:
+    found = w.kubernetes.list(kind, namespace, selector=selector, metadata_only=True)
+    return {f"{kind} {namespace}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found}

@@ -51,8 +51,12 @@ class Served:
         return Kubernetes(self.official(token or self.admin_token), retry, meter or Meter(clock))
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask as the administrator; None for 404, an AssertionError for any other failure."""
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        """Ask as the administrator; None for 404, an AssertionError for any other failure. APPLY is a PATCH of its own."""
+        kind = {
+            "PATCH": "application/merge-patch+json",
+            "APPLY": "application/apply-patch+yaml",
+        }.get(method, "application/json")
+        method = "PATCH" if method == "APPLY" else method
         headers = {
             "Authorization": f"Bearer {self.admin_token}",
             "Content-Type": kind,

@@ -152,6 +152,15 @@ class Kubernetes:
         document = {"apiVersion": kind.api, "kind": kind.name, **document, "metadata": metadata}
         return self._write(kind.path(namespace, metadata["name"]), APPLY_PATCH, document, verb="CREATE")
 
+    def apply(self, kind: Kind, namespace: str, name: str, document: Json) -> Json:
+        """Apply fields on the server at `metadata.resourceVersion`; Conflict where it is stale.
+
+        Who applied the same values goes on holding them, and so do we: they stay when the other one applies them no more
+        (https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership).
+        """
+        document = {"apiVersion": kind.api, "kind": kind.name, **document}
+        return self._write(kind.path(namespace, name), APPLY_PATCH, document, force=True)
+
     def post(self, kind: Kind, namespace: str, document: Json) -> Json:
         """Create an object whose name no Role can know, as an Event. Raises Conflict where the name is taken."""
         document = {"apiVersion": kind.api, "kind": kind.name, **document}
@@ -181,9 +190,11 @@ class Kubernetes:
     def _read(self, path: str, *, accept: str = "application/json") -> Json:
         return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}), read=True)
 
-    def _write(self, path: str, content_type: str, body: Json, *, verb: str = "PATCH") -> Json:
+    def _write(
+        self, path: str, content_type: str, body: Json, *, verb: str = "PATCH", force: bool = False
+    ) -> Json:
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        path = f"{path}?fieldManager={FIELD_MANAGER}"
+        path = f"{path}?fieldManager={FIELD_MANAGER}{'&force=true' if force else ''}"
         return self._retry.call(lambda: self._ask(verb, path, headers, body), read=False)
 
     def _ask(self, verb: str, path: str, headers: Mapping[str, str], body: Json | None = None) -> Json:

@@ -11,7 +11,7 @@ from typing import Any
 from rotator.clients.kubernetes import Kubernetes
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
-from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET, Kind
+from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Kind
 from rotator.ports import Seen, Stamp
 from rotator.targets.obstacles import obstacle
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
@@ -50,31 +50,32 @@ class KubernetesObject:
     def write(
         self, fields: Mapping[str, Sensitive | None], stamp: Stamp, seen: Seen | None, note: Mapping[str, str]
     ) -> Seen:
-        """Create the object, or patch it at the resourceVersion that was seen."""
+        """Create the object, or change it at the resourceVersion that was seen."""
         del note  # the stamp is all that people need here: `kubectl describe` shows it
-        metadata: dict[str, Any] = {
-            "name": self.name,
-            "labels": {MANAGED_BY: ROTATOR},
-            "annotations": {k: v for k, v in _annotations(stamp).items() if v is not None or seen},
-        }
-        data = {name: self._encode(value) for name, value in fields.items()}
-        if seen is None:
-            document = {"metadata": metadata, "data": {k: v for k, v in data.items() if v is not None}}
-            try:
-                answer = self.api.create(self.kind, self.namespace, document)
-            except NotFound:
-                raise Frozen(
-                    f"{self.label} cannot be created: the namespace {self.namespace} does not exist. "
-                    "Create it, or correct the rotation's namespace; nothing else was changed"
-                ) from None
-        else:
-            metadata["resourceVersion"] = seen.fence
-            changes = {"metadata": metadata, "data": data}
-            try:
-                answer = self.api.patch(self.kind, self.namespace, self.name, changes)
-            except NotFound as gone:
-                raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
+        labels = {MARK: "true"} if seen else {MARK: "true", MANAGED_BY: ROTATOR}
+        metadata = {"name": self.name, "labels": labels, "annotations": _annotations(stamp)}
+        document = {"metadata": metadata, "data": {n: self._encode(v) for n, v in fields.items()}}
+        answer = self._change(document, seen) if seen else self._create(_without_nothing(document))
         return self._seen(answer, list(fields))
+
+    def _create(self, document: dict[str, Any]) -> Mapping[str, Any]:
+        try:
+            return self.api.create(self.kind, self.namespace, document)
+        except NotFound:
+            raise Frozen(
+                f"{self.label} cannot be created: the namespace {self.namespace} does not exist. "
+                "Create it, or correct the rotation's namespace; nothing else was changed"
+            ) from None
+
+    def _change(self, document: dict[str, Any], seen: Seen) -> Mapping[str, Any]:
+        """Change what was seen. What others made is applied to, so that it stays when they stop applying the same value."""
+        document["metadata"]["resourceVersion"] = seen.fence
+        try:
+            if seen.stamp is None and None not in document["data"].values():
+                return self.api.apply(self.kind, self.namespace, self.name, _without_nothing(document))
+            return self.api.patch(self.kind, self.namespace, self.name, document)
+        except NotFound as gone:
+            raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
@@ -96,9 +97,10 @@ class KubernetesObject:
             if not others:
                 self.api.delete(self.kind, self.namespace, self.name, seen.fence)
                 return ()
+            made = (document["metadata"].get("labels") or {}).get(MANAGED_BY) == ROTATOR
             metadata = {
                 "resourceVersion": seen.fence,
-                "labels": {MANAGED_BY: None},
+                "labels": dict.fromkeys((MARK, MANAGED_BY) if made else (MARK,)),
                 "annotations": {_annotation(name): None for name in (*STAMP_FIELDS, FENCE_KEY)},
             }
             changes = {"metadata": metadata, "data": dict.fromkeys(names)}
@@ -135,6 +137,15 @@ class KubernetesObject:
             return Sensitive(base64.b64decode(text, validate=True))
         except binascii.Error:
             return Sensitive("")
+
+
+def _without_nothing(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without the entries that say that something is not to be there."""
+    return {
+        name: _without_nothing(value) if isinstance(value, dict) else value
+        for name, value in document.items()
+        if value is not None
+    }
 
 
 def _annotations(stamp: Stamp) -> dict[str, str | None]:

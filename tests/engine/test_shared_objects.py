@@ -159,3 +159,26 @@ def test_a_list_of_others_is_refused_before_a_credential_is_taken_over(scene: Sc
     assert "takeOver" not in outcome.reason
     assert outcome.steps == ()
     assert scene.stage.secret("rotation-key") is None
+
+
+def test_objects_that_an_older_version_marked_go_on(scene: Scene) -> None:
+    """They are found by the old label, nothing is written for it, and the next rotation adds the new one."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    for name in ("key", "accepted"):
+        change(scene, {"metadata": {"labels": {"rotator.dev/managed": None}}}, name)
+    scene.run(policy)
+    before = [scene.stage.secret(name) for name in ("key", "accepted")]
+    scene.timeline.pass_by(timedelta(minutes=5))
+    assert scene.run(policy).result is Result.IDLE
+    assert [scene.stage.secret(name) for name in ("key", "accepted")] == before
+    scene.timeline.pass_by(MONTH)
+    scene.until_stable(policy)
+    for name in ("key", "accepted"):
+        assert (scene.stage.secret(name) or {})["metadata"]["labels"] == {
+            "app.kubernetes.io/managed-by": "rotator",
+            "rotator.dev/managed": "true",
+        }
+    scene.timeline.pass_by(timedelta(minutes=5))
+    assert scene.run(policy).result is Result.IDLE
+    assert scene.counted() == {"kubernetes GET leases": 1, "kubernetes GET secrets": 1}

@@ -13,7 +13,7 @@ import pytest
 from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Frozen
-from rotator.kinds import CONFIG_MAP, SECRET, Kind
+from rotator.kinds import CONFIG_MAP, MANAGED_BY, SECRET, Kind
 from rotator.ports import Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
@@ -219,6 +219,11 @@ class ObjectPlace:
         else:
             self.api.ask("PATCH", self._path, changes)
 
+    def apply(self, manager: str, document: Mapping[str, Any]) -> None:
+        """`kubectl apply --server-side --field-manager`: AssertionError for a conflict."""
+        whole = {"apiVersion": self.kind.api, "kind": self.kind.name, **document}
+        self.api.ask("APPLY", f"{self._path}?fieldManager={manager}", whole)
+
     def scribble(self, name: str, text: str | None) -> None:
         """`kubectl annotate`."""
         self.change({"metadata": {"annotations": {f"rotator.dev/{name.replace('_', '-')}": text}}})
@@ -261,14 +266,70 @@ class KubernetesObjectTests(TargetTests):
         assert isinstance(place, ObjectPlace)
         return place
 
-    def test_it_is_labelled_as_ours_and_keeps_the_labels_of_others(self, thing: ObjectPlace) -> None:
-        """So a list of metadata finds it, and nobody's selector loses it."""
-        thing.change({"metadata": {"labels": {"team": "payments"}, "annotations": {"remark": "theirs"}}})
+    @pytest.mark.parametrize(
+        "others", [{"team": "payments"}, {MANAGED_BY: "Helm"}, {MANAGED_BY: "rotator"}, {}]
+    )
+    def test_it_is_marked_and_keeps_the_labels_of_others(
+        self, thing: ObjectPlace, others: dict[str, str]
+    ) -> None:
+        """So a list of metadata finds it, and nobody's selector loses it. Who made it goes on saying so."""
+        thing.change({"metadata": {"labels": others, "annotations": {"remark": "theirs"}}})
+        target = thing.target()
+        seen = target.write(FIELDS, STAMP, target.read(NAMES), NOTE)
+        assert thing.document()["metadata"]["labels"] == {**others, "rotator.dev/managed": "true"}
+        target.write(FIELDS, NEXT, seen, NOTE)
+        metadata = thing.document()["metadata"]
+        assert metadata["labels"] == {**others, "rotator.dev/managed": "true"}
+        assert metadata["annotations"]["remark"] == "theirs"
+
+    def test_what_rotator_made_says_so(self, thing: ObjectPlace) -> None:
+        """By the label that people and tools know."""
+        thing.target().write(FIELDS, STAMP, None, NOTE)
+        labels = thing.document()["metadata"]["labels"]
+        assert labels == {MANAGED_BY: "rotator", "rotator.dev/managed": "true"}
+
+    @pytest.mark.parametrize("others", [{MANAGED_BY: "Helm"}, {}])
+    def test_nothing_of_ours_is_left_on_what_others_made(
+        self, thing: ObjectPlace, others: dict[str, str]
+    ) -> None:
+        """Their fields, labels and annotations stay."""
+        thing.change({"metadata": {"labels": others, "annotations": {"remark": "theirs"}}})
+        thing.edit({"theirs": "1"})
         target = thing.target()
         target.write(FIELDS, STAMP, target.read(NAMES), NOTE)
+        seen = target.read(NAMES)
+        assert seen is not None
+        assert target.remove(NAMES, seen) == ("theirs",)
         metadata = thing.document()["metadata"]
-        assert metadata["labels"] == {"team": "payments", "app.kubernetes.io/managed-by": "rotator"}
-        assert metadata["annotations"]["remark"] == "theirs"
+        assert metadata.get("labels", {}) == others
+        assert metadata["annotations"] == {"remark": "theirs"}
+        assert thing.shown() == {"theirs": b"1"}
+
+    def test_a_value_stays_when_its_first_owner_applies_it_no_more(self, thing: ObjectPlace) -> None:
+        """A chart or a manifest drops what was taken over from it: rotator holds it as well by then."""
+        theirs = {"metadata": {"name": thing.name, "labels": {MANAGED_BY: "Helm"}}}
+        value = "eA==" if self.kind is SECRET else "x"
+        thing.apply("helm", {**theirs, "data": {"key": value, "theirs": value}})
+        target = thing.target()
+        seen = target.read(NAMES)
+        assert seen is not None
+        target.write({"key": seen.fields["key"]}, STAMP, seen, NOTE)
+        thing.apply("helm", {**theirs, "data": {"theirs": value}})
+        assert thing.shown() == {"key": b"x", "theirs": b"x"}
+        assert thing.document()["metadata"]["labels"] == {MANAGED_BY: "Helm", "rotator.dev/managed": "true"}
+
+    def test_a_chart_that_never_held_the_value_is_applied_after_every_write(self, thing: ObjectPlace) -> None:
+        """No field of its own was taken from it."""
+        chart = {
+            "metadata": {"name": thing.name, "labels": {MANAGED_BY: "Helm"}, "annotations": {"release": "a"}}
+        }
+        thing.apply("helm", chart)
+        target = thing.target()
+        seen = target.write(FIELDS, STAMP, target.read(NAMES), NOTE)
+        thing.apply("helm", chart)
+        target.write(FIELDS, NEXT, target.read(NAMES), NOTE)
+        thing.apply("helm", chart)
+        assert set(thing.shown()) == set(seen.fields)
 
     def test_a_missing_namespace_is_named(self, api: Served) -> None:
         """There is nowhere to create the object: a person has to know which namespace is missing."""
