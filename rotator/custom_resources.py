@@ -9,11 +9,12 @@ provider by what it may read itself: nothing of the operator's is sent anywhere 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from rotator.core.shapes import fitting, record, text
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import ClientError, Conflict, NotFound, PolicyError
 from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
@@ -26,6 +27,8 @@ from rotator.policy.rules import Owners
 Json = dict[str, Any]
 FINALIZER = f"{PREFIX}/credential"
 """Keeps a Rotation with `deletionPolicy: Delete` until its credential is deleted."""
+Odd = Callable[[object, ClientError], None]
+"""Told of an object of a list that has an odd shape, and why."""
 ATTEMPTS = 5
 API_PARTS = {"data", "metadata", "destroy", "delete", "undelete", "subkeys", "sys", "auth"}
 """Parts of a mount's path that would make an address of Vault's API mean something else."""
@@ -38,8 +41,10 @@ class ResourceApi(Protocol):
         """Read one object. Raises NotFound."""
         ...
 
-    def list(self, kind: Kind, namespace: str, *, selector: str = "") -> Iterator[Json]:
-        """Yield objects, page by page."""
+    def list(
+        self, kind: Kind, namespace: str, *, selector: str = "", odd: Odd | None = None
+    ) -> Iterator[Json]:
+        """Yield objects, page by page; `odd` is told of what is none."""
         ...
 
     def patch(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
@@ -77,7 +82,7 @@ def load_resources(
     api: ResourceApi, namespaces: Iterable[str], declared: Sequence[RotationPolicy], reach: Reach
 ) -> Found:
     """Read all Rotations in `namespaces`: one list each. `declared` are those from files, which come first."""
-    documents, unread = _documents(api, namespaces)
+    documents, odd, unread = _documents(api, namespaces)
     policies, refused = _policies(documents, reach)
     alone, shared = _owned(policies, declared, documents)
     kept = [p for p in alone if _is_leaving(documents[p.ref]) and _has_finalizer(documents[p.ref])]
@@ -86,22 +91,34 @@ def load_resources(
         leaving=tuple(p for p in kept if p.spec.deletion_policy == "Delete"),
         kept=tuple(p.ref for p in kept if p.spec.deletion_policy != "Delete"),
         refused=(*refused, *shared),
-        unread=tuple(unread),
+        unread=(*odd, *unread),
         documents=documents,
     )
 
 
-def _documents(api: ResourceApi, namespaces: Iterable[str]) -> tuple[dict[str, Json], list[Outcome]]:
-    """Return all Rotations, oldest first, and the namespaces that could not be read."""
+def _documents(
+    api: ResourceApi, namespaces: Iterable[str]
+) -> tuple[dict[str, Json], list[Outcome], list[Outcome]]:
+    """Return all Rotations, oldest first, those that cannot be read, and the namespaces that cannot."""
     found: list[Json] = []
+    odd: list[Outcome] = []
     unread = []
     for namespace in sorted(set(namespaces)):
+
+        def note(document: object, error: ClientError, namespace: str = namespace) -> None:
+            ref = f"{namespace}/{fitting(_NAME, document, _NAMELESS)['metadata']['name']}"
+            odd.append(Outcome(rotation=ref, result=Result.REFUSED, reason=str(error)))
+
         try:
-            found += list(api.list(ROTATION, namespace))
+            found += list(api.list(ROTATION, namespace, odd=note))
         except ClientError as error:
             unread.append(Outcome(rotation=f"{namespace}/*", result=Result.FROZEN, reason=_why_unread(error)))
     found.sort(key=lambda d: (d["metadata"].get("creationTimestamp", ""), _ref(d)))
-    return {_ref(d): d for d in found}, unread
+    return {_ref(d): d for d in found}, odd, unread
+
+
+_NAME = record({"metadata": record({"name": text})})
+_NAMELESS = {"metadata": {"name": "?"}}
 
 
 def _why_unread(error: ClientError) -> str:

@@ -417,6 +417,10 @@ def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:
 # --- what lists show ---------------------------------------------------------------------------------------------
 
 
+def _no_fence(*_: object) -> None:
+    """Show no fence of what is odd, so that its rotation looks at it."""
+
+
 def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kinds.Kind]) -> Shown:
     """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
     parties = [party for r in rotations for party in (*r.verifiers, *r.holders)]
@@ -443,5 +447,5 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
 
 
 def _listed(w: World, kind: kinds.Kind, namespace: str, selector: str) -> dict[str, str]:
-    found = w.kubernetes.list(kind, namespace, selector=selector, metadata_only=True)
+    found = w.kubernetes.list(kind, namespace, selector=selector, metadata_only=True, odd=_no_fence)
     return {f"{kind} {namespace}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found}

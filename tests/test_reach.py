@@ -52,9 +52,9 @@ class Stored:
             for number, spec in enumerate(specs)
         ]
 
-    def list(self, kind: Kind, namespace: str, *, selector: str = "") -> Iterator[Json]:
+    def list(self, kind: Kind, namespace: str, *, selector: str = "", odd: object = None) -> Iterator[Json]:
         """Yield them."""
-        del kind, namespace, selector
+        del kind, namespace, selector, odd
         return iter(self._documents)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:

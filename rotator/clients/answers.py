@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +10,15 @@ from typing import Any
 from rotator.clients.addresses import target_of, where
 from rotator.clients.connections import NotReached, cause_of
 from rotator.clients.retry import retry_after
+from rotator.core.reading import Unreadable, parse
+from rotator.core.shapes import anything, mapping
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 
+LARGEST = 64 << 20
+"""Octets of one answer that are read: a page of 500 pods has a few million."""
 TAKEN = range(200, 300)
 """The only answers that mean success (RFC 9110, section 15.3)."""
+_OBJECT = mapping(anything)
 REDIRECTS = range(300, 400)
 _NOT_CARRIED_OUT = frozenset({307, 308})
 """Redirects of a request that was left alone (RFC 9110, sections 15.4.8 and 15.4.9)."""
@@ -76,12 +80,11 @@ def said_nothing(status: int, headers: Mapping[str, str]) -> bool:
 def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:
     """Read the answer to a request that was taken. What is no JSON object came from somebody else, such as a proxy."""
     try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise Ambiguous(what, f"HTTP {status}, and the answer is no JSON object", code=status)
-    return document
+        return _OBJECT(parse(body, largest=LARGEST))
+    except Unreadable as error:
+        raise Ambiguous(
+            what, f"HTTP {status}, and the answer is no JSON object: {error}", code=status
+        ) from None
 
 
 def by_status(what: str, status: int, detail: str, retry_header: str | None, reason: str = "") -> ClientError:

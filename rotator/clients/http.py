@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,7 +23,10 @@ from rotator.clients.answers import (
 from rotator.clients.connections import connections, verified
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
+from rotator.core.dates import http_date
+from rotator.core.reading import Unreadable, parse
 from rotator.core.sensitive import Sensitive
+from rotator.core.shapes import digits, fitting
 from rotator.errors import Ambiguous, Rejected
 from rotator.ports import Access
 
@@ -130,14 +132,9 @@ class Http:
 
 def _reset(headers: Mapping[str, str]) -> str | None:
     """Return the seconds until `X-Rate-Limit-Reset`, an instant by the server's own clock: how Okta says Retry-After."""
-    reset, date = headers.get("X-Rate-Limit-Reset"), headers.get("Date")
-    if not (reset and reset.isdecimal() and date):
-        return None
-    try:
-        now = parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return str(max(1, math.ceil(int(reset) - now)))
+    reset = fitting(digits, headers.get("X-Rate-Limit-Reset"), None)
+    date = http_date(headers.get("Date") or "")
+    return None if reset is None or date is None else str(max(1, math.ceil(reset - date.timestamp())))
 
 
 def _read(octets: bytes) -> tuple[Any, str]:
@@ -145,9 +142,9 @@ def _read(octets: bytes) -> tuple[Any, str]:
     if len(octets) > LARGEST:
         return None, f"the answer is larger than {LARGEST} bytes"
     try:
-        return json.loads(octets), ""
-    except ValueError:
-        return None, "the answer is no JSON document"
+        return parse(octets, largest=LARGEST), ""
+    except Unreadable as error:
+        return None, f"the answer is no JSON document: {error}"
 
 
 def _body(document: Any, form: Mapping[str, str | Sensitive] | None) -> tuple[bytes | None, dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,25 +18,31 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
+from rotator.clients import objects
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
 from rotator.clients.connections import connections, verified
 from rotator.clients.meter import Meter
+from rotator.clients.objects import METADATA, SHAPES
 from rotator.clients.retry import Retry
+from rotator.core.reading import Unreadable, parse
+from rotator.core.shapes import Shape, record, text
 from rotator.core.texts import printable
-from rotator.errors import ClientError, SettingsError
+from rotator.errors import Ambiguous, ClientError, Rejected, SettingsError
 from rotator.kinds import Kind
 
 SYSTEM = "kubernetes"
 PAGE = 500
 """Objects a page of a list (`limit`)."""
+MOST_PAGES = 10_000
+"""Pages after which a list is one without an end."""
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 FORBIDDEN = 403
 NEVER = "1"
 """A resourceVersion that no object has: etcd's first revision is that of the empty store."""
-METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+AS_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+AS_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 FIELD_MANAGER = "rotator"
 MOST_OF_A_PLUGIN = 300
 """Characters of what a kubeconfig's exec plugin, or its library, has to say."""
@@ -46,6 +53,8 @@ TOKEN_LIFE = timedelta(seconds=30)
 """How long a token is used before it is read again; the kubelet renews it long before it expires."""
 
 Json = dict[str, Any]
+Odd = Callable[[object, ClientError], None]
+"""Told of an object of a list that has an odd shape, and why."""
 
 # The client's hand-written parts are untyped.
 _load_incluster: Callable[..., None] = config.load_incluster_config
@@ -119,27 +128,52 @@ class Kubernetes:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """Read one object. Raises NotFound."""
-        return self._read(kind.path(namespace, name))
+        path = kind.path(namespace, name)
+        return _fitting("GET", path, SHAPES.get(kind, METADATA), self._read(path))
 
     def metadata(self, kind: Kind, namespace: str, name: str) -> Json:
         """Read one object's metadata, and nothing of its contents. Raises NotFound."""
-        return self._read(kind.path(namespace, name), accept=METADATA)
+        path = kind.path(namespace, name)
+        return _fitting("GET", path, METADATA, self._read(path, accept=AS_METADATA))
 
     def list(
-        self, kind: Kind, namespace: str, *, selector: str = "", metadata_only: bool = False
+        self,
+        kind: Kind,
+        namespace: str,
+        *,
+        selector: str = "",
+        metadata_only: bool = False,
+        odd: Odd | None = None,
     ) -> Iterator[Json]:
-        """Yield the objects that match a label selector, page by page, so that memory stays bounded."""
+        """Yield the objects that match a label selector, page by page, so that memory stays bounded.
+
+        `odd` is told of an object of another shape than the API gives it, which is then left out; without it such an object is
+        Rejected.
+        """
         query = {"limit": str(PAGE)}
         if selector:
             query["labelSelector"] = selector
-        while True:
-            accept = METADATA_LIST if metadata_only else "application/json"
-            page = self._read(f"{kind.path(namespace)}?{urlencode(query)}", accept=accept)
-            yield from page["items"]
+        accept = AS_METADATA_LIST if metadata_only else "application/json"
+        shape = METADATA if metadata_only else SHAPES.get(kind, METADATA)
+        path = kind.path(namespace)
+        for _ in range(MOST_PAGES):
+            page = _fitting(
+                "GET", path, objects.PAGE, self._read(f"{path}?{urlencode(query)}", accept=accept)
+            )
+            for document in page["items"]:
+                try:
+                    found = _fitting("GET", path, shape, document)
+                except Rejected as error:
+                    if odd is None:
+                        raise
+                    odd(document, error)
+                else:
+                    yield found
             token = page["metadata"].get("continue")
             if not token:
                 return
             query["continue"] = token
+        raise Rejected(f"GET {path}", f"the list has no end: {MOST_PAGES} pages were read")
 
     def create(self, kind: Kind, namespace: str, document: Json) -> Json:
         """Create an object. Raises Conflict where the name is taken.
@@ -150,7 +184,7 @@ class Kubernetes:
         """
         metadata = {**document["metadata"], "resourceVersion": NEVER}
         document = {"apiVersion": kind.api, "kind": kind.name, **document, "metadata": metadata}
-        return self._write(kind.path(namespace, metadata["name"]), APPLY_PATCH, document, verb="CREATE")
+        return self._write_object(kind, namespace, metadata["name"], APPLY_PATCH, document, verb="CREATE")
 
     def apply(self, kind: Kind, namespace: str, name: str, document: Json) -> Json:
         """Apply fields on the server at `metadata.resourceVersion`; Conflict where it is stale.
@@ -159,7 +193,7 @@ class Kubernetes:
         (https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership).
         """
         document = {"apiVersion": kind.api, "kind": kind.name, **document}
-        return self._write(kind.path(namespace, name), APPLY_PATCH, document, force=True)
+        return self._write_object(kind, namespace, name, APPLY_PATCH, document, force=True)
 
     def post(self, kind: Kind, namespace: str, document: Json) -> Json:
         """Create an object whose name no Role can know, as an Event. Raises Conflict where the name is taken."""
@@ -177,11 +211,11 @@ class Kubernetes:
 
     def patch_status(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
         """Apply a merge patch to the status. With `metadata.resourceVersion` in it, Conflict where it is stale."""
-        return self._write(f"{kind.path(namespace, name)}/status", MERGE_PATCH, changes)
+        return self._write_object(kind, namespace, f"{name}/status", MERGE_PATCH, changes)
 
     def patch(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
         """Apply a merge patch (RFC 7386). With `metadata.resourceVersion` in it, Conflict where it is stale."""
-        return self._write(kind.path(namespace, name), MERGE_PATCH, changes)
+        return self._write_object(kind, namespace, name, MERGE_PATCH, changes)
 
     def close(self) -> None:
         """Close the connections."""
@@ -189,6 +223,21 @@ class Kubernetes:
 
     def _read(self, path: str, *, accept: str = "application/json") -> Json:
         return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}), read=True)
+
+    def _write_object(  # noqa: PLR0913 - the parts of a request
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        content_type: str,
+        body: Json,
+        *,
+        verb: str = "PATCH",
+        force: bool = False,
+    ) -> Json:
+        path = kind.path(namespace, name)
+        answer = self._write(path, content_type, body, verb=verb, force=force)
+        return _fitting(verb, path, SHAPES.get(kind, METADATA), answer)
 
     def _write(
         self, path: str, content_type: str, body: Json, *, verb: str = "PATCH", force: bool = False
@@ -237,16 +286,31 @@ class Kubernetes:
         return self._bearer[0]
 
 
-def _translate(what: str, status: int, text: bytes, retry_header: str | None) -> ClientError:
+def _fitting(verb: str, path: str, shape: Shape[Json], document: object) -> Json:
+    """Return what was answered. Rejected where it is nothing that the API describes; of a write: Ambiguous."""
+    try:
+        return shape(document)
+    except Unreadable as error:
+        kind = Rejected if verb == "GET" else Ambiguous
+        raise kind(f"{verb} {path}", f"the answer is odd: {error}") from None
+
+
+def _translate(what: str, status: int, body: bytes, retry_header: str | None) -> ClientError:
     """Keep of a Status object only its reason: messages may quote what was sent.
 
     https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
     """
     try:
-        reason = str(json.loads(text).get("reason", ""))[:64]
-    except (ValueError, AttributeError):
+        reason = _STATUS(parse(body)).get("reason", "")
+    except Unreadable:
         reason = ""
+    reason = reason if _REASON.fullmatch(reason) else ""
     detail = f"HTTP {status} {reason}".strip()
     if status == FORBIDDEN:
         detail += "; `rotator rbac` prints what is needed"
     return by_status(what, status, detail, retry_header)
+
+
+_STATUS = record({}, {"reason": text})
+_REASON = re.compile(r"[A-Za-z]{1,64}")
+"""A reason of the API is one word in CamelCase (metav1.StatusReason)."""

@@ -6,10 +6,10 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from rotator.core.dates import http_date
 from rotator.core.timing import format_duration
 from rotator.errors import ClockSkewed
 
@@ -69,7 +69,7 @@ class Meter:
         Only what is certain counts: the server's instant is somewhere in its second, and somewhere between
         sending and receiving. The first header of the reference system sets the run's clock right.
         """
-        theirs = _instant(header)
+        theirs = http_date(header or "")
         if theirs is None:
             return
         with self._lock:
@@ -99,11 +99,3 @@ class Meter:
                 f"the clock of {system}, the policy allows {format_duration(allowance)} (overlap.clockSkew). "
                 f"Nothing was changed. Put the clock of {self._whose} right (NTP), then run again"
             )
-
-
-def _instant(header: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(header or "")
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from rotator.core.reading import Unreadable
 from rotator.core.ring import Ring, State, Version
-from rotator.core.shapes import moment
+from rotator.core.shapes import Shape, count, listed, moment, record, text
 
 FORMAT = 1
+LAST_FORMAT = 1000
+"""Numbers of formats that a message shows."""
 _INSTANTS = tuple(f.name for f in fields(Version) if "datetime" in str(f.type))
 
 
@@ -19,9 +22,9 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def parse_instant(text: str) -> datetime:
+def parse_instant(written: str) -> datetime:
     """Read an RFC 3339 instant. Raises Unreadable where it is none, has no zone, or lies beyond all time."""
-    return moment(text)
+    return moment(written)
 
 
 def to_document(ring: Ring) -> dict[str, Any]:
@@ -45,22 +48,27 @@ def from_document(document: object) -> Ring:
         raise Unreadable("not a JSON object")
     if document.get("format") != FORMAT:
         raise Unreadable(
-            f"it has format {document.get('format')!r}, this program reads format {FORMAT}: "
+            f"it has format {_shown(document.get('format'))}, this program reads format {FORMAT}: "
             "it was written by another version of rotator"
         )
     try:
-        return Ring(
-            rotation=str(document["rotation"]),
-            revision=int(document["revision"]),
-            versions=tuple(_version(v) for v in document["versions"]),
-            acceptance_revision=int(document["acceptanceRevision"]),
-            acceptance_confirmed=int(document["acceptanceConfirmed"]),
-            holding_revision=int(document["holdingRevision"]),
-            holding_confirmed=int(document["holdingConfirmed"]),
-            requests=tuple(str(r) for r in document["requests"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise Unreadable(f"{type(error).__name__} in a field: the document is damaged") from None
+        found = _RING(document)
+    except Unreadable as error:
+        raise Unreadable(f"{error}: the document is damaged") from None
+    return Ring(
+        rotation=found["rotation"],
+        revision=found["revision"],
+        versions=tuple(found["versions"]),
+        acceptance_revision=found["acceptanceRevision"],
+        acceptance_confirmed=found["acceptanceConfirmed"],
+        holding_revision=found["holdingRevision"],
+        holding_confirmed=found["holdingConfirmed"],
+        requests=tuple(found["requests"]),
+    )
+
+
+def _shown(written: object) -> str:
+    return str(written) if written is None or (isinstance(written, int) and written < LAST_FORMAT) else "?"
 
 
 def _version_document(version: Version) -> dict[str, Any]:
@@ -72,6 +80,29 @@ def _version_document(version: Version) -> dict[str, Any]:
     }
 
 
-def _version(document: dict[str, Any]) -> Version:
-    values: dict[str, Any] = {k: parse_instant(v) if k in _INSTANTS else v for k, v in document.items()}
-    return Version(**{**values, "state": State(values["state"])})
+def _version(value: object, where: str = "") -> Version:
+    found = _VERSION(value, where)
+    if unknown := found.keys() - _FIELDS.keys():
+        raise Unreadable(f"{where} has {len(unknown)} unknown fields")
+    return Version(**found)
+
+
+def _state(value: object, where: str = "") -> State:
+    if isinstance(value, str) and value in set(State):
+        return State(value)
+    raise Unreadable(f"{where} is no state of a version")
+
+
+_KNOWN: Mapping[str, Shape[Any]] = {"state": _state, "number": count, **dict.fromkeys(_INSTANTS, moment)}
+_FIELDS = {f.name: _KNOWN.get(f.name, text) for f in fields(Version)}
+_NEEDED = {f.name: _FIELDS[f.name] for f in fields(Version) if f.default is MISSING}
+_VERSION = record(_NEEDED, _FIELDS)
+_COUNTS = ("revision", "acceptanceRevision", "acceptanceConfirmed", "holdingRevision", "holdingConfirmed")
+_RING = record(
+    {
+        "rotation": text,
+        "versions": listed(_version),
+        "requests": listed(text),
+        **dict.fromkeys(_COUNTS, count),
+    }
+)

@@ -151,6 +151,26 @@ def fitting(shape: Shape[T], value: object, default: T) -> T:
         return default
 
 
+def as_written(shape: Shape[Any]) -> Shape[Any]:
+    """Return a shape that is looked at, and whose value stays as it was written."""
+
+    def read(value: object, where: str = "") -> Any:
+        shape(value, where)
+        return value
+
+    return read
+
+
+def lenient(shape: Shape[T], default: T) -> Shape[T]:
+    """Return a shape that anything fits: what is odd counts as `default`."""
+
+    def read(value: object, where: str = "") -> T:
+        del where
+        return fitting(shape, value, default)
+
+    return read
+
+
 TEXTS = mapping(text)
 """Labels, annotations and the like."""
 

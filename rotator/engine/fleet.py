@@ -183,6 +183,8 @@ class Fleet:
             outcome = self._ended(rotation, view.memo, Result.HELD, f"another run is at work: {held}")
         except RotatorError as error:
             outcome = self._ended(rotation, view.memo, Result.FROZEN, str(error))
+        except Exception as error:  # noqa: BLE001 - as in the work itself: it must not stop the others
+            outcome = self._ended(rotation, view.memo, Result.FROZEN, _defect(error))
         self.finished(outcome)
         return outcome
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from rotator.core.machine import Sighting
+from rotator.core.shapes import digits, fitting
 from rotator.core.timing import format_duration
 from rotator.engine.fence import Fence
 from rotator.engine.pods import controller, created, is_unscheduled, leaving, ready_since, terminal, trouble
@@ -445,5 +446,4 @@ def some(names: Sequence[str]) -> str:
 
 
 def _revision(value: str) -> int:
-    head = value.partition(".")[0]
-    return int(head) if head.isdigit() else 0
+    return fitting(digits, value.partition(".")[0], 0)

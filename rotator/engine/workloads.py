@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from rotator.core.shapes import digits, fitting
 from rotator.engine.pods import controller, leaving
 from rotator.engine.readers import Source, references
 from rotator.kinds import DAEMON_SET, DEPLOYMENT, PREFIX, ROLLOUT, ROTATOR, STATEFUL_SET, Kind
@@ -225,8 +226,9 @@ def progress(workload: Workload) -> Progress:
 
 def _observed(workload: Workload) -> bool:
     """Whether the status is about the spec. Argo writes the generation as text; before 0.10 it was a hash."""
-    observed = str(workload.status.get("observedGeneration") or 0)
-    if observed.isdigit() and int(observed) < workload.document["metadata"].get("generation", 0):
+    written = workload.status.get("observedGeneration") or 0
+    observed = fitting(digits, str(written), None)
+    if observed is not None and observed < workload.document["metadata"].get("generation", 0):
         return False
     lent = _annotations(workload.document).get(WORKLOAD_GENERATION) if workload.lender else None
     return lent is None or workload.status.get("workloadObservedGeneration", lent) == lent

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+
+from rotator.core.dates import http_date
 
 LONGEST = timedelta(seconds=1 << 31)
 """What a larger number of seconds means (section 1.2.2)."""
@@ -48,8 +49,5 @@ def _until_expiry(headers: Mapping[str, str], now: datetime) -> Iterator[timedel
 def _dates(text: str) -> Iterator[datetime]:
     """Yield the dates that a header holds, in any of the three forms of RFC 9110, section 5.6.7."""
     for found in _DATE.findall(text):
-        try:
-            date = parsedate_to_datetime(found.strip())
-        except (ValueError, TypeError, OverflowError):
-            continue
-        yield date if date.tzinfo else date.replace(tzinfo=UTC)
+        if date := http_date(found):
+            yield date

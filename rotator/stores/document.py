@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 
 from rotator.core.codec import from_document, to_document
-from rotator.core.reading import Unreadable
+from rotator.core.reading import Unreadable, parse
 from rotator.core.sensitive import Material, Sensitive
+from rotator.core.shapes import TEXTS, count, mapping, record, text
 from rotator.ports import Entry
 
 
@@ -33,16 +34,15 @@ def to_fields(entry: Entry) -> dict[str, Sensitive]:
 def from_fields(fields: Mapping[str, Sensitive], fence: str) -> Entry:
     """Read an entry back. Raises Unreadable, and never quotes what it could not read."""
     try:
-        ring = json.loads(fields["ring"].reveal())
-        material = json.loads(fields["material"].reveal())
+        ring, material = (parse(fields[name].reveal()) for name in ("ring", "material"))
         read: dict[str, Material] = {
-            str(version): {str(name): _text(value) for name, value in parts.items()}
-            for version, parts in material.items()
+            version: {name: Sensitive(value) for name, value in parts.items()}
+            for version, parts in _MATERIAL(material).items()
         }
         writer = fields["writer"].reveal() if "writer" in fields else ""
     except KeyError as error:
         raise Unreadable(f"the field {error} is missing") from None
-    except (ValueError, AttributeError, TypeError, RecursionError):
+    except ValueError:
         raise Unreadable("a field holds no JSON of ours") from None
     entry = Entry(
         ring=from_document(ring),
@@ -63,14 +63,14 @@ def _changed(entry: Entry, fields: Mapping[str, Sensitive]) -> list[str]:
 
     Digests count at the revision that they were written with: earlier programs wrote none, and left those of others as they were.
     """
+    if "digests" not in fields:
+        return []
     try:
-        digests = json.loads(fields["digests"].reveal()) if "digests" in fields else {}
-        recorded = digests.get("material", {}) if digests.get("revision") == entry.ring.revision else {}
-        return [
-            v for v, parts in entry.material.items() if recorded.get(v, "") not in {"", _digest(v, parts)}
-        ]
-    except (ValueError, AttributeError, TypeError, RecursionError):
+        recorded = _DIGESTS(parse(fields["digests"].reveal()))
+    except ValueError:
         raise Unreadable("the field 'digests' holds no JSON of ours") from None
+    known = recorded["material"] if recorded["revision"] == entry.ring.revision else {}
+    return [v for v, parts in entry.material.items() if known.get(v, "") not in {"", _digest(v, parts)}]
 
 
 def _digest(version: str, parts: Material) -> str:
@@ -79,7 +79,5 @@ def _digest(version: str, parts: Material) -> str:
     return hashlib.sha256(json.dumps([version, texts]).encode()).hexdigest()
 
 
-def _text(value: object) -> Sensitive:
-    if not isinstance(value, str):
-        raise TypeError
-    return Sensitive(value)
+_MATERIAL = mapping(mapping(text))
+_DIGESTS = record({"revision": count, "material": TEXTS})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -82,5 +81,5 @@ class KubernetesStore:
 def _decode(data: Mapping[str, str]) -> dict[str, Sensitive]:
     try:
         return {k: Sensitive(base64.b64decode(v, validate=True)) for k, v in data.items()}
-    except binascii.Error:
+    except ValueError:
         raise Unreadable("a field is no base64") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -135,7 +134,7 @@ class KubernetesObject:
             return Sensitive(text)
         try:
             return Sensitive(base64.b64decode(text, validate=True))
-        except binascii.Error:
+        except ValueError:
             return Sensitive("")
 
 

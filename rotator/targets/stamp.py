@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rotator.core.codec import instant, parse_instant
+from rotator.core.shapes import digits
 from rotator.ports import Stamp
 
 STAMP_FIELDS = ("rotation", "revision", "version", "content_revision", "since")
@@ -27,9 +28,9 @@ def from_texts(texts: Mapping[str, str]) -> Stamp | None:
     try:
         return Stamp(
             rotation=texts["rotation"],
-            revision=int(texts["revision"]),
+            revision=digits(texts["revision"]),
             version=texts["version"],
-            content_revision=int(texts["content_revision"]),
+            content_revision=digits(texts["content_revision"]),
             since=parse_instant(texts["since"]),
         )
     except (KeyError, ValueError):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rotator.core import shapes
+from rotator.core.dates import http_date
 from rotator.core.reading import DEPTH, LARGEST, Unreadable, parse
 from rotator.core.shapes import Shape
 
@@ -117,3 +118,26 @@ def test_what_has_another_shape_is_named_by_its_place(
 def test_what_fits_is_returned_as_it_is_used(shape: Shape[Any], value: object, read: object) -> None:
     """Null counts as absent, and what no shape names passes."""
     assert shape(value) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("Thu, 26 Nov 2026 10:00:00 GMT", 2026),
+        ("Thu Nov 26 10:00:00 2026", 2026),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 7999),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 2001),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),
+        ("Mon, 99 Jan 2026 00:00:00 GMT", None),
+        ("", None),
+        ("0", None),
+        ("soon", None),
+        ("9" * 100_000, None),
+        (", " * 30, None),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_date_of_a_header_is_an_instant_that_can_be_counted_from(text: str, year: int | None) -> None:
+    """Or none at all."""
+    found = http_date(text)
+    assert (found and found.year) == year

@@ -176,7 +176,11 @@ def asker(troubled: Troubled, timeline: Timeline) -> Iterator[Kubernetes]:
     reader.close()
 
 
-OK: Scripted = (200, {}, b'{"metadata": {"name": "key"}}')
+OK: Scripted = (
+    200,
+    {},
+    b'{"metadata": {"name": "key", "namespace": "payments", "resourceVersion": "7"}}',
+)
 
 
 @pytest.mark.parametrize("status", [429, 503])

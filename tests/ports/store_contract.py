@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rotator.core.reading import Unreadable
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Sensitive
+from rotator.core.shapes import MOST
 from rotator.errors import Conflict
 from rotator.ports import Entry, Store
 from tests.core.rings import STABLE
@@ -54,7 +55,7 @@ INSTANTS = st.datetimes(
     datetime(7999, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
-REVISIONS = st.integers(min_value=0)
+REVISIONS = st.integers(min_value=0, max_value=MOST)
 _MAYBE = st.none() | INSTANTS
 VERSIONS = st.builds(
     Version,

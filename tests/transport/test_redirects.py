@@ -15,7 +15,7 @@ from tests.transport.servers import OverTls, answer
 from tests.transport.speakers import SPEAKERS, TOKEN
 from tests.vaults import connected
 
-BODY = b'{"metadata": {"name": "key"}, "data": {"version": 1, "metadata": {"version": 1}, "data": {}}}'
+BODY = b'{"metadata": {"name": "key", "namespace": "n", "resourceVersion": "7"}, "data": {"version": 1, "metadata": {"version": 1}, "data": {}}}'
 """What every client would take for an answer if the status were 200."""
 
 
