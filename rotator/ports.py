@@ -371,6 +371,8 @@ class Seen:
     """What the next write must name so that it fails if anybody wrote in between."""
     names: frozenset[str] = frozenset()
     """The names of all fields that are there, asked for or not."""
+    vanishes: str = ""
+    """When the system deletes it by itself; empty: never."""
 
 
 class Target(Protocol):
@@ -430,6 +432,8 @@ class Entry:
     """What the next save must find unchanged; empty: there is nothing yet."""
     writer: str = ""
     """Which run wrote it."""
+    vanishes: str = ""
+    """When the system deletes what was loaded by itself; empty: never."""
 
     def copy(self, version_id: str) -> Copy:
         """Return the version with its material."""

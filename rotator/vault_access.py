@@ -72,6 +72,7 @@ def document(mount: str, path: str, why: str) -> Iterator[Grant]:
     where somebody removes the document between our look and our write, that is what makes it a conflict, which is
     looked into, and no refusal.
     """
+    yield Grant(f"{mount}/config", ("read",), "sees whether the mount keeps what is written")
     yield Grant(f"{mount}/data/{path}", WRITE, why)
     yield Grant(f"{mount}/metadata/{path}", WRITE, "keeps no history, and proves it")
     yield Grant(f"{mount}/destroy/{path}", ("update",), "erases history where the mount is set to keep some")

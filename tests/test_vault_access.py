@@ -85,6 +85,8 @@ def declared(life: str, rings: str = "rotator", to: str = "secret", **spec: Any)
 
 WRITE = ("create", "read", "update")
 TABLE = {
+    "rotator/config": ("read",),
+    "secret/config": ("read",),
     "rotator/data/life": WRITE,
     "rotator/destroy/life": ("update",),
     "rotator/metadata/life": WRITE,
@@ -270,7 +272,7 @@ BESIDE = (
     "rotator/data/life/more",
     "rotator/delete/life",
     "rotator/undelete/life",
-    "rotator/config",
+    "strangers/config",
     "secret/data/life",
     "secret/metadata/life/old",
     "secret/metadata/life",
@@ -348,8 +350,9 @@ def whatever_else(scene: Scene) -> list[str]:
         ("DELETE", f"secret/metadata/{life}/key"),
         ("POST", f"rotator/delete/{life}"),
         ("POST", f"rotator/undelete/{life}"),
-        ("GET", "rotator/config"),
+        ("GET", "strangers/config"),
         ("POST", "rotator/config"),
+        ("POST", "secret/config"),
         ("GET", "sys/mounts"),
         ("POST", "sys/mounts/more"),
         ("GET", "sys/policies/acl/rotator"),
@@ -434,10 +437,12 @@ def taken_over(bao: Bao, path: str) -> str:
 def complaint(scene: Rough, policy: RotationPolicy) -> str:
     """Live a hard life, and return the first thing that goes worse than it could; empty where nothing does.
 
-    The first run is killed after it made the ring's metadata; a second version takes over in a run that outlasts
+    At first a mount deletes what is written there. Then a run is killed after it made the ring's metadata; a second version takes over in a run that outlasts
     half of its token's life; documents are removed under a third; and at last the ring itself.
     """
     first = taken_over(scene.bao, f"{DELIVERED}/data/{scene.life}/old")
+    if unseen := _where_nothing_lasts(scene, policy):
+        return unseen
     ring = f"{RINGS}/data/{scene.life}"
     scene.answers["POST", f"/v1/{ring}"] = Answer(503, {}, b"{}")
     if "403" in (killed := _run(scene, policy)).reason:
@@ -451,6 +456,17 @@ def complaint(scene: Rough, policy: RotationPolicy) -> str:
         or _removed_underneath(scene, policy)
         or _without_a_ring(scene, policy)
     )
+
+
+def _where_nothing_lasts(scene: Rough, policy: RotationPolicy) -> str:
+    """Mounts that delete what is written there are seen before anything is written."""
+    for mount in (RINGS, DELIVERED):
+        scene.bao.server.call("POST", f"{mount}/config", {"delete_version_after": "1h"})
+        outcome = _run(scene, policy)
+        scene.bao.server.call("POST", f"{mount}/config", {"delete_version_after": "0s"})
+        if f"the mount {mount} deletes every version" not in outcome.reason:
+            return outcome.reason
+    return ""
 
 
 def _run(scene: Rough, policy: RotationPolicy, **how: Any) -> Outcome:

@@ -51,6 +51,8 @@ _STANDBY = (
     "standbys forward requests (`cluster_addr`)"
 )
 
+_LASTING = "Use a mount that keeps it, or bao write {}/config delete_version_after=0s"
+
 Json = dict[str, Any]
 
 
@@ -64,6 +66,41 @@ class KvDocument:
     """What a write must name as `cas`."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The fields as they came: those of others need not be texts."""
+    vanishes: str = ""
+    """When Vault deletes this version by itself (`deletion_time`); empty: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KvSettings:
+    """What a KV version 2 engine does with everything that is written below it (`GET MOUNT/config`)."""
+
+    max_versions: int
+    """How many versions it keeps at least; 0: as many as a path says, or ten."""
+    delete_version_after: str
+    """How long a version lives, such as `12h0m0s`; empty: for ever. A path can shorten it, and cannot lengthen it."""
+    metadata_cas_required: bool
+    """Whether metadata takes no write that does not name its version (OpenBao)."""
+
+    def unfit(self, mount: str) -> str:
+        """Say why nothing of ours can be kept there; empty: it can. Check-and-set we name in every write anyway."""
+        if self.delete_version_after:
+            return f"the mount {mount} deletes every version {self.delete_version_after} after it was written. {_LASTING.format(mount)}"
+        if self.metadata_cas_required:
+            return (
+                f"the mount {mount} asks for metadata_cas in every write of metadata, which rotator does not name. Use another "
+                f"mount, or bao write {mount}/config metadata_cas_required=false"
+            )
+        return ""
+
+
+def vanishing(mount: str, path: str, written: KvDocument) -> str:
+    """Say what was just written there and will not stay; empty: it stays."""
+    if not written.vanishes:
+        return ""
+    return (
+        f"it was written, and Vault deletes it by itself at {written.vanishes}: delete_version_after is set for the mount, or for the "
+        f"path (bao kv metadata get -mount={mount} {path}). {_LASTING.format(mount)}. The next run writes it again"
+    )
 
 
 class Vault:
@@ -85,17 +122,68 @@ class Vault:
         self._lock = threading.Lock()
         self._token_is_ours = False
         self._renew_at: datetime | None = None
+        self._mounts: dict[str, KvSettings | None] = {}
+
+    def mount_settings(self, mount: str) -> KvSettings | None:
+        """Look at a mount, once in a session; None where this login may not read its settings.
+
+        Raises Rejected where no KV version 2 engine is mounted there.
+        """
+        if mount not in self._mounts:
+            self._mounts[mount] = self._look_at(mount)
+        return self._mounts[mount]
+
+    def unfit(self, mount: str) -> str:
+        """Say why nothing of ours can be kept at a mount, as far as this login may see; empty: it can."""
+        try:
+            settings = self.mount_settings(mount)
+        except Rejected as error:
+            return str(error)
+        return settings.unfit(mount) if settings else ""
+
+    def _look_at(self, mount: str) -> KvSettings | None:
+        what = f"{SYSTEM}: GET {mount}/config"
+        try:
+            answer = self._call("GET", f"{mount}/config", read=True)
+        except _Absent as absent:
+            raise Rejected(what, absent.no_kv or _NO_VERSION_2, code=404) from None
+        except Forbidden:
+            self._check_version(mount)
+            return None
+        with _kv_version_2(what):
+            data = answer["data"]
+            after = str(data["delete_version_after"])
+            return KvSettings(
+                max_versions=int(data["max_versions"]),
+                delete_version_after="" if after.startswith("-") or after == "0s" else after,
+                metadata_cas_required=bool(data.get("metadata_cas_required")),
+            )
+
+    def _check_version(self, mount: str) -> None:
+        """Look at what everybody is shown who may do something below a mount, as Vault's own tools do."""
+        path = f"sys/internal/ui/mounts/{mount}"
+        try:
+            data = self._call("GET", path, read=True)["data"]
+            kind = (data["type"], str((data["options"] or {}).get("version")))
+        except (ClientError, KeyError, TypeError, AttributeError):
+            return  # not shown here: then the answers to our own requests tell
+        if kind != ("kv", "2"):
+            raise Rejected(f"{SYSTEM}: GET {path}", _NO_VERSION_2)
 
     def read(self, mount: str, path: str) -> KvDocument | None:
         """Read the current version; None where nothing was ever written there."""
         try:
             answer = self._call("GET", f"{mount}/data/{path}", read=True)
         except _Absent as absent:
+            if absent.no_kv:
+                raise Rejected(absent.what, absent.no_kv, code=404) from None
             return KvDocument(fields=None, version=absent.version) if absent.version else None
         with _kv_version_2(f"{SYSTEM}: GET {mount}/data/{path}"):
             data = answer["data"]
             version, raw = int(data["metadata"]["version"]), dict(data["data"])
-        return KvDocument(fields={k: Sensitive(str(v)) for k, v in raw.items()}, version=version, raw=raw)
+            vanishes = str(data["metadata"].get("deletion_time") or "")
+        fields = {k: Sensitive(str(v)) for k, v in raw.items()}
+        return KvDocument(fields=fields, version=version, raw=raw, vanishes=vanishes)
 
     def write(
         self,
@@ -114,7 +202,9 @@ class Vault:
         answer = self._call("POST", f"{mount}/data/{path}", {"options": {"cas": cas}, "data": raw})
         with _kv_version_2(f"{SYSTEM}: POST {mount}/data/{path}"):
             version = int(answer["data"]["version"])
-        return KvDocument(fields={k: Sensitive(str(v)) for k, v in raw.items()}, version=version, raw=raw)
+            vanishes = str(answer["data"].get("deletion_time") or "")
+        fields = {k: Sensitive(str(v)) for k, v in raw.items()}
+        return KvDocument(fields=fields, version=version, raw=raw, vanishes=vanishes)
 
     def write_metadata(self, mount: str, path: str, custom: Mapping[str, str], *, max_versions: int) -> None:
         """Set what people read about a document, and how many versions are kept."""
@@ -277,15 +367,17 @@ def _kv_version_2(what: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise Rejected(what, "the mount is no KV version 2 (bao secrets enable -version=2 kv)") from None
+        raise Rejected(what, _NO_VERSION_2) from None
 
 
 class _Absent(ClientError):
     """404 of KV version 2: nothing there (version 0), or a deleted version."""
 
-    def __init__(self, what: str, version: int) -> None:
+    def __init__(self, what: str, version: int, no_kv: str) -> None:
         super().__init__(what, "not found", code=404)
         self.version = version
+        self.no_kv = no_kv
+        """Why no KV version 2 engine can be there; empty: one may be, and has nothing at that path."""
 
 
 class Adapter(HTTPAdapter):
@@ -333,7 +425,7 @@ def _translate(what: str, answer: requests.Response) -> ClientError:
         body = {}
     if answer.status_code == _NOT_FOUND:
         metadata = ((body.get("data") or {}) if isinstance(body, dict) else {}).get("metadata") or {}
-        return _Absent(what, int(metadata.get("version", 0)))
+        return _Absent(what, int(metadata.get("version", 0)), _no_kv(body))
     if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in answer.text:
         return Conflict(what, "somebody wrote in between (check-and-set)", code=409)
     detail = f"HTTP {answer.status_code}"
@@ -344,6 +436,16 @@ def _translate(what: str, answer: requests.Response) -> ClientError:
     return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"))
 
 
+def _no_kv(body: Any) -> str:
+    """Tell what is not there from what is mounted nowhere: KV says nothing of the first, the router names the second."""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    said = " ".join(str(e) for e in errors) if isinstance(errors, list) else ""
+    if "no handler for route" in said:
+        return "nothing is mounted there (bao secrets enable -version=2 -path=MOUNT kv)"
+    return _NO_VERSION_2 if "unsupported path" in said else ""
+
+
+_NO_VERSION_2 = "the mount is no KV version 2 (bao secrets enable -version=2 kv)"
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
 _SEALED = 503

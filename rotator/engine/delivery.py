@@ -352,7 +352,7 @@ def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: 
 
 
 def _in_place(seen: Seen | None, fields: Mapping[str, Sensitive | None], want: Want) -> bool:
-    if seen is None or seen.stamp is None or seen.stamp.revision < want.epoch:
+    if seen is None or seen.stamp is None or seen.stamp.revision < want.epoch or seen.vanishes:
         return False
     if (key := _fence_key(seen.stamp)) and key not in seen.names:
         return False

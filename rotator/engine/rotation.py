@@ -135,6 +135,7 @@ class Turn:
         """Go as far as can be gone now. Never raises an error of ours: the outcome says what happened."""
         try:
             self.entry = self.saved = self.ledger.load()
+            self._keep()
             self._told = (phase(self.entry.ring), 0)
             return self._loop()
         except DeadlineExceeded as error:
@@ -145,6 +146,12 @@ class Turn:
             return self._superseded(error)
         except RotatorError as error:
             return self._outcome(Result.FROZEN, str(error))
+
+    def _keep(self) -> None:
+        """Write a ring again that its system would delete."""
+        if gone := self.entry.vanishes:
+            self.entry = replace(self.entry, writer=self.run.identity, vanishes="")
+            self._unsaved.append(f"write the ring again, which would be deleted at {gone}")
 
     def _superseded(self, error: Superseded) -> Outcome:
         """Tell a run that was overtaken from a ring that was lost: only in the first case has the store moved on."""

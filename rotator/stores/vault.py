@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rotator.clients.vault import Vault
+from rotator.clients.vault import Vault, vanishing
 from rotator.core.reading import Unreadable
+from rotator.errors import Frozen
 from rotator.ports import Entry
 from rotator.stores.document import from_fields, to_fields
 
@@ -33,10 +34,12 @@ class VaultStore:
             return None
         if document.fields is None:
             raise Unreadable("its current version was deleted; undelete it (kv undelete)")
-        return from_fields(document.fields, str(document.version))
+        return replace(from_fields(document.fields, str(document.version)), vanishes=document.vanishes)
 
     def check_new(self) -> None:
         """See `rotator.ports.Store`."""
+        if unfit := self.vault.unfit(self.mount):
+            raise Frozen(f"{self.label} cannot keep a ring: {unfit}. Nothing was written")
 
     def save(self, entry: Entry) -> Entry:
         """Write with check-and-set. The first write sets first that no history is kept."""
@@ -44,7 +47,9 @@ class VaultStore:
             note = {"rotation": entry.ring.rotation, "owner": "rotator"}
             self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
         written = self.vault.write(self.mount, self.path, to_fields(entry), cas=int(entry.fence or 0))
-        return replace(entry, fence=str(written.version))
+        if lost := vanishing(self.mount, self.path, written):
+            raise Frozen(f"the ring in {self.label} would be lost: {lost}")
+        return replace(entry, fence=str(written.version), vanishes="")
 
     def erase_history(self, *, act: bool) -> bool:
         """Destroy older versions of the document, where a mount keeps more than we asked for."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rotator.clients.vault import KvDocument, Vault
+from rotator.clients.vault import KvDocument, Vault, vanishing
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Conflict
+from rotator.errors import Conflict, Frozen
 from rotator.ports import Seen, Stamp
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
 
@@ -58,12 +58,14 @@ class VaultPath:
         )
         if not seen:
             self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
+        if lost := vanishing(self.mount, self.path, self._document):
+            raise Frozen(f"{self.label} would be lost: {lost}")
         return _seen(self._document, list(fields))
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
         del names, adopted
-        return ""
+        return self.vault.unfit(self.mount)
 
     def erase_history(self, *, act: bool) -> bool:
         """Destroy what the path's history still holds; a destroyed version cannot be undeleted."""
@@ -91,4 +93,5 @@ def _seen(document: KvDocument, names: Sequence[str]) -> Seen:
         stamp=from_texts({n: fields[n].reveal() for n in STAMP_FIELDS if n in fields}),
         fence=str(document.version),
         names=frozenset(fields),
+        vanishes=document.vanishes,
     )

@@ -3,6 +3,7 @@
 Each line is the least that the invariants allow:
 - leases: one list shows what is due; taking and giving back are one write each (I5), the memo travels with them.
 - vault login and revoke-self: once a run, and only where Vault is needed.
+- a mount of Vault: looked at once a run, before the first version is made, and before one for which something there is written (I11).
 - the ring: read once a run; written once for each recorded step (I4).
 - a target: read before the first version is made, so that nothing is written where something is in the way; created,
   fenced by its absence; from then on read before it is written (I5, I6), and before a step that relies on it (I1, I2);
@@ -44,6 +45,7 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
         "kubernetes GET secrets/NAME": 2,
         "kubernetes CREATE configmaps/NAME": 1,  # fenced by their absence
         "kubernetes CREATE secrets/NAME": 1,
+        "vault GET config": 1,  # does the mount keep what is written?
         "vault POST metadata": 1,  # once in a life: no history is kept
         "vault POST data": 2,  # stage; publish and activate, with nothing outside between them
     }, "the first version is made, published, activated and delivered"
