@@ -27,6 +27,7 @@ CADENCE = timedelta(seconds=61)
 LEASE = timedelta(seconds=30)
 NODE_SKEW = 50.0
 """Nodes' clocks are off by up to this many seconds, always: the policy allows 60."""
+A_WRONG_CLOCK = timedelta(minutes=30)
 TTL = timedelta(minutes=15)
 STALE = timedelta(minutes=5, seconds=90)
 PICK_UP = timedelta(minutes=5)
@@ -65,6 +66,7 @@ class Life:
         self._verdict = Verdict(calls=[])
         self._leaving = False
         self._depth = 0
+        self._wrong_clock: dict[int, bool] = {}
         self._late: Perform | None = None
         self._skews: list[timedelta] = []
         self._ring: Any = None
@@ -141,7 +143,7 @@ class Life:
             if self._skews
             else timedelta(seconds=self._random.uniform(-NODE_SKEW, NODE_SKEW))
         )
-        before = self._ring
+        before, self._wrong_clock[self._depth] = self._ring, abs(skew) > A_WRONG_CLOCK
         late, self._late = (None, self._late) if self._depth else (self._late, None)
         world = self._world(skew)
         try:
@@ -157,7 +159,7 @@ class Life:
             if late:
                 late()
                 self._observe()
-        if abs(skew) > timedelta(minutes=30) and self._ring != before:
+        if abs(skew) > A_WRONG_CLOCK and self._ring != before:
             self._violate("a run with a wrong clock has changed the ring")
         self._no_leak(outcome)
         return outcome

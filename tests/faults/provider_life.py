@@ -16,10 +16,10 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
 from rotator.vault_access import grants, hcl
 from tests.faults.kinds_of_faults import Fault
-from tests.faults.life import PICK_UP, TTL, Life, Verdict
+from tests.faults.life import LEASE, PICK_UP, TTL, Life, Verdict
 from tests.faults.logins import Logins
 from tests.faults.stage import NAMESPACE, OTHER, Bao, Scenario, Stage
-from tests.faults.timeline import Timeline
+from tests.faults.timeline import START, Timeline
 from tests.faults.transport import Answer, Call, Perform
 from tests.faults.vendor import OUTAGE, Vendor
 from tests.faults.vendors import VENDORS
@@ -62,6 +62,8 @@ class ProviderLife(Life):
         self._cures = 0
         self._to_settle = 0
         self._deleted = False
+        self._renewed: dict[int, datetime] = {}
+        """When the run last renewed its lease, by its depth in others."""
         super().__init__(bao, scenario, faults, name, stage)
         if scenario.store == "vault" or self.vendor.in_vault:
             self._bao = self._allowed()
@@ -172,7 +174,7 @@ class ProviderLife(Life):
     def _middle(self, call: Call, body: bytes, perform: Perform) -> Answer:
         if any(secret in call.path for secret in self._private):
             self._violate(f"I8: the address of {call.method} {call.path} holds a secret")
-        self._asks = call
+        self._guarded(call)
         return super()._middle(call, body, perform)
 
     def _refusal(self, fault: Fault, call: Call) -> Answer:
@@ -218,7 +220,21 @@ class ProviderLife(Life):
             self.vendor.changed(call)
             return answer
 
-        return super()._performed(call, body, performed)
+        answer = super()._performed(call, body, performed)
+        if call.renews and answer.status < 300:
+            self._renewed[self._depth] = self.timeline.now
+        return answer
+
+    def _guarded(self, call: Call) -> None:
+        """I5: a provider has no fence, so nothing new is asked of it by a run whose lease is over, or whose clock is wrong."""
+        again, self._asks = call == self._asks, call
+        if again or not (call.at_provider and call.changes):
+            return
+        since = self.timeline.now - self._renewed.get(self._depth, START)
+        if since > LEASE:
+            self._violate(f"I5: {call.method} {call.path}, {since} after the lease was renewed")
+        if self._wrong_clock[self._depth]:
+            self._violate(f"I5: {call.method} {call.path} by a run with a wrong clock")
 
     # --- watching ---------------------------------------------------------------------------------------------
 

@@ -43,6 +43,11 @@ class Call:
         return self.system not in {"kubernetes", "vault"}
 
     @property
+    def renews(self) -> bool:
+        """Whether it takes or renews a lease, or gives it back."""
+        return self.writes and "/leases/" in self.path
+
+    @property
     def fenced(self) -> bool:
         """Whether the system can refuse it because somebody wrote in between."""
         return self.writes and (self.system == "kubernetes" or "/data/" in self.path)
