@@ -62,6 +62,10 @@ class Made:
     id: str
     material: Material
     spec: str
+    weak: str | None = None
+    """Why it is taken over though nobody should use it any longer."""
+    notes: tuple[str, ...] = ()
+    """What else people should know of a version that is taken over."""
 
 
 class Credential(Protocol):

@@ -29,7 +29,9 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "active": summary.active or None,
         "activeSince": instant(summary.active_since) if summary.active_since else None,
         "revision": summary.revision if summary.phase else None,
-        "versions": [{"id": v.id, "number": v.number, "state": str(v.state)} for v in ring.versions]
+        "versions": [
+            {"id": v.id, "number": v.number, "state": str(v.state), "weak": v.weak} for v in ring.versions
+        ]
         if ring
         else [],
         "steps": list(outcome.steps),
@@ -78,8 +80,14 @@ def _cells(outcome: Outcome, now: datetime) -> tuple[str, ...]:
         age,
         str(outcome.result),
         _when(outcome.until, now),
-        outcome.reason,
+        f"{outcome.reason}{_weakness(outcome)}",
     )
+
+
+def _weakness(outcome: Outcome) -> str:
+    """Say that what is in use is weak, as long as it is."""
+    active = outcome.ring.active if outcome.ring else None
+    return f"; {active.id} is weak ({active.weak})" if active and active.weak else ""
 
 
 def _when(until: datetime | None, now: datetime) -> str:

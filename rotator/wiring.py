@@ -244,7 +244,7 @@ def credential_of(policy: RotationPolicy) -> Credential:
             length=secret.length,
             alphabet=secret.alphabet or ALPHANUMERIC,
             size=secret.bytes or 32,
-            encoding=secret.encoding or "base64",
+            encoding=secret.encoding,
         )
     from rotator.wiring_providers import credential_for_provider  # noqa: PLC0415 - only where one is declared
 

@@ -76,8 +76,8 @@ def test_a_row_says_all_that_is_known() -> None:
             "activeSince": "2026-01-31T11:54:59.999999Z",
             "revision": 7,
             "versions": [
-                {"id": "old-id-is-rather-long", "number": 1, "state": "Retiring"},
-                {"id": "new-id-is-rather-long", "number": 2, "state": "Active"},
+                {"id": "old-id-is-rather-long", "number": 1, "state": "Retiring", "weak": None},
+                {"id": "new-id-is-rather-long", "number": 2, "state": "Active", "weak": None},
             ],
             "steps": ["activate new", "write secret payments/key"],
             "reason": "overlap",

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     FIRST = "First"
     TAKEN_OVER = "TakenOver"
     REQUESTED = "Requested"
+    WEAK = "Weak"
     SPEC_CHANGED = "SpecChanged"
     AGE = "Age"
 
@@ -61,6 +62,12 @@ def requested(q: Question) -> Due | None:
     return Due(Reason.REQUESTED, f"requested: {q.request}")
 
 
+def weak(q: Question) -> Due | None:
+    """The active version was taken over though it is weak: it is replaced at once."""
+    active = q.ring.active
+    return Due(Reason.WEAK, f"{active.id} is weak: {active.weak}") if active and active.weak else None
+
+
 def spec_changed(q: Question) -> Due | None:
     """The policy asks for another algorithm or size than the active version was made with."""
     active = q.ring.active
@@ -80,7 +87,7 @@ def too_old(q: Question) -> Due | None:
     )
 
 
-CHAIN: tuple[Callable[[Question], Due | None], ...] = (no_version, requested, spec_changed, too_old)
+CHAIN: tuple[Callable[[Question], Due | None], ...] = (no_version, requested, weak, spec_changed, too_old)
 """The reasons, asked in this order; the first answer counts."""
 
 

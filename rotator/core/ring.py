@@ -46,7 +46,7 @@ class Version:
     """
 
     id: str
-    """The `kid` (RFC 7638) of a signing key, or a hash of rotation and number."""
+    """The `kid` (RFC 7638) of a signing key, a slow hash of a shared secret, or a hash of rotation and number."""
     number: int
     """1 for the first version of the rotation, then one more each time."""
     state: State
@@ -67,6 +67,8 @@ class Version:
     proven_at: datetime | None = None
     """When no verifier was seen to accept it any more; the material leaves the store in the same write."""
     destroyed_at: datetime | None = None
+    weak: str | None = None
+    """Why it was taken over though nobody should use it any longer; None: it is as strong as it has to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,6 @@ Nothing that is read here is written back: it is only told which key it is. No m
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_public_key
 from joserfc.errors import JoseError
 
+from rotator.core.reading import Unreadable, parse
+from rotator.credentials.encodings import from_base64, from_hex
 from rotator.credentials.keys import CURVES, OF_KIND, PrivateKey, jwk_to_private, own_algorithm, same_key
 
 LARGEST = 64 * 1024
@@ -32,8 +31,6 @@ _WAYS = {
     "ENCRYPTED PRIVATE KEY": "it is encrypted; put it down without a password (openssl pkey -in KEY -out PLAIN)",
     "OPENSSH PRIVATE KEY": "it is in OpenSSH's own format; write it as PKCS #8 (ssh-keygen -p -m pkcs8 -f KEY)",
 }
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ def _read(octets: bytes, algorithm: str, layers: int) -> Found:
         return Found(_only(_pem_keys(text)))
     if text.startswith(("{", "[")):
         return _json(text)
-    for decode in (_from_hex, _from_base64) if layers else ():
+    for decode in (from_hex, from_base64) if layers else ():
         if inner := decode(text):
             return _read(inner, algorithm, layers - 1)
     raise ValueError(f"it is no private key; {WANTED}")
@@ -80,23 +77,6 @@ def _text(octets: bytes) -> str:
     except UnicodeDecodeError:
         pass  # it quotes the octets
     raise ValueError(f"it is no private key; {WANTED}")
-
-
-def _from_hex(text: str) -> bytes | None:
-    bare = "".join(text.split())
-    return bytes.fromhex(bare) if _HEX.fullmatch(bare) else None
-
-
-def _from_base64(text: str) -> bytes | None:
-    """Decode base64 in either alphabet (RFC 4648), in one line or several, with padding or without."""
-    bare = "".join(text.split())
-    if not _BASE64.fullmatch(bare):
-        return None
-    plain = bare.rstrip("=").translate(str.maketrans("-_", "+/"))
-    try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except binascii.Error:
-        return None
 
 
 # --- PEM and DER -------------------------------------------------------------------------------------------------
@@ -124,7 +104,7 @@ def _pem_key(body: str) -> PrivateKey:
     lines = body.splitlines()
     if any("ENCRYPTED" in line for line in lines):
         raise ValueError("it is encrypted; put it down without a password (openssl pkey -in KEY -out PLAIN)")
-    der = _from_base64("".join(line for line in lines if ":" not in line))
+    der = from_base64("".join(line for line in lines if ":" not in line))
     found = _der(der) if der else None
     if found is None:
         raise ValueError("its PEM is damaged: what stands between BEGIN and END is no private key")
@@ -186,8 +166,8 @@ ED_SEED = 32
 def _json(text: str) -> Found:
     """Read a JWK, or a JWK Set that holds one private key (RFC 7517)."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = parse(text, largest=LARGEST)
+    except Unreadable:
         document = None
     keys = document.get("keys", [document]) if isinstance(document, dict) else None
     if not isinstance(keys, list) or not all(isinstance(k, dict) and "kty" in k for k in keys):

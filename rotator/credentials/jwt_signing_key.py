@@ -9,13 +9,16 @@ from types import ModuleType
 from typing import Any
 
 from rotator.core.due import Reason
-from rotator.core.ring import LONGEST_ID, Version, is_id
+from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
-from rotator.credentials.loaded import need, need_spec
+from rotator.credentials.loaded import known_id, need, need_spec
 from rotator.ports import Made
 
 RSA_BITS = 3072
 """NIST SP 800-57 part 1 rev. 5, table 2: 128 bits of security, the strength of ES256."""
+LEAST_BITS = 2048
+RFC_RSA = "RFC 7518, section 3.3"
+"""The section that asks for keys of 2048 bits at least."""
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 ALGORITHMS = ("ES256", "ES384", "ES512", *RSA_ALGORITHMS, "EdDSA")
 """The `alg` values of RFC 7518, section 3.1, and RFC 8037 that this kind makes keys for."""
@@ -54,10 +57,15 @@ class JwtSigningKey:
         candidates = (found.algorithm, self.algorithm, keys.own_algorithm(private))
         algorithm = next(a for a in candidates if a in ALGORITHMS and keys.suits(private, a))
         pem = keys.to_pem(private)
-        version_id = version_id or _kid(found.kid)
+        version_id = version_id or known_id(found.kid)
         material = {"private_key": pem, "algorithm": Sensitive(algorithm)}
         spec = JwtSigningKey(algorithm, bits or self.bits).spec
-        return Made(version_id or keys.to_jwk(pem).thumbprint(), material, spec)
+        weak = (
+            f"an RSA key of {bits} bits, and {LEAST_BITS} are needed ({RFC_RSA})"
+            if bits and bits < LEAST_BITS
+            else None
+        )
+        return Made(version_id or keys.to_jwk(pem).thumbprint(), material, spec, weak)
 
     def check(self, version: Version, material: Material) -> None:
         """See `rotator.ports.Credential`. The id is the thumbprint, unless the tokens of a key taken over carry another."""
@@ -106,15 +114,6 @@ class JwtSigningKey:
 def _described(version_id: str, material: Material, document: Mapping[str, Any]) -> dict[str, Any]:
     """Add what a verifier needs. The algorithm is the version's own: a policy may ask for another by now."""
     return {**document, "kid": version_id, "use": "sig", "alg": material["algorithm"].reveal()}
-
-
-def _kid(found: str | None) -> str | None:
-    """Return the `kid` of a JWK. Raises ValueError for one that cannot stand in a token and on a terminal."""
-    if found is not None and not is_id(found):
-        raise ValueError(
-            f"its kid is empty, longer than {LONGEST_ID} octets, or holds characters that cannot be printed"
-        )
-    return found
 
 
 def _found() -> ModuleType:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rotator.core.due import Reason
+from rotator.core.reading import Unreadable, parse
 from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
-from rotator.credentials.loaded import need, need_spec
+from rotator.credentials.encodings import decode, encode, from_base64
+from rotator.credentials.loaded import known_id, need, need_spec
 from rotator.ports import Made
 
 HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -22,10 +24,8 @@ ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 ID_LENGTH = 16
 OPAQUE = "opaque"
 """Stands for an algorithm where there is none."""
-
-
-def _text(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+OPAQUE_BYTES = 16
+"""The least size of an opaque value that is not weak: 128 bits, if each of its octets is drawn."""
 
 
 @dataclass(frozen=True)
@@ -36,47 +36,80 @@ class SharedSecret:
     length: int | None = None
     alphabet: str = ALPHANUMERIC
     size: int = 32
-    encoding: str = "base64"
-    """`base64`, `hex` or `raw`."""
+    encoding: str | None = None
+    """How bytes are written: `base64` (the default), `base64url`, `hex`, `raw`. With an algorithm: how the value that the
+    application is handed writes the HMAC key; None: the value is the key."""
+    found: str | None = None
+    """How the value that is taken over writes it, where it is not as above."""
 
     @property
     def spec(self) -> str:
-        """The form in one word: `HS256`, `opaque-32-characters`, `opaque-32-base64`."""
+        """The form in one word: `HS256`, `HS256-base64`, `opaque-32-characters`, `opaque-32-base64`."""
         if self.algorithm:
-            return self.algorithm
+            return _form(self.algorithm, self.encoding)
         if self.length is None:
-            return f"opaque-{self.size}-{self.encoding}"
+            return f"opaque-{self.size}-{self._written}"
         alphabet = hashlib.sha256(self.alphabet.encode()).hexdigest()[:8]
         return f"opaque-{self.length}-characters-{alphabet}"
 
+    @property
+    def _written(self) -> str | None:
+        """How the value writes what was drawn; None: as it is."""
+        if self.algorithm or self.length is not None:
+            return self.encoding
+        return self.encoding or "base64"
+
     def make(self, rotation: str, number: int) -> Made:
-        """Draw a secret. Its id is derived from rotation and number, never from the secret."""
-        version_id = hashlib.sha256(f"{rotation}\0{number}".encode()).hexdigest()[:ID_LENGTH]
-        octets = base64.b64encode(self._draw()).decode()
-        return Made(version_id, self._material(Sensitive(octets)), self.spec)
+        """Draw a secret. Its id is derived from rotation and value, so it never stands for another value."""
+        del number
+        value = self._draw()
+        return Made(_id(rotation, value), self._material(value), self.spec)
 
     def adopt(self, value: Sensitive, version_id: str | None, rotation: str) -> Made:
-        """Take over an existing value as it is. Raises ValueError where it is too short for the algorithm."""
-        if len(value.octets()) < HMAC_BYTES.get(self.algorithm or "", 1):
-            raise ValueError(
-                f"it is shorter than the {HMAC_BYTES.get(self.algorithm or '', 1)} bytes expected"
-            )
-        derived = hashlib.sha256(f"{rotation}\0adopted".encode()).hexdigest()[:ID_LENGTH]
-        octets = base64.b64encode(value.octets()).decode()
-        return Made(version_id or derived, self._material(Sensitive(octets)), self.spec)
+        """Take over a value as it is; one that is shorter than it should be is said to be weak.
 
-    def _material(self, value: Sensitive) -> Material:
-        return {"value": value, "algorithm": Sensitive(self.algorithm or OPAQUE)}
+        An HMAC key may stand there as a JWK, which says by itself which `kid` its tokens carry. Raises ValueError, without
+        quoting it, where it is empty, or not written as is said.
+        """
+        text, kid = self._found(value.octets())
+        material = self._material(text)
+        size, least = len(_key(material)), HMAC_BYTES.get(self.algorithm or "", OPAQUE_BYTES)
+        weak = f"{size} bytes, and {least} are needed ({_why(self.algorithm)})" if size < least else None
+        ends = _key(material).endswith((b"\n", b"\r"))
+        notes = ("it ends with a line end, which counts as part of it",) if ends else ()
+        return Made(version_id or kid or _id(rotation, text), material, self.spec, weak, notes)
+
+    def _found(self, octets: bytes) -> tuple[bytes, str | None]:
+        """Return the value to hand out, and the `kid` of a JWK."""
+        if not octets.strip():
+            raise ValueError("it is empty")
+        if self.algorithm and (jwk := _of_jwk(octets)):
+            return encode(jwk[0], self.encoding), known_id(jwk[1])
+        written = self.found or (self.encoding if self.algorithm else None)
+        if written is None:
+            return octets, None
+        key = decode(octets, written)
+        return octets if written == self._written else encode(key, self._written), None
+
+    def _material(self, value: bytes) -> Material:
+        material = {
+            "value": Sensitive(base64.b64encode(value)),
+            "algorithm": Sensitive(self.algorithm or OPAQUE),
+        }
+        if self.algorithm and self.encoding:
+            material["encoding"] = Sensitive(self.encoding)
+        return material
 
     def check(self, version: Version, material: Material) -> None:
         """See `rotator.ports.Credential`. A key that was taken over may be short."""
         need(material, "value", "algorithm")
+        algorithm, encoding = _algorithm(material), _encoding(material)
         try:
-            algorithm, size = _algorithm(material), len(_octets(material))
+            size = len(_key(material))
         except ValueError:
             raise ValueError("its value is damaged") from None
-        if algorithm != OPAQUE or version.spec in HMAC_BYTES:
-            need_spec(version.spec, algorithm)
+        if algorithm != OPAQUE or version.spec.partition("-")[0] in HMAC_BYTES:
+            need_spec(version.spec, _form(algorithm, encoding))
         if size < (1 if version.reason == Reason.TAKEN_OVER else HMAC_BYTES.get(algorithm, 1)):
             raise ValueError(f"it is shorter than {algorithm} wants")
 
@@ -92,11 +125,21 @@ class SharedSecret:
         return fields
 
     def same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
-        """See `rotator.ports.Credential`. A value has one form; a JWK is compared by its key, and its `kid` where it has one."""
-        if theirs == ours or name != "jwk":
-            return theirs == ours
-        one, other = (_of_jwk(v.octets()) for v in (theirs, ours))
-        return one is not None and other is not None and one[0] == other[0] and one[1] in {None, other[1]}
+        """See `rotator.ports.Credential`.
+
+        A value is itself; one that writes an HMAC key is compared by the key, and a JWK by its key and the `kid` that it has.
+        """
+        if theirs == ours:
+            return True
+        if name == "jwk":
+            one, other = (_of_jwk(v.octets()) for v in (theirs, ours))
+            return one is not None and other is not None and one[0] == other[0] and one[1] in {None, other[1]}
+        if name != "value" or not (self.algorithm and self.encoding):
+            return False
+        try:
+            return decode(theirs.octets(), self.encoding) == decode(ours.octets(), self.encoding)
+        except ValueError:
+            return False
 
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return a symmetric JWK (RFC 7518, section 6.4) for HMAC, else an object of `id` and `value`.
@@ -105,38 +148,62 @@ class SharedSecret:
         """
         if _algorithm(material) != OPAQUE:
             return _jwk(version_id, material)
-        if self.encoding == "raw":
-            text = base64.b64encode(_octets(material)).decode()
+        value = _octets(material)
+        if self.encoding == "raw" or not _is_text(value):
+            text = base64.b64encode(value).decode()
             return {"id": version_id, "value": text, "encoding": "base64"}
-        return {"id": version_id, "value": _octets(material).decode()}
+        return {"id": version_id, "value": value.decode()}
 
     def _draw(self) -> bytes:
         """Draw the secret. An HMAC key is text, so that one who reads a string and one who reads a JWK agree."""
         if self.algorithm:
-            return _text(secrets.token_bytes(HMAC_BYTES[self.algorithm])).encode()
+            octets = secrets.token_bytes(HMAC_BYTES[self.algorithm])
+            return encode(octets, self.encoding or "base64url")
         if self.length is not None:
             return "".join(secrets.choice(self.alphabet) for _ in range(self.length)).encode()
-        octets = secrets.token_bytes(self.size)
-        if self.encoding == "base64":
-            return base64.b64encode(octets)
-        return octets.hex().encode() if self.encoding == "hex" else octets
+        return encode(secrets.token_bytes(self.size), self._written)
+
+
+def _form(algorithm: str, encoding: str | None) -> str:
+    return f"{algorithm}-{encoding}" if encoding else algorithm
+
+
+def _why(algorithm: str | None) -> str:
+    return f"{algorithm}: RFC 7518, section 3.2" if algorithm else "128 bits"
+
+
+def _id(rotation: str, value: bytes) -> str:
+    """Derive an id from a value: another value has another, also where a ring begins anew.
+
+    By a slow hash (RFC 7914): a value that is taken over may be one that can be guessed, and an id is no secret.
+    """
+    return hashlib.scrypt(value, salt=rotation.encode(), n=2**14, r=8, p=1, dklen=ID_LENGTH // 2).hex()
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        return bool(value.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _of_jwk(octets: bytes) -> tuple[bytes, str | None] | None:
     """Return key and `kid` of a symmetric JWK (RFC 7518, section 6.4); None for anything else."""
     try:
-        document = json.loads(octets)
-        text, kid = document["k"], document.get("kid")
-        key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        document = parse(octets)
+    except Unreadable:
         return None
-    return (key, kid) if document.get("kty") == "oct" else None
+    if not isinstance(document, dict) or document.get("kty") != "oct":
+        return None
+    text, kid = document.get("k"), document.get("kid")
+    key = from_base64(text) if isinstance(text, str) else None
+    return (key, kid if isinstance(kid, str) else None) if key else None
 
 
 def _jwk(version_id: str, material: Material) -> dict[str, Any]:
     """Return the symmetric JWK. The algorithm is the version's own: a policy may ask for another by now."""
-    algorithm = _algorithm(material)
-    return {"kty": "oct", "k": _text(_octets(material)), "kid": version_id, "use": "sig", "alg": algorithm}
+    key = encode(_key(material), "base64url").decode()
+    return {"kty": "oct", "k": key, "kid": version_id, "use": "sig", "alg": _algorithm(material)}
 
 
 def _algorithm(material: Material) -> str:
@@ -145,3 +212,13 @@ def _algorithm(material: Material) -> str:
 
 def _octets(material: Material) -> bytes:
     return base64.b64decode(material["value"].octets(), validate=True)
+
+
+def _encoding(material: Material) -> str | None:
+    return material["encoding"].reveal() if "encoding" in material else None
+
+
+def _key(material: Material) -> bytes:
+    """Return the HMAC key that the value writes, or the value itself."""
+    encoding = _encoding(material)
+    return decode(_octets(material), encoding) if encoding else _octets(material)

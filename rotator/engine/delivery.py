@@ -181,7 +181,8 @@ class Delivery:
             self._check(want, fields)
             if _in_place(self._seen, fields, want):
                 return changes
-            changes = (self._describe(want),)
+            kept = [n for n, v in rendered.current.items() if fields[n] != v]
+            changes = (self._describe(want, kept),)
             stamp = self._stamp(want, rendered, {n: fields[n] for n in rendered.current})
             written = {**fields, **self._fence_fields(stamp)}
             if not act:
@@ -280,7 +281,7 @@ class Delivery:
         alone = not rendered.previous and files == rendered.current.keys()
         return Fence(source=self._source, key=key, files=files, alone=alone)
 
-    def _describe(self, want: Want) -> str:
+    def _describe(self, want: Want, kept: Sequence[str]) -> str:
         verb = "create" if self._seen is None else "write"
         last = want.known.get(self.target.label)
         if want.drift and last and self._seen is None:
@@ -288,7 +289,8 @@ class Delivery:
         elif want.drift and last and self._seen and self._seen.fence != last:
             verb = "repair (edited by somebody else)"
         shown = ", ".join(c.id for c in want.copies)
-        return f"{verb} {self.target.label}: {shown}"
+        as_found = f" ({', '.join(kept)} stays in the form it has until the first rotation)" if kept else ""
+        return f"{verb} {self.target.label}: {shown}{as_found}"
 
     def _planned(self, want: Want, rendered: Rendered, changes: tuple[str, ...]) -> Sighting:
         """Go on as if it was written: whoever reads it has not read it yet, and is waited for."""

@@ -365,7 +365,10 @@ class Turn:
             reason=Reason.TAKEN_OVER if adopted else record.due.reason,
             spec=made.spec,
             staged_at=now,
+            weak=made.weak,
         )
+        if adopted:
+            record = replace(record, due=replace(record.due, message=self._taken_over(adopted)))
         return replace(record, version=version), {version.id: made.material}
 
     def _check_free(self) -> None:
@@ -410,6 +413,15 @@ class Turn:
             raise Frozen(
                 f"{existing.target.label}, field {existing.field}, cannot be taken over: {error}. Nothing was written"
             ) from None
+
+    def _taken_over(self, made: Made) -> str:
+        """Say what was taken over from where, and what people should know of it."""
+        existing = self.rotation.existing
+        assert existing  # noqa: S101 - something was taken over
+        weak = (f"it is weak ({made.weak}), so it is replaced at once",) if made.weak else ()
+        return "; ".join(
+            (f"taken over from {existing.target.label}, field {existing.field}", *weak, *made.notes)
+        )
 
     def _forget_what_changed(self, before: Ring, after: Ring) -> None:
         """What was seen of a part holds as long as the ring wants the same of it."""

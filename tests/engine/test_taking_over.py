@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from rotator import report
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.keys import to_jwk
 from rotator.engine.outcome import Result
@@ -30,6 +31,9 @@ PKCS8, PKCS1 = (
     for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
 )
 EC8 = CURVE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+RSA_1024 = rsa.generate_private_key(public_exponent=65537, key_size=1024).private_bytes(  # noqa: S505 - such keys are in use
+    Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+)
 SEC1 = CURVE.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 EC_KID = to_jwk(Sensitive(EC8)).thumbprint()
 KID = to_jwk(Sensitive(PKCS8)).thumbprint()
@@ -52,12 +56,12 @@ def there(scene: Scene, **data: bytes) -> None:
     """Make the Secret that holds the credential in use."""
     encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-    scene.stage.ask("POST", path, {"metadata": {"name": "in-use"}, "data": encoded})
+    scene.stage.ask("POST", path, {"metadata": {"name": "key"}, "data": encoded})
 
 
 def held(scene: Scene, name: str) -> bytes | None:
     """Return what the Secret holds under a data key, octet for octet."""
-    data = scene.stage.secret("in-use")["data"]
+    data = scene.stage.secret("key")["data"]
     return base64.b64decode(data[name]) if name in data else None
 
 
@@ -66,8 +70,8 @@ def policy(scene: Scene, data: Mapping[str, str], **spec: Any) -> Any:
     return scene.policy(
         **{
             "credential": RS256,
-            "takeOver": {"secret": {"name": "in-use", "key": "key"}},
-            "holders": [{"secret": {"name": "in-use", "data": dict(data)}, **RESTART}],
+            "takeOver": {"secret": {"name": "key", "key": "key"}},
+            "holders": [{"secret": {"name": "key", "data": dict(data)}, **RESTART}],
             **spec,
         }
     )
@@ -150,7 +154,7 @@ def test_a_repaired_secret_means_the_same(scene: Scene) -> None:
     there(scene, key=PKCS1)
     declared = policy(scene, {"key": "private_key"})
     scene.until_stable(declared)
-    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/in-use")
+    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/key")
     scene.run(declared)
     assert held(scene, "key") == PKCS8
 
@@ -189,12 +193,12 @@ def _of(rotation: str) -> dict[str, Any]:
 IN_THE_WAY: Mapping[str, tuple[Callable[[Scene], None], Mapping[str, Any], str]] = {
     "another key in a second holder": (
         lambda scene: _secret(scene, "second", {"key": SEC1}),
-        {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("in-use", "second")]},
+        {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("key", "second")]},
         "secret payments/second exists and was not made by rotator, and its key is not what is taken over",
     ),
     "another kid": (
         lambda scene: scene.stage.ask(
-            "PATCH", "/api/v1/namespaces/payments/secrets/in-use", {"data": {"kid": "b3RoZXI="}}
+            "PATCH", "/api/v1/namespaces/payments/secrets/key", {"data": {"kid": "b3RoZXI="}}
         ),
         {},
         "its kid is not what is taken over",
@@ -210,7 +214,7 @@ IN_THE_WAY: Mapping[str, tuple[Callable[[Scene], None], Mapping[str, Any], str]]
     ),
     "a target of another rotation": (
         lambda scene: _secret(scene, "second", {"a": b"a"}, **_of("payments/other")),
-        {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("in-use", "second")]},
+        {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("key", "second")]},
         "belongs to the rotation payments/other",
     ),
 }
@@ -236,3 +240,40 @@ def test_nothing_is_recorded_before_all_that_will_be_delivered_was_looked_at(sce
     with pytest.raises(RuntimeError, match="HTTP 404"):
         scene.vault(f"rotator/metadata/{scene.life}/key")
     assert held(scene, "key") == PKCS1
+
+
+WEAK: Mapping[str, tuple[bytes, str, Mapping[str, Any], str]] = {
+    "RSA of 1024 bits": (RSA_1024, "private_key", RS256, "an RSA key of 1024 bits, and 2048 are needed"),
+    "an HMAC key of 17 bytes": (b"my-256-bit-secret", "value", HMAC, "17 bytes, and 32 are needed"),
+    "a value of 8 letters": (b"changeme", "value", OPAQUE, "8 bytes, and 16 are needed"),
+}
+
+
+@pytest.mark.parametrize("named", WEAK)
+def test_a_weak_credential_is_taken_over_and_replaced_at_once_on_the_safe_path(
+    scene: Scene, named: str
+) -> None:
+    """It is said to be weak by the plan, the run and the status; the next version is published while it is in use."""
+    written, field, credential, expected = WEAK[named]
+    there(scene, key=written)
+    verifiers = LIST if credential is OPAQUE else _jwks(credential)
+    declared = policy(scene, {"key": field}, credential=credential, verifiers=verifiers)
+    planned = scene.run(declared, act=False)
+    assert expected in planned.steps[0]
+    outcome = scene.run(declared)
+    assert (outcome.result, outcome.summary.phase) == (Result.WAITING, "Lead")
+    assert outcome.ring
+    assert [(v.reason, bool(v.weak)) for v in outcome.ring.versions] == [("TakenOver", True), ("Weak", False)]
+    assert expected in report.as_table([outcome], scene.timeline.now, steps=False)
+    assert (held(scene, "key"), generation(scene)) == (written, 1)
+    scene.wait(outcome)
+    scene.until_stable(declared)
+    assert held(scene, "key") not in {written, None}
+    assert generation(scene) == 2
+
+
+def test_a_value_with_a_line_end_is_taken_over_and_the_plan_names_it(scene: Scene) -> None:
+    """Whether those who read it take the line end off nobody can see."""
+    there(scene, key=b"k" * 40 + b"\n")
+    declared = policy(scene, {"key": "value"}, credential=OPAQUE, verifiers=LIST)
+    assert "it ends with a line end, which counts as part of it" in scene.run(declared, act=False).steps[0]
