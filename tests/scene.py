@@ -38,7 +38,7 @@ class Scene:
         self.life = f"scene/{next(_names)}"
         """A path of this scene's own in Vault."""
         self.timeline = Timeline()
-        self.stage = Stage(self.timeline, reads=None)
+        self.stage = Stage(self.timeline, reads=())
         self.timeline.moved.append(self.stage.step)
         self.calls: list[Call] = []
         self.answers: dict[tuple[str, str], Answer] = {}

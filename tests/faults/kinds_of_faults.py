@@ -25,6 +25,7 @@ class Fault(StrEnum):
     LEASE_LOST = "the lease goes to somebody else"
     CLOCK_AHEAD = "the next runs' clocks are an hour ahead"
     CLOCK_BEHIND = "the next runs' clocks are an hour behind"
+    STALE_NODE = "the nodes lose the API server, and may start pods with what was there before"
     LIMITED = "the provider's rate limit, for longer than one run asks again"
     SLOWLY = "from now on, what is changed at the provider comes to its nodes one after the other"
     ANOTHERS = "somebody else adds a secret at the provider"
@@ -49,6 +50,8 @@ def applies(fault: Fault, call: Call) -> bool:
         return call.fenced
     if fault in {Fault.LATE, Fault.BROKEN}:
         return call.writes
+    if fault is Fault.STALE_NODE:
+        return call.writes and call.system == "kubernetes"
     return True
 
 

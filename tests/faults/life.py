@@ -17,6 +17,7 @@ from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
+from rotator.sandbox.emulator.nodes import MOST_LATE
 from tests.faults.kinds_of_faults import Fault, Killed, applies, refusal
 from tests.faults.stage import NAMESPACE, RING_SECRET, TOKEN, Bao, Scenario, Stage
 from tests.faults.timeline import TICK, Timeline
@@ -28,6 +29,8 @@ LEASE = timedelta(seconds=30)
 NODE_SKEW = 50.0
 """Nodes' clocks are off by up to this many seconds, always: the policy allows 60."""
 A_WRONG_CLOCK = timedelta(minutes=30)
+STAYS_READY = timedelta(seconds=35)
+"""For so long nodes may lose the API server before they count as not ready, and get no new pods."""
 TTL = timedelta(minutes=15)
 STALE = timedelta(minutes=5, seconds=90)
 PICK_UP = timedelta(minutes=5)
@@ -71,7 +74,6 @@ class Life:
         self._skews: list[timedelta] = []
         self._ring: Any = None
         self._revisions: dict[str, int] = {}
-        self._pods: dict[str, str] = {}
         self._known: set[str] = set()
         self.timeline.moved.append(self._moved)
 
@@ -252,6 +254,9 @@ class Life:
                 self._others(4, leap=True)
             case Fault.LEASE_LOST:
                 self._steal()
+            case Fault.STALE_NODE:
+                late = self._random.uniform
+                self.stage.nodes.lose_api(self.timeline.now, STAYS_READY, lambda _: late(0, MOST_LATE))
             case Fault.CLOCK_AHEAD:
                 self._skews = [timedelta(hours=1)] * 2
             case Fault.CLOCK_BEHIND:
@@ -317,16 +322,6 @@ class Life:
             fields = {k: base64.b64decode(v).decode() for k, v in ring["data"].items()}
             if not self._ring or json.loads(fields["ring"]) != self._ring:
                 self._see_ring(fields)
-
-    def _look_at_pods(self, held: str | None) -> bool:
-        """Let pods that start read what they are handed; return whether any came or went."""
-        running = {p["metadata"]["uid"] for p in self.stage.pods()}
-        before = dict(self._pods)
-        self._pods = {uid: k for uid, k in self._pods.items() if uid in running}
-        for uid in running - self._pods.keys():
-            if held:
-                self._pods[uid] = held
-        return before != self._pods
 
     def _fenced(self, documents: Mapping[str, Any]) -> None:
         for name, document in documents.items():

@@ -42,7 +42,7 @@ class ProviderLife(Life):
     """A life with holders who log in."""
 
     def __init__(self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str) -> None:
-        stage = Stage(Timeline(), reads=VENDORS[scenario.kind].fields[-1])
+        stage = Stage(Timeline(), reads=VENDORS[scenario.kind].fields)
         draw = random.Random(f"{name} provider")  # noqa: S311 - a schedule, not a secret
         self.vendor: Vendor = VENDORS[scenario.kind](stage, draw)
         self.vendor.begin(bao, name.replace("/", "-"))
@@ -70,7 +70,7 @@ class ProviderLife(Life):
         self.logins = Logins(
             timeline=self.timeline,
             pick_up=PICK_UP,
-            pods=lambda: list(self._pods.values()),
+            pods=lambda: [json.dumps(fields) for fields in self.stage.started()],
             accepted=lambda held: self.vendor.accepted(json.loads(held)),
             excused=self._excused,
         )
@@ -289,7 +289,6 @@ class ProviderLife(Life):
         documents = {"key": first, "other": second}
         self._fenced({name: d for name, d in documents.items() if d or not self._leaving})
         self.logins.held.note(self.timeline.now, held[1])
-        self._look_at_pods(held[0])
         self.vendor.ended -= {v for v in self.vendor.valid() if self._handed_and_accepted(v)}
         self._lost &= self.vendor.ended
         if not self._leaving:

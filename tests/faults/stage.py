@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,10 +84,11 @@ class Bao:
 class Stage:
     """The emulated cluster of one life, with one Deployment that reads the holder's Secret.
 
-    It reads the data key `reads` at its start; without one it mounts all of them.
+    It reads the data keys `reads` at its start, as variables of the same names; without any it mounts all of them.
     """
 
-    def __init__(self, timeline: Timeline, reads: str | None = "jwk") -> None:
+    def __init__(self, timeline: Timeline, reads: Sequence[str] = ("jwk",)) -> None:
+        self._variables = tuple(reads)
         self.timeline = timeline
         self._read_at = 0
         self._reads: dict[str, tuple[int, Any]] = {}
@@ -132,6 +133,12 @@ class Stage:
         found: list[Any] = self.ask("GET", f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
         return found
 
+    def started(self) -> Iterator[dict[str, str]]:
+        """Yield what each pod that runs was started with, by the data key."""
+        for pod in self.pods():
+            for held in self.nodes.started(pod).values():
+                yield {name: held.env[name].decode() for name in self._variables}
+
     def deployment(self) -> Any:
         """Read the Deployment."""
         return self.ask("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/api")
@@ -157,13 +164,13 @@ class Stage:
         return answer.status, json.loads(answer.body) if answer.body.startswith(b"{") else {}
 
 
-def _deployment(reads: str | None) -> Any:
+def _deployment(reads: Sequence[str]) -> Any:
     labels = {"app": "api"}
     container: dict[str, Any] = {"name": "api", "image": "api"}
     spec: dict[str, Any] = {"containers": [container]}
     if reads:
-        ref = {"secretKeyRef": {"name": "key", "key": reads}}
-        container["env"] = [{"name": "KEY", "valueFrom": ref}]
+        refs = {name: {"secretKeyRef": {"name": "key", "key": name}} for name in reads}
+        container["env"] = [{"name": name, "valueFrom": ref} for name, ref in refs.items()]
     else:
         container["volumeMounts"] = [{"name": "key", "mountPath": "/etc/key"}]
         spec["volumes"] = [{"name": "key", "secret": {"secretName": "key"}}]

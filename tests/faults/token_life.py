@@ -18,7 +18,13 @@ class TokenLife(Life):
         super().__init__(bao, scenario, faults, name)
         self._vault_holder: str | None = None
         self._keys: dict[str, str] = {}
-        self.traffic = Traffic(self.timeline, TTL, STALE, PICK_UP, pods=lambda: list(self._pods.values()))
+        self.traffic = Traffic(
+            self.timeline,
+            TTL,
+            STALE,
+            PICK_UP,
+            pods=lambda: [fields["jwk"] for fields in self.stage.started()],
+        )
         self.traffic.held = [History(), History()]
 
     def live(self) -> Verdict:
@@ -43,7 +49,6 @@ class TokenLife(Life):
             self._keys[json.loads(content)["kid"]] = content
         # The Deployment's pods read the Secret at their start; only the second holder reads it while running.
         self.traffic.held[1].note(self.timeline.now, held[1])
-        self._look_at_pods(held[0])
         self._recorded(accepted, held)
         self.traffic.pulse()
 
