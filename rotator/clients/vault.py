@@ -19,6 +19,7 @@ import urllib3
 from hvac import adapters
 from requests.adapters import BaseAdapter, HTTPAdapter
 
+from rotator.clients.addresses import where
 from rotator.clients.answers import (
     REDIRECTS,
     TAKEN,
@@ -323,7 +324,7 @@ class Vault:
             raise Forbidden(
                 error.what,
                 f"the login was refused (HTTP {error.code}). Expected: a role at this path that takes what "
-                f"ROTATOR_VAULT_AUTH={self._settings.method} sends",
+                f"ROTATOR_VAULT_AUTH={self._settings.method} sends{_ALSO.get(self._settings.method, '')}",
                 code=error.code,
             ) from None
         self._client.token = answer["auth"]["client_token"]
@@ -430,7 +431,7 @@ def _translate(what: str, answer: requests.Response) -> ClientError:
         return Conflict(what, "somebody wrote in between (check-and-set)", code=409)
     detail = f"HTTP {answer.status_code}"
     if answer.status_code == _SEALED and "sealed" in answer.text:
-        detail += " Vault is sealed"
+        detail += f" Vault at {where(answer.url)} is sealed"
     if answer.status_code == _FORBIDDEN:
         detail += "; `rotator vault policy` prints what is needed"
     return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"))
@@ -446,6 +447,12 @@ def _no_kv(body: Any) -> str:
 
 
 _NO_VERSION_2 = "the mount is no KV version 2 (bao secrets enable -version=2 kv)"
+_ALSO = {
+    "kubernetes": "; or Vault could not ask the API server to review the token: the answer is the same while that is away "
+    "(kubernetes_host in the configuration of this login)",
+    "jwt": "; or Vault could not fetch the keys of the token's issuer: the answer is the same while that is away",
+}
+"""What else refuses a login, where Vault has to ask somebody (https://openbao.org/docs/auth/kubernetes/)."""
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
 _SEALED = 503

@@ -230,6 +230,9 @@ def test_a_service_account_logs_in(bao: Bao, open_session: Open, policy: str, tm
         with pytest.raises(Forbidden):
             open_session(with_jwt(bao, "kubernetes", mount, file_with(tmp_path, stranger))).work()
         api.close()
+    with pytest.raises(Forbidden, match="could not ask the API server to review the token") as caught:
+        open_session(with_jwt(bao, "kubernetes", mount, file_with(tmp_path, token))).work()
+    assert caught.value.code in {400, 403, 500}
 
 
 # --- being refused -----------------------------------------------------------------------------------------------

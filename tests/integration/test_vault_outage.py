@@ -150,7 +150,7 @@ def test_sealed_at_any_request_it_freezes_and_goes_on_once_unsealed(
     outcome = scene.once()
     sealed_for = scene.once()
     sealable.server.unseal()
-    frozen_and_said(scene, outcome, "sealed")
+    frozen_and_said(scene, outcome, f"Vault at {sealable.server.address.removeprefix('https://')} is sealed")
     assert sealed_for.result is Result.FROZEN
     assert _withdrawn(scene) or set(before) <= set(scene.accepted())
     promise_holds(scene)
