@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from rotator.core.shapes import fitting, record, text
 from rotator.engine.outcome import Outcome, Result
-from rotator.errors import ClientError, Conflict, NotFound, PolicyError
+from rotator.errors import ClientError, Conflict, Forbidden, NotFound, PolicyError
 from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
 from rotator.policy.model import RotationPolicy
 from rotator.policy.problems import written
@@ -51,6 +52,10 @@ class ResourceApi(Protocol):
         """Apply a merge patch at a resourceVersion. Raises Conflict, NotFound."""
         ...
 
+    def namespace(self, name: str) -> Json:
+        """Read a namespace. Raises NotFound, Forbidden."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
@@ -74,6 +79,8 @@ class Found:
     refused: tuple[Outcome, ...] = ()
     unread: tuple[Outcome, ...] = ()
     """Namespaces that could not be read."""
+    ending: frozenset[str] = frozenset()
+    """Namespaces that are being deleted, with Rotations that keep them until their credentials are."""
     documents: Mapping[str, Json] = field(default_factory=dict)
     """The resources as they were read, by `namespace/name`."""
 
@@ -86,7 +93,9 @@ def load_resources(
     policies, refused = _policies(documents, reach)
     alone, shared = _owned(policies, declared, documents)
     kept = [p for p in alone if _is_leaving(documents[p.ref]) and _has_finalizer(documents[p.ref])]
+    homes = {p.metadata.namespace for p in kept}
     return Found(
+        ending=frozenset(home for home in homes if _state(api, home) is State.ENDING),
         policies=tuple(p for p in alone if not _is_leaving(documents[p.ref])),
         leaving=tuple(p for p in kept if p.spec.deletion_policy == "Delete"),
         kept=tuple(p.ref for p in kept if p.spec.deletion_policy != "Delete"),
@@ -112,13 +121,42 @@ def _documents(
         try:
             found += list(api.list(ROTATION, namespace, odd=note))
         except ClientError as error:
-            unread.append(Outcome(rotation=f"{namespace}/*", result=Result.FROZEN, reason=_why_unread(error)))
+            state = _state(api, namespace) if isinstance(error, Forbidden) else State.UNKNOWN
+            if state is State.GONE:
+                continue  # with all Rotations that were in it
+            reason = _ENDING.format(namespace=namespace) if state is State.ENDING else _why_unread(error)
+            unread.append(Outcome(rotation=f"{namespace}/*", result=Result.FROZEN, reason=reason))
     found.sort(key=lambda d: (d["metadata"].get("creationTimestamp", ""), _ref(d)))
     return {_ref(d): d for d in found}, odd, unread
 
 
 _NAME = record({"metadata": record({"name": text})})
 _NAMELESS = {"metadata": {"name": "?"}}
+
+
+class State(Enum):
+    """What a namespace is, as far as we may know."""
+
+    THERE, ENDING, GONE, UNKNOWN = range(4)
+
+
+def _state(api: ResourceApi, namespace: str) -> State:
+    """Look at a namespace: without a ClusterRole nobody may."""
+    try:
+        found = api.namespace(namespace)
+    except NotFound:
+        return State.GONE
+    except ClientError:
+        return State.UNKNOWN
+    return State.ENDING if _is_leaving(found) else State.THERE
+
+
+_ENDING = (
+    "the namespace is being deleted, and the right to read its Rotations went with its Role. A Rotation with the finalizer "
+    f"{FINALIZER} keeps the namespace: `kubectl -n {{namespace}} patch rotation NAME --type=merge "
+    """-p '{{"metadata":{{"finalizers":null}}}}'` lets it go, and leaves what its credential has outside of the namespace. """
+    "With the ClusterRole that `rotator rbac` prints, runs end this by themselves"
+)
 
 
 def _why_unread(error: ClientError) -> str:

@@ -114,8 +114,9 @@ class Job:
         rotations = [self._wired(world, p) for p in files if wants(p)]
         leaving = [(p, True) for p in found.leaving if wants(p)]
         for policy, leaves in [*((p, False) for p in resources), *leaving]:
+            ending = leaves and policy.metadata.namespace in found.ending
             try:
-                rotations.append(self._wired(world, policy, leaving=leaves))
+                rotations.append(self._wired(world, policy, leaving=leaves, ending=ending))
             except (RotatorError, ValueError, OSError) as error:  # it must not stop the others
                 reason = str(error) if isinstance(error, RotatorError) else type(error).__name__
                 others.append(Outcome(rotation=policy.ref, result=Result.REFUSED, reason=reason))
@@ -135,8 +136,10 @@ class Job:
             under_way=_each(tellers),
         )
 
-    def _wired(self, world: World, policy: RotationPolicy, *, leaving: bool = False) -> Rotation:
-        return wiring.rotation(world, policy, request=self.request, leaving=leaving)
+    def _wired(
+        self, world: World, policy: RotationPolicy, *, leaving: bool = False, ending: bool = False
+    ) -> Rotation:
+        return wiring.rotation(world, policy, request=self.request, leaving=leaving, ending=ending)
 
     def _released(self, world: World, found: Found, outcome: Outcome) -> Outcome:
         return release(world.kubernetes, outcome, found.documents) if self.act else outcome

@@ -170,29 +170,58 @@ def _rule(kind: Kind, verbs: tuple[str, ...], *names: str) -> Rule:
     return Rule(kind.group, kind.plural, verbs, names)
 
 
+def lasting_rules(policies: Iterable[RotationPolicy], extent: Extent) -> tuple[Rule, ...]:
+    """Return what outlives a namespace that is being deleted, where a Rotation keeps it until its credential is deleted.
+
+    The Role there goes with all else, in no order. So these are rules of a ClusterRole: to see that a namespace is being
+    deleted, to find the Rotations in it, and to let go those of a name.
+    """
+    kept = [
+        p.metadata
+        for p in policies
+        if p.spec.deletion_policy == "Delete" and p.metadata.namespace in extent.resources_in
+    ]
+    if not kept:
+        return ()
+    names = tuple(sorted({m.name for m in kept}))
+    return (
+        Rule("", "namespaces", READ, tuple(sorted({m.namespace for m in kept}))),
+        _rule(ROTATION, ("get", "patch"), *names),
+        _rule(ROTATION, LIST),
+    )
+
+
 def manifests(
-    policies: Iterable[RotationPolicy], extent: Extent, *, account: str, name: str = ROTATOR
+    policies: Collection[RotationPolicy], extent: Extent, *, account: str, name: str = ROTATOR
 ) -> list[Json]:
-    """Return a Role and its RoleBinding to the service account `account` (NAMESPACE/NAME) for each namespace."""
-    home, _, service_account = account.partition("/")
+    """Return a Role and its RoleBinding to the service account `account` (NAMESPACE/NAME) for each namespace.
+
+    Where Rotations are to be deleted with their credentials, a ClusterRole and its binding stand first.
+    """
     made = []
+    if lasting := lasting_rules(policies, extent):
+        made += _bound("Cluster", {"name": f"{name}-{account.replace('/', '-')}"}, lasting, account)
     for namespace, of in sorted(rules(policies, extent).items()):
-        metadata = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/name": ROTATOR}}
-        subject = {"kind": "ServiceAccount", "name": service_account, "namespace": home}
-        role = {"apiGroup": RBAC, "kind": "Role", "name": name}
-        made += [
-            {
-                "apiVersion": f"{RBAC}/v1",
-                "kind": "Role",
-                "metadata": metadata,
-                "rules": [r.to_json() for r in of],
-            },
-            {
-                "apiVersion": f"{RBAC}/v1",
-                "kind": "RoleBinding",
-                "metadata": metadata,
-                "roleRef": role,
-                "subjects": [subject],
-            },
-        ]
+        made += _bound("", {"name": name, "namespace": namespace}, of, account)
     return made
+
+
+def _bound(scope: str, place: Json, of: Iterable[Rule], account: str) -> list[Json]:
+    """Return a Role and its binding, or with the scope `Cluster` a ClusterRole and its."""
+    home, _, service_account = account.partition("/")
+    metadata = {**place, "labels": {"app.kubernetes.io/name": ROTATOR}}
+    return [
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": f"{scope}Role",
+            "metadata": metadata,
+            "rules": [r.to_json() for r in of],
+        },
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": f"{scope}RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": RBAC, "kind": f"{scope}Role", "name": place["name"]},
+            "subjects": [{"kind": "ServiceAccount", "name": service_account, "namespace": home}],
+        },
+    ]

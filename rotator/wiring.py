@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 import socket
@@ -99,6 +100,12 @@ class World:
             self._kubernetes = self.connect_kubernetes(self.retry, self.meter)
         return self._kubernetes
 
+    def as_it_ends(self, namespace: str) -> World:
+        """Return the same world for what is to be removed from a namespace that is being deleted."""
+        other = copy.copy(self)
+        other._kubernetes = self.kubernetes.as_it_ends(namespace)  # noqa: SLF001 - a copy of our own
+        return other
+
     @property
     def vault(self) -> Vault:
         """Vault or OpenBao; settings are read when a rotation first needs it."""
@@ -189,9 +196,16 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
 
 
 def rotation(
-    w: World, policy: RotationPolicy, *, request: str | None = None, leaving: bool = False
+    w: World,
+    policy: RotationPolicy,
+    *,
+    request: str | None = None,
+    leaving: bool = False,
+    ending: bool = False,
 ) -> Rotation:
     """Wire one declared rotation. `request`: why it is to begin now, for this run only."""
+    if ending:
+        w = w.as_it_ends(policy.metadata.namespace)
     credential, outage = credential_of(policy), policy.spec.outage
     windows = Windows(
         every=policy.spec.every,
@@ -221,6 +235,7 @@ def rotation(
         before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
         asked_again=request is None,
         leaving=leaving,
+        ending=ending,
     )
 
 

@@ -65,6 +65,10 @@ class Stored:
         """Nothing is written."""
         raise AssertionError((kind, namespace, name, changes))
 
+    def namespace(self, name: str) -> Json:
+        """None is asked for."""
+        raise AssertionError(name)
+
 
 def refusal(*specs: Mapping[str, Any], reach: Reach = AS_ALLOWED) -> list[str]:
     """Return why rotations are refused, one entry each."""

@@ -6,10 +6,12 @@ API: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +30,7 @@ from rotator.clients.retry import Retry
 from rotator.core.reading import Unreadable, parse
 from rotator.core.shapes import Shape, record, text
 from rotator.core.texts import printable
-from rotator.errors import Ambiguous, ClientError, Rejected, SettingsError
+from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
 from rotator.kinds import Kind
 
 SYSTEM = "kubernetes"
@@ -125,6 +127,23 @@ class Kubernetes:
         self._timeout = timeout
         self._host = str(api.configuration.host)
         self._bearer: tuple[str | None, datetime] | None = None
+        self._ending = ""
+
+    def namespace(self, name: str) -> Json:
+        """Read a namespace. Raises NotFound, and Forbidden where no ClusterRole allows it."""
+        path = f"/api/v1/namespaces/{name}"
+        return _fitting("GET", path, objects.NAMESPACE, self._read(path))
+
+    def as_it_ends(self, namespace: str) -> Kubernetes:
+        """Return a client to which all that it may not see in `namespace` is gone.
+
+        For a namespace that is being deleted, and for what is to be removed there: its Roles are deleted in no order among
+        all else that it holds, and no right in it can be given any more.
+        https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/
+        """
+        other = copy.copy(self)
+        other._ending = namespace  # noqa: SLF001 - a copy of our own
+        return other
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """Read one object. Raises NotFound."""
@@ -222,7 +241,8 @@ class Kubernetes:
         self._api.rest_client.pool_manager.clear()
 
     def _read(self, path: str, *, accept: str = "application/json") -> Json:
-        return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}), read=True)
+        with self._gone(path):
+            return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}), read=True)
 
     def _write_object(  # noqa: PLR0913 - the parts of a request
         self,
@@ -244,7 +264,18 @@ class Kubernetes:
     ) -> Json:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         path = f"{path}?fieldManager={FIELD_MANAGER}{'&force=true' if force else ''}"
-        return self._retry.call(lambda: self._ask(verb, path, headers, body), read=False)
+        with self._gone(path):
+            return self._retry.call(lambda: self._ask(verb, path, headers, body), read=False)
+
+    @contextmanager
+    def _gone(self, path: str) -> Iterator[None]:
+        """Take for gone what is forbidden in a namespace that is being deleted."""
+        try:
+            yield
+        except Forbidden as error:
+            if self._ending and f"/namespaces/{self._ending}/" in path:
+                raise NotFound(error.what, "its namespace is being deleted", code=error.code) from None
+            raise
 
     def _ask(self, verb: str, path: str, headers: Mapping[str, str], body: Json | None = None) -> Json:
         what = f"{verb} {path.partition('?')[0]}"

@@ -177,5 +177,6 @@ SHAPES: Mapping[Kind, Shape[dict[str, Any]]] = {
     kind: record({"metadata": _METADATA}, parts) for kind, parts in _PARTS.items()
 }
 """What is known of the kinds whose contents are read. A Lease is no barrier, so what is odd on one holds nothing."""
+NAMESPACE = record({"metadata": record({"name": text}, {"deletionTimestamp": _INSTANT})}, {})
 PAGE = record({"items": listed(anything), "metadata": record({}, {"continue": text})})
 """A page of a list (ListMeta)."""

@@ -128,7 +128,8 @@ class Fleet:
             try:
                 listed |= self.leases.list([namespace])
             except ClientError as error:
-                unread[namespace] = error
+                if not all(r.ending for r in rotations if r.namespace == namespace):
+                    unread[namespace] = error
         return {r.ref: listed.get(r.ref) or self.leases.absent(r.ref) for r in rotations}, unread
 
     # --- nothing due ----------------------------------------------------------------------------------------

@@ -76,6 +76,8 @@ class Rotation:
     """Whether later runs are asked for the same: what is requested then begins by itself."""
     leaving: bool = False
     """Whether its declaration was deleted, and the credential is to go with it."""
+    ending: bool = False
+    """Whether it is leaving because its whole namespace is being deleted: nothing can be made there, a Lease neither."""
 
     @property
     def namespace(self) -> str:

@@ -24,6 +24,12 @@ LISTED = {
     "rotations",
 }
 """What may be listed: nothing that holds a secret."""
+LASTING = {
+    ("", "namespaces", "get"),
+    ("rotator.dev", "rotations", "get", "patch"),
+    ("rotator.dev", "rotations", "list"),
+}
+"""What a ClusterRole may allow, where Rotations are to go with their credentials: the first two by name."""
 FOUND = {"deployments", "statefulsets", "daemonsets", "rollouts"}
 """What may be restarted without being named, where it is found by reference or label."""
 
@@ -52,8 +58,10 @@ def needed(of: list[RotationPolicy], **extent: Any) -> set[Allowed]:
 
 
 def check_least_privilege(documents: list[Json]) -> None:
-    """Nothing is cluster-wide, nothing is a wildcard, and no Secret is met but by its name."""
-    assert of_kind(documents, "ClusterRole", "ClusterRoleBinding") == []
+    """Nothing cluster-wide but what outlives a namespace, nothing a wildcard, and no Secret met but by its name."""
+    for role in of_kind(documents, "ClusterRole"):
+        assert {(r["apiGroups"][0], *r["resources"], *r["verbs"]) for r in role["rules"]} == LASTING
+        assert [r["resources"][0] for r in role["rules"] if not r.get("resourceNames")] == ["rotations"]
     roles = {(r["metadata"]["namespace"], r["metadata"]["name"]): r for r in of_kind(documents, "Role")}
     for binding in of_kind(documents, "RoleBinding"):
         assert binding["roleRef"]["kind"] == "Role"
@@ -110,8 +118,16 @@ def test_custom_resources_get_what_is_named_for_them(policy: str) -> None:
         "allowDeletion": policy == "Delete",
         "targets": [target],
     }
-    found = allowed(render({"customResources": resources}))
-    assert found == needed(policies({"rotations": [rotation]}), resources_in=["orders"])
+    rendered = render({"customResources": resources})
+    assert allowed(rendered) == needed(policies({"rotations": [rotation]}), resources_in=["orders"])
+    extent = permissions.Extent(resources_in=["orders"])
+    lasting = permissions.lasting_rules(policies({"rotations": [rotation]}), extent)
+    found = {one for role in of_kind(rendered, "ClusterRole") for one in of_rules("", role["rules"])}
+    assert found == set(of_rules("", [r.to_json() for r in lasting]))
+    bound = [
+        (b["roleRef"]["name"], b["subjects"][0]["name"]) for b in of_kind(rendered, "ClusterRoleBinding")
+    ]
+    assert bound == ([("rotator-jobs", "rotator")] if policy == "Delete" else [])
 
 
 def test_the_exporter_lists_leases_and_nothing_else() -> None:

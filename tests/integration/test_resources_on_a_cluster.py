@@ -195,3 +195,107 @@ def test_kubectl_answers_what_people_ask(kube_apiserver: Served, tmp_path: Path)
     described = kubectl("describe", "rotation", "key")
     assert "Activate" in described.partition("Events:")[2]
     assert json.loads(kubectl("get", "rot", "key", "-o", "json"))["status"] == status
+
+
+# --- a namespace that is deleted -----------------------------------------------------------------------------------
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CONTENTS = (
+    f"{RBAC}/namespaces/{{}}/rolebindings",
+    f"{RBAC}/namespaces/{{}}/roles",
+    "/api/v1/namespaces/{}/secrets",
+    "/api/v1/namespaces/{}/configmaps",
+    "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+    "/apis/rotator.dev/v1alpha1/namespaces/{}/rotations",
+)
+"""What the namespace controller deletes, in the order that leaves us the least."""
+
+
+class Tenant(Team):
+    """A team whose rotations are carried out by an account of another namespace, with exactly what `rotator rbac` prints."""
+
+    def bind(self, *, lasting: bool) -> None:
+        """Give the account its rights; `lasting` with those that outlive the namespace."""
+        self.home = self.api.namespace()
+        self.api.ask("POST", f"/api/v1/namespaces/{self.home}/serviceaccounts", {"metadata": {"name": "job"}})
+        extent = permissions.Extent(listed=(CONFIG_MAP,), resources_in=(self.namespace,))
+        policies = [from_resource(self.rotation())]
+        for document in permissions.manifests(policies, extent, account=f"{self.home}/job"):
+            kind, namespace = document["kind"].lower(), document["metadata"].get("namespace")
+            if namespace or lasting:
+                place = f"{RBAC}/namespaces/{namespace}" if namespace else RBAC
+                self.api.ask("POST", f"{place}/{kind}s", document)
+        self.token = self.api.token(self.home, "job")
+
+    def end(self) -> None:
+        """Delete the namespace, and do what the namespace controller does until something keeps it."""
+        self.api.ask("DELETE", f"/api/v1/namespaces/{self.namespace}")
+        for place in CONTENTS:
+            self.api.ask("DELETE", place.format(self.namespace))
+
+    def look(self) -> None:
+        """Let the account see the namespace, and nothing in it."""
+        name = f"look-{self.home}"
+        rule = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
+        self.api.ask("POST", f"{RBAC}/clusterroles", {"metadata": {"name": name}, "rules": [rule]})
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+        subject = {"kind": "ServiceAccount", "name": "job", "namespace": self.home}
+        binding = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
+        self.api.ask("POST", f"{RBAC}/clusterrolebindings", binding)
+
+    def keeps(self) -> list[str]:
+        """Name what still is in the namespace."""
+        found = [self.api.ask("GET", place.format(self.namespace)) for place in CONTENTS]
+        return [item["metadata"]["name"] for of in found if of for item in of["items"]]
+
+
+@pytest.fixture
+def tenant(api: Served) -> Tenant:
+    """A team's namespace with a Rotation that has delivered, and that is to be deleted with its credential."""
+    made = Tenant(api)
+    made.declare(deletionPolicy="Delete", every="1h")
+    return made
+
+
+def _delivered(tenant: Tenant) -> None:
+    assert {o.result for o in tenant.run().outcomes} == {Result.WAITING}
+    assert tenant.rotation()["metadata"]["finalizers"] == ["rotator.dev/credential"]
+    assert set(tenant.left()) == {"secret", "ring", "verifiers", "lease"}
+
+
+def test_a_namespace_that_is_deleted_ends(tenant: Tenant) -> None:
+    """Its Role is gone, and no object can be made there any more: the Rotation is let go all the same."""
+    tenant.bind(lasting=True)
+    _delivered(tenant)
+    tenant.end()
+    assert tenant.keeps() == ["key"]
+    (outcome,) = tenant.run().outcomes
+    assert outcome.result is Result.DELETED, outcome.reason
+    assert tenant.keeps() == []
+    assert tenant.run().outcomes == ()
+
+
+def test_without_the_right_that_lasts_the_way_out_is_said(tenant: Tenant) -> None:
+    """What the message names lets the namespace end; until then each run says it, and stops nobody else."""
+    tenant.bind(lasting=False)
+    _delivered(tenant)
+    tenant.end()
+    (outcome,) = tenant.run().outcomes
+    assert (outcome.result, outcome.rotation) == (Result.FROZEN, f"{tenant.namespace}/*")
+    assert "HTTP 403" in outcome.reason
+    tenant.look()
+    (outcome,) = tenant.run().outcomes
+    command = f"kubectl -n {tenant.namespace} patch rotation NAME --type=merge -p "
+    assert command in outcome.reason
+    tenant.api.ask(
+        "PATCH", f"{tenant.path}/key", json.loads(outcome.reason.partition(command)[2].split("'")[1])
+    )
+    assert tenant.keeps() == []
+
+
+def test_a_namespace_that_is_gone_is_nobodys_failure(tenant: Tenant) -> None:
+    """The values may name it a little longer."""
+    tenant.bind(lasting=False)
+    tenant.look()
+    tenant.namespace, tenant.path = "never-was", "/apis/rotator.dev/v1alpha1/namespaces/never-was/rotations"
+    assert tenant.run().outcomes == ()
