@@ -346,10 +346,6 @@ def test_one_that_cannot_be_carried_out_is_refused_by_itself(resources: Resource
             "Vault path orders/jwt",
         ),
         (
-            {"holders": [{"vault": {"mount": "secret/data/orders", "path": f"{NAMESPACE}/x"}}]},
-            "Vault mount secret/data/orders",
-        ),
-        (
             {"gates": {"beforeActivate": [{"jwksProbe": {"url": "http://10.0.0.1/x"}}]}},
             "gate http://10.0.0.1/x",
         ),
