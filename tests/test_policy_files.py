@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.errors import PolicyError
-from rotator.policy.files import load
+from rotator.policy.files import LARGEST, MOST, load
 from rotator.policy.model import RotationPolicy
 from rotator.policy.types import AUTH_MOUNT_IS_RESERVED, MOUNT_HAS_API, MOUNT_IS_RESERVED, PATH_HAS_API
 from tests import declared_providers
@@ -833,7 +833,51 @@ def test_many_aliases_cost_nothing(tmp_path: Path) -> None:
     """Proves that a file of aliases of aliases (9 to the power of 20 nodes) is refused, not walked."""
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 21))
     file = put(tmp_path, "a0: &a0 [x]\n" + levels)
-    assert problems(file)[0] == f"{file}:1: apiVersion: expected rotator.dev/v1alpha1"
+    assert problems(file) == [
+        f"{file}:5: too large with all that its aliases stand for; expected at most {MOST} values in a document"
+    ]
+
+
+def _levels(first: str, step: str, levels: int) -> str:
+    """Write `first`, and then levels that each name the one before as often as `step` says."""
+    named = (f"a{n}: &a{n} {step.replace('$', f'*a{n - 1}')}\n" for n in range(1, levels))
+    return f"a0: &a0 {first}\n{''.join(named)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (_levels("{k: v}", "{<<: [$, $, $, $, $, $, $, $, $, $]}", 30), "too large with all"),
+        (_levels("{k: v}", "{<<: [$, $]}", 40), "too large with all"),
+        (_levels("{k: v}", "{<<: $, b: {<<: $}}", 40), "too large with all"),
+        (_levels("[x]", "{a: $, b: $}", 40), "too large with all"),
+        (_levels("[x]", "[$]", 60), "nested too deep"),
+        (_levels("[x]", "[$]", 5_000), "nested too deep"),
+        (f"x: &x {{k: v}}\ny:\n  <<: [{', '.join(['*x'] * 20_000)}]\n", "too large with all"),
+        (f"x: [{', '.join(['a'] * 20_000)}]\n", "too large with all"),
+        ("x: &x {y: *x}\n", "contains itself"),
+        ("x: &x\n  <<: *x\n", "contains itself"),
+        ("<<: &x [*x]\n", "contains itself"),
+        (f"x: 1{':59' * 100_000}\n", "no plain value"),
+        (f"x: {'9' * 100_000}\n", "no plain value"),
+        (f"x: 0x{'f' * 100_000}\n", "no plain value"),
+        (f"x: {'9' * 400}.5\n", "no plain value"),
+        ("x: .inf\n", "no plain value"),
+        ("x: -.Inf\n", "no plain value"),
+        ("x: .nan\n", "no plain value"),
+        ("x: 1.0e+400\n", "no plain value"),
+        ("x: 2026-99-99\n", "no plain value"),
+        ("x: *y\n", "undefined alias"),
+        ("# " + "x" * (LARGEST + 1), "too large; expected at most"),
+    ],
+    ids=lambda value: f"{len(value)} {value[:30]!r}",
+)
+def test_what_grows_without_end_is_refused_before_it_is_built(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    """Whatever a file of few bytes stands for, reading it costs little, and the line is named."""
+    file = put(tmp_path, text)
+    assert any(expected in problem for problem in problems(file))
 
 
 @settings(deadline=None)

@@ -34,7 +34,22 @@ from rotator.clients.connections import POOLS
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.clients.vault_settings import LOGINS, VaultSettings
+from rotator.core.reading import Unreadable, parse
 from rotator.core.sensitive import Sensitive
+from rotator.core.shapes import (
+    Shape,
+    count,
+    digits,
+    document,
+    fitting,
+    flag,
+    listed,
+    mapping,
+    record,
+    seconds,
+    text,
+    token,
+)
 from rotator.errors import (
     ClientError,
     Conflict,
@@ -46,7 +61,7 @@ from rotator.errors import (
 SYSTEM = "vault"
 RENEW_BEFORE = 0.5
 """The token is renewed once this share of its life is over."""
-_CAS_MISMATCH = "check-and-set parameter"
+_CAS_MISMATCH = b"check-and-set parameter"
 _STANDBY = (
     "If a standby answered, it names the `api_addr` of the active server: let VAULT_ADDR name the active server, or let the "
     "standbys forward requests (`cluster_addr`)"
@@ -180,9 +195,9 @@ class Vault:
                 raise Rejected(absent.what, absent.no_kv, code=404) from None
             return KvDocument(fields=None, version=absent.version) if absent.version else None
         with _kv_version_2(f"{SYSTEM}: GET {mount}/data/{path}"):
-            data = answer["data"]
-            version, raw = int(data["metadata"]["version"]), dict(data["data"])
-            vanishes = str(data["metadata"].get("deletion_time") or "")
+            data = _KV(answer)["data"]
+            version, raw = data["metadata"]["version"], data["data"]
+            vanishes = data["metadata"].get("deletion_time", "")
         fields = {k: Sensitive(str(v)) for k, v in raw.items()}
         return KvDocument(fields=fields, version=version, raw=raw, vanishes=vanishes)
 
@@ -202,8 +217,8 @@ class Vault:
         raw = {**(beside or {}), **{k: v.reveal() for k, v in fields.items()}}
         answer = self._call("POST", f"{mount}/data/{path}", {"options": {"cas": cas}, "data": raw})
         with _kv_version_2(f"{SYSTEM}: POST {mount}/data/{path}"):
-            version = int(answer["data"]["version"])
-            vanishes = str(answer["data"].get("deletion_time") or "")
+            data = _WRITTEN(answer)["data"]
+            version, vanishes = data["version"], data.get("deletion_time", "")
         fields = {k: Sensitive(str(v)) for k, v in raw.items()}
         return KvDocument(fields=fields, version=version, raw=raw, vanishes=vanishes)
 
@@ -214,12 +229,15 @@ class Vault:
 
     def older_versions(self, mount: str, path: str) -> list[int]:
         """Return the versions before the current one whose data can still be read or undeleted."""
+        what = f"{mount}/metadata/{path}"
         try:
-            data = self._call("GET", f"{mount}/metadata/{path}", read=True)["data"]
+            data = _fitting(what, _HISTORY, self._call("GET", what, read=True))["data"]
         except _Absent:
             return []
-        current = int(data["current_version"])
-        return sorted(int(n) for n, v in data["versions"].items() if int(n) != current and not v["destroyed"])
+        numbers = {fitting(digits, n, 0): v for n, v in data["versions"].items()}
+        return sorted(
+            n for n, v in numbers.items() if n not in {0, data["current_version"]} and not v["destroyed"]
+        )
 
     def destroy(self, mount: str, path: str, versions: list[int]) -> None:
         """Remove the data of `versions` for good."""
@@ -243,7 +261,7 @@ class Vault:
         """Return the id by which a role logs in, which is no secret. Raises NotFound where there is no such role."""
         path = f"auth/{mount}/role/{role}/role-id"
         try:
-            return str(self._call("GET", path, read=True)["data"]["role_id"])
+            return str(_fitting(path, _ROLE_ID, self._call("GET", path, read=True))["data"]["role_id"])
         except _Absent as absent:
             raise NotFound(
                 absent.what, "there is no such role, or no AppRole mounted there", code=404
@@ -257,8 +275,8 @@ class Vault:
     def find_secret_id(self, mount: str, role: str, secret_id: Sensitive) -> Mapping[str, Any] | None:
         """Return what the server says of a secret id; None where it does not know it."""
         body = {"secret_id": secret_id.reveal()}
-        answer = self._of_role(f"auth/{mount}/role/{role}/secret-id/lookup", body, read=True)
-        return answer.get("data")
+        path = f"auth/{mount}/role/{role}/secret-id/lookup"
+        return _fitting(path, _SECRET_ID, self._of_role(path, body, read=True)).get("data")
 
     def destroy_secret_id(self, mount: str, role: str, secret_id: Sensitive) -> None:
         """End a secret id; one that is gone is no error. Tokens that it brought live on until they expire."""
@@ -267,9 +285,9 @@ class Vault:
 
     def try_app_role(self, mount: str, role_id: str, secret_id: Sensitive) -> bool:
         """Log in as a holder does, and end the token that it brings; False where the server takes them for wrong (400)."""
-        body = {"role_id": role_id, "secret_id": secret_id.reveal()}
+        body, path = {"role_id": role_id, "secret_id": secret_id.reveal()}, f"auth/{mount}/login"
         try:
-            answer = self._of_role(f"auth/{mount}/login", body, read=True)
+            answer = _fitting(path, _LOGIN, self._of_role(path, body, read=True))
         except Rejected as error:
             if error.code == _BAD_REQUEST:
                 return False
@@ -327,19 +345,21 @@ class Vault:
                 f"ROTATOR_VAULT_AUTH={self._settings.method} sends{_ALSO.get(self._settings.method, '')}",
                 code=error.code,
             ) from None
+        answer = _fitting(path, _LOGIN, answer)
         self._client.token = answer["auth"]["client_token"]
         self._token_is_ours = True
         self._plan_renewal(answer["auth"])
 
     def _renew(self) -> None:
         try:
-            self._plan_renewal(self._ask("POST", "auth/token/renew-self", {})["auth"])
+            path = "auth/token/renew-self"
+            self._plan_renewal(_fitting(path, _RENEWED, self._ask("POST", path, {}))["auth"])
         except ClientError:
             self._client.token = ""  # its longest life may be over: log in anew
             self._login()
 
     def _plan_renewal(self, auth: Json) -> None:
-        life = timedelta(seconds=int(auth.get("lease_duration") or 0))
+        life = timedelta(seconds=auth.get("lease_duration", 0))
         self._renew_at = self._retry.clock.now() + life * RENEW_BEFORE if life else None
 
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
@@ -420,27 +440,21 @@ def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
 
 def _translate(what: str, answer: requests.Response) -> ClientError:
     """Translate a failure, and keep nothing of the body but whether it was a check-and-set mismatch."""
-    try:
-        body = answer.json()
-    except ValueError:
-        body = {}
     if answer.status_code == _NOT_FOUND:
-        metadata = ((body.get("data") or {}) if isinstance(body, dict) else {}).get("metadata") or {}
-        return _Absent(what, int(metadata.get("version", 0)), _no_kv(body))
-    if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in answer.text:
+        return _absent(what, answer.content)
+    if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in answer.content:
         return Conflict(what, "somebody wrote in between (check-and-set)", code=409)
     detail = f"HTTP {answer.status_code}"
-    if answer.status_code == _SEALED and "sealed" in answer.text:
+    if answer.status_code == _SEALED and b"sealed" in answer.content:
         detail += f" Vault at {where(answer.url)} is sealed"
     if answer.status_code == _FORBIDDEN:
         detail += "; `rotator vault policy` prints what is needed"
     return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"))
 
 
-def _no_kv(body: Any) -> str:
+def _no_kv(errors: list[str]) -> str:
     """Tell what is not there from what is mounted nowhere: KV says nothing of the first, the router names the second."""
-    errors = body.get("errors") if isinstance(body, dict) else None
-    said = " ".join(str(e) for e in errors) if isinstance(errors, list) else ""
+    said = " ".join(errors)
     if "no handler for route" in said:
         return "nothing is mounted there (bao secrets enable -version=2 -path=MOUNT kv)"
     return _NO_VERSION_2 if "unsupported path" in said else ""
@@ -453,6 +467,38 @@ _ALSO = {
     "jwt": "; or Vault could not fetch the keys of the token's issuer: the answer is the same while that is away",
 }
 """What else refuses a login, where Vault has to ask somebody (https://openbao.org/docs/auth/kubernetes/)."""
+
+
+def _absent(what: str, body: bytes) -> ClientError:
+    """Read a 404: nothing was ever there, or its current version is deleted, and then its number is told."""
+    try:
+        found = _GONE(parse(body))
+    except Unreadable as error:
+        return Rejected(what, f"HTTP 404, and the answer is odd: {error}", code=_NOT_FOUND)
+    version = found.get("data", {}).get("metadata", {}).get("version", 0)
+    return _Absent(what, version, _no_kv(found.get("errors", [])))
+
+
+def _fitting(path: str, shape: Shape[Json], answer: Json) -> Json:
+    try:
+        return shape(answer)
+    except Unreadable as error:
+        raise Rejected(f"{SYSTEM}: {path}", f"the answer is odd: {error}") from None
+
+
+_VERSION = record({"version": count}, {"deletion_time": text})
+_KV = record({"data": record({"metadata": _VERSION, "data": document})})
+_WRITTEN = record({"data": _VERSION})
+_HISTORY = record(
+    {"data": record({"current_version": count, "versions": mapping(record({"destroyed": flag}))})}
+)
+_GONE = record({}, {"errors": listed(text), "data": record({}, {"metadata": record({}, {"version": count})})})
+_ROLE_ID = record({"data": record({"role_id": text})})
+_SECRET_ID = record({}, {"data": document})
+_LIFE = {"lease_duration": seconds}
+_LOGIN = record({"auth": record({"client_token": token}, _LIFE)})
+_RENEWED = record({"auth": record({}, _LIFE)})
+
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
 _SEALED = 503

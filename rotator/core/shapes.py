@@ -42,6 +42,14 @@ def text(value: object, where: str = "") -> str:
     raise _odd(where, "a text", value)
 
 
+def token(value: object, where: str = "") -> str:
+    """A text that fits into a header: printable ASCII without spaces (RFC 9110, section 5.6.2, and what tokens are made of)."""
+    found = text(value, where)
+    if found and found.isascii() and found.isprintable() and " " not in found:
+        return found
+    raise Unreadable(f"{where or 'it'} is no token: expected printable ASCII without spaces")
+
+
 def count(value: object, where: str = "") -> int:
     """A whole number from 0 on."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
@@ -149,6 +157,13 @@ def fitting(shape: Shape[T], value: object, default: T) -> T:
         return shape(value)
     except Unreadable:
         return default
+
+
+def document(value: object, where: str = "") -> dict[str, Any]:
+    """An object, left as it is, with what is null in it."""
+    if isinstance(value, dict):
+        return value
+    raise _odd(where, "an object", value)
 
 
 def as_written(shape: Shape[Any]) -> Shape[Any]:

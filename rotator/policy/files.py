@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,13 @@ SUFFIXES = (".yaml", ".yml", ".json")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 50
 """How many levels a document may have; the parser in C would end the process at some 100,000."""
+MOST = 10_000
+"""How many values a document may have, each alias counted as all that it stands for: aliases of aliases grow without end."""
+TOO_LARGE = f"too large with all that its aliases stand for; expected at most {MOST} values in a document"
+LARGEST = 8 << 20
+"""Characters of a file."""
+LONGEST = 64
+"""Characters of a number, an instant or another value that is no text."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +107,10 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _read(file: Path) -> tuple[list[Declared], list[str]]:
     try:
-        text = file.read_text(encoding="utf-8")
-        if line := _too_deep(text):
-            return [], [f"{file}:{line}: nested too deep; expected at most {DEEPEST} levels"]
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(LARGEST + 1)
+        if problem := _too_much(text):
+            return [], [f"{file}:{problem}"]
         nodes = [n for n in yaml.compose_all(text, Loader=_LOADER) if n.tag != _NULL]
     except (OSError, UnicodeDecodeError) as error:
         return [], [f"{file}: cannot be read ({type(error).__name__}); expected a UTF-8 YAML file"]
@@ -131,14 +140,54 @@ def _line(error: yaml.YAMLError) -> int:
     return mark.line + 1 if mark else 1
 
 
-def _too_deep(text: str) -> int | None:
-    """Return the line where the document is nested deeper than `DEEPEST`."""
-    depth = 0
+class _Sizes:
+    """How large and how deep a document is once each alias stands for what it means."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[str | None, int, int]] = []
+        """Of each list and mapping around: its anchor, and its nodes and levels so far."""
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def node(self, event: yaml.Event) -> None:
+        """Take the next part of the document."""
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._known = {}
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self.open.append((event.anchor, 1, 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, nodes, levels = self.open.pop()
+            if anchor:
+                self._known[anchor] = (nodes, levels)
+            self._add(nodes, levels)
+        elif isinstance(event, yaml.AliasEvent):
+            self._add(*self._known.get(event.anchor or "", (1, 0)))
+        elif isinstance(event, yaml.ScalarEvent):
+            self._add(1, 0)
+
+    def _add(self, nodes: int, levels: int) -> None:
+        if self.open:
+            anchor, before, depth = self.open[-1]
+            self.open[-1] = (anchor, before + nodes, max(depth, levels + 1))
+
+    @property
+    def depth(self) -> int:
+        """How many levels the deepest part has so far."""
+        return max((at + levels for at, (_, _, levels) in enumerate(self.open)), default=0)
+
+
+def _too_much(text: str) -> str:
+    """Return the line where a document becomes too large or too deep, and what is expected. Nothing is built yet."""
+    if len(text) > LARGEST:
+        return f"1: too large; expected at most {LARGEST} characters in a file"
+    sizes = _Sizes()
     for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            return int(event.start_mark.line) + 1 if event.start_mark else 1
-    return None
+        sizes.node(event)
+        line = int(event.start_mark.line) + 1 if event.start_mark else 1
+        if sizes.depth > DEEPEST:
+            return f"{line}: nested too deep; expected at most {DEEPEST} levels"
+        if sizes.open and sizes.open[-1][1] > MOST:
+            return f"{line}: {TOO_LARGE}"
+    return ""
 
 
 def _one(document: Document) -> tuple[Declared | None, list[str]]:
@@ -207,11 +256,13 @@ _TAG = "tag:yaml.org,2002:"
 def _is_plain(node: yaml.ScalarNode) -> bool:
     if node.tag == f"{_TAG}str":
         return True
-    try:
-        yaml.constructor.SafeConstructor().construct_document(node)
-    except (yaml.YAMLError, ValueError, KeyError):
+    if len(node.value) > LONGEST:
         return False
-    return True
+    try:
+        value = yaml.constructor.SafeConstructor().construct_document(node)
+    except (yaml.YAMLError, ValueError, KeyError, OverflowError, AttributeError):
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _unsafe(declared: Declared) -> Iterator[str]:
