@@ -14,7 +14,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from tests.chart.charts import Json, of_kind, render
+from tests.chart.charts import Json, check_strictly, of_kind, render
 from tests.chart.conftest import APPS, Cluster
 from tests.contract.kubernetes_servers import Api, workload
 
@@ -22,6 +22,7 @@ NAMESPACE, ACCOUNT = "admission", "robot"
 MERGE_PATCH = "application/merge-patch+json"
 NUMBERS = count()
 VALUES: Json = {"rbac": {"admissionPolicy": True}, "serviceAccount": {"name": ACCOUNT}}
+KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 NEWEST = max(
     (p for p in SCHEMAS.iterdir() if re.fullmatch(r"v1\.\d+\.\d+-local", p.name)),
@@ -45,9 +46,15 @@ def compared(expression: str, new: str) -> set[str]:
 
 def test_it_is_made_where_it_is_asked_for() -> None:
     """It is an object of the whole cluster, which not everybody may make."""
-    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    assert not of_kind(render(), *kinds)
-    assert [o["kind"] for o in of_kind(render(VALUES), *kinds)] == list(kinds)
+    assert not of_kind(render(), *KINDS)
+    assert [o["kind"] for o in of_kind(render(VALUES), *KINDS)] == list(KINDS)
+
+
+@pytest.mark.parametrize("version", ["1.30.0", "1.37.0"])
+def test_it_is_what_kubernetes_expects(version: str) -> None:
+    """In the oldest version that has it, and in the newest."""
+    for document in of_kind(render(VALUES), *KINDS):
+        check_strictly(document, version)
 
 
 def test_it_binds_the_job_account_alone() -> None:

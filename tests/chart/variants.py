@@ -233,7 +233,6 @@ VARIANTS: dict[str, Values] = {
             "pullPolicy": "Always",
         },
         "rbac": {
-            "admissionPolicy": True,
             "extraRules": [
                 {
                     "namespace": "more",
