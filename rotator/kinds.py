@@ -15,6 +15,9 @@ MARK = f"{PREFIX}/managed"
 MARKED = f"{MARK}=true"
 """The label selector of that."""
 
+DEEDS = f"{PREFIX}/deeds"
+"""The annotation of a rotation's Lease that says what was done and is not done again; a person may take it away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -113,6 +113,18 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deeds:
+    """What was done for one target that nothing else may show: somebody else can take all traces of it away."""
+
+    repaired: datetime | None = None
+    """When it was last put right after somebody else had changed it; None: not lately."""
+    undone: bool = False
+    """Whether that was undone: then it is left as it is."""
+    restarts: Mapping[str, str] = field(default_factory=dict)
+    """The workloads that were restarted for what the target holds, by uid, with the value of the annotation that they got."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
     """What the ring wants a verifier to accept, or a holder to hold."""
 
@@ -130,6 +142,8 @@ class Want:
     """The targets that were delivered to before, by label, each with its fence as the last run left it."""
     erase: bool
     """Whether nothing older may be readable any more, version histories included (I8)."""
+    deeds: Mapping[str, Deeds] = field(default_factory=dict)
+    """What earlier runs did, by the label of the target."""
     withdrawn: tuple[Copy, ...] = ()
     """Verifiers: versions that are not accepted any more, and not yet proven dead."""
     guard: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
@@ -170,7 +184,11 @@ class Party(Protocol):
         ...
 
     def fences(self) -> Mapping[str, str]:
-        """Return the fence of each target as it was last seen, by label; empty: not seen in this run, or not ours."""
+        """Return the fence of each target with which it was last seen in place, by label; empty: not in this run."""
+        ...
+
+    def deeds(self) -> Mapping[str, Deeds]:
+        """Return what the next run has to know was done, by the label of the target; empty: not looked at in this run."""
         ...
 
     def check_free(self, rotation: str) -> None:
@@ -407,6 +425,10 @@ class Target(Protocol):
         Empty: nothing is in the way. Asked before a version is made, when nothing has begun yet. `adopted`: the version is one
         that is in use already; as long as it is, others may write the same value, so that they can be told to stop.
         """
+        ...
+
+    def last_writer(self, names: Sequence[str]) -> str:
+        """Name who wrote the fields `names` last besides rotator, and who keeps the document; empty: it does not say."""
         ...
 
     def erase_history(self, *, act: bool) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rotator.core.machine import Sighting
-from rotator.ports import Copy, Want
+from rotator.ports import Copy, Deeds, Want
 
 
 @dataclass
@@ -30,6 +30,10 @@ class Confirmation:
 
     def fences(self) -> Mapping[str, str]:
         """Return nothing: nothing is kept."""
+        return {}
+
+    def deeds(self) -> Mapping[str, Deeds]:
+        """Return nothing: nothing is done."""
         return {}
 
     def check_free(self, rotation: str) -> None:

@@ -21,7 +21,8 @@ from rotator.engine.readers import Source
 from rotator.engine.rereading import Rereading
 from rotator.engine.rollout import COPIES, Rollout
 from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
-from rotator.ports import Clock, Copy, Rendered, Seen, Stamp, Target, Want
+from rotator.kinds import DEEDS, lease_name
+from rotator.ports import Clock, Copy, Deeds, Rendered, Seen, Stamp, Target, Want
 
 ATTEMPTS = 5
 FOREIGN = "exists and was not made by rotator"
@@ -31,6 +32,8 @@ WAY_OUT_OF_LISTS = (
     "A list of what is accepted is always a new object of rotator's own, or a data key of its own (`key`): name another one, and "
     "let verifiers read it as well before the first rotation. Keys of others stay where they are"
 )
+REMEMBERED = timedelta(days=7)
+"""For so long a repair is remembered: who changes the same again within that time does it as often as it is put right."""
 FOUND = 0
 """The content revision of what was there before us and is as it is wanted: whoever reads it has read it."""
 
@@ -68,6 +71,10 @@ class Delivery:
     """Who reads it, where nobody is restarted; None: that cannot be seen."""
     _seen: Seen | None = field(default=None, repr=False)
     _looked: bool = False
+    _deeds: Deeds | None = field(default=None, repr=False)
+    """What was done here; None: not looked at in this run."""
+    _left: str = ""
+    """The fence with which all was in place, in this run."""
 
     def sync(self, want: Want, *, act: bool, fresh: bool) -> Sighting:
         """Bring the target in line with `want`; see `rotator.ports.Party`."""
@@ -75,7 +82,10 @@ class Delivery:
             raise Frozen(f"{self.target.label} would be left without any version; nothing was written there")
         rendered = self._rendered(want)
         self._looked = self._looked and not fresh
-        changes = self._deliver(want, rendered, act=act)
+        deeds = self._deeds or want.deeds.get(self.target.label) or Deeds()
+        self._deeds, changes = self._deliver(want, rendered, deeds, act=act)
+        if self._deeds.undone:
+            return Sighting(name=self.name, confirmed=False, failed=self._undone(want), changes=changes)
         if want.erase and not self.target.erase_history(act=act):
             changes = (*changes, f"erase the history of {self.target.label}")
         if changes and not act:
@@ -83,8 +93,15 @@ class Delivery:
         return self._settle(want, rendered, changes, act=act, fresh=fresh)
 
     def fences(self) -> Mapping[str, str]:
-        """Return the fence of the target as it was last seen; empty where it does not carry our stamp."""
-        return {self.target.label: self._seen.fence if self._seen and self._seen.stamp else ""}
+        """Return the fence of the target as it was last seen in place; empty: it was not."""
+        return {self.target.label: self._left}
+
+    def deeds(self) -> Mapping[str, Deeds]:
+        """Return what was done at the target and its workloads; see `rotator.ports.Party`."""
+        if self._deeds is None:
+            return {}
+        restarts = self.rollout.restarts if self.rollout else {}
+        return {self.target.label: replace(self._deeds, restarts=restarts)}
 
     def check_free(self, rotation: str) -> None:
         """Look whether the first version can be delivered, before it is made; see `rotator.ports.Party`."""
@@ -170,7 +187,9 @@ class Delivery:
         kept = {n: t for n, v in rendered.current.items() if (t := theirs.get(n)) and rendered.same(n, t, v)}
         return {**rendered.current, **rendered.previous, **kept}
 
-    def _deliver(self, want: Want, rendered: Rendered, *, act: bool) -> tuple[str, ...]:
+    def _deliver(
+        self, want: Want, rendered: Rendered, deeds: Deeds, *, act: bool
+    ) -> tuple[Deeds, tuple[str, ...]]:
         changes: tuple[str, ...] = ()
         if act and not self._looked and self._never_delivered(want):
             self._looked = True  # creating it is fenced by its absence; a conflict makes us read it
@@ -180,20 +199,27 @@ class Delivery:
             fields = self._as_found(rendered)
             self._check(want, fields)
             if _in_place(self._seen, fields, want):
-                return changes
+                self._left = self._seen.fence if self._seen else ""
+                return (deeds if changes else _held(deeds, self.clock.now())), changes
+            edited = self._is_edited(want, {n: fields[n] for n in rendered.current})
+            if edited and not changes:
+                deeds = _once_more(deeds, self.clock.now())
+            if deeds.undone:
+                return deeds, changes
             kept = [n for n, v in rendered.current.items() if fields[n] != v]
-            changes = (self._describe(want, kept),)
+            changes = (self._describe(want, kept, edited=edited),)
             stamp = self._stamp(want, rendered, {n: fields[n] for n in rendered.current})
             written = {**fields, **self._fence_fields(stamp)}
             if not act:
                 self._seen = _imagined(self._seen, written, stamp)
-                return changes
+                return deeds, changes
             try:
                 self._seen = self.target.write(written, stamp, self._seen, _note(want))
+                self._left = self._seen.fence
             except (Conflict, Ambiguous):
                 self._looked = False
         if self._looked and _in_place(self._seen, self._as_found(rendered), want):
-            return changes
+            return deeds, changes
         raise Frozen(
             f"{self.target.label} changed under us {ATTEMPTS} times: somebody else writes it all the time. "
             "Expected: only rotator writes it. Find the other writer (kubectl get -o yaml shows managedFields)"
@@ -281,16 +307,33 @@ class Delivery:
         alone = not rendered.previous and files == rendered.current.keys()
         return Fence(source=self._source, key=key, files=files, alone=alone)
 
-    def _describe(self, want: Want, kept: Sequence[str]) -> str:
+    def _describe(self, want: Want, kept: Sequence[str], *, edited: bool) -> str:
         verb = "create" if self._seen is None else "write"
-        last = want.known.get(self.target.label)
-        if want.drift and last and self._seen is None:
-            verb = "repair (deleted by somebody else)"
-        elif want.drift and last and self._seen and self._seen.fence != last:
-            verb = "repair (edited by somebody else)"
+        if edited:
+            verb = f"repair ({'edited' if self._seen else 'deleted'} by somebody else)"
         shown = ", ".join(c.id for c in want.copies)
         as_found = f" ({', '.join(kept)} stays in the form it has until the first rotation)" if kept else ""
         return f"{verb} {self.target.label}: {shown}{as_found}"
+
+    def _is_edited(self, want: Want, current: Mapping[str, Sensitive | None]) -> bool:
+        """Whether somebody else has changed what we wrote for this very want, or has taken it away."""
+        seen, last = self._seen, self._left or want.known.get(self.target.label)
+        if not last or seen is None:
+            return bool(last)
+        beneath = seen.stamp is None or seen.stamp.revision >= want.epoch
+        return seen.fence != last and beneath and any(seen.fields.get(n) != v for n, v in current.items())
+
+    def _undone(self, want: Want) -> str:
+        """Say that a repair was undone, by whom, and how to go on."""
+        namespace, _, name = want.ring.rotation.partition("/")
+        deeds, subject = self._deeds or Deeds(), "it" if self.name == self.target.label else self.target.label
+        writer = self.target.last_writer(self.render.names) if self._seen else "it was deleted"
+        put_right = f"{subject} was put right at {instant(deeds.repaired)}" if deeds.repaired else subject
+        return (
+            f"{put_right}, and somebody else has changed it again: {writer or 'who, it does not show'}. It was left as it is now: "
+            "two who write would go on for ever. Let nobody else write it; then have it put right once more: "
+            f"kubectl -n {namespace} annotate lease {lease_name(name)} {DEEDS}-"
+        )
 
     def _planned(self, want: Want, rendered: Rendered, changes: tuple[str, ...]) -> Sighting:
         """Go on as if it was written: whoever reads it has not read it yet, and is waited for."""
@@ -316,6 +359,7 @@ class Delivery:
         if stamp.content_revision == FOUND or stamp.content_revision < want.settled:
             return seen  # what was written at the revision at which all was settled was written after that
         if self.rollout:
+            self.rollout.remember(self._deeds.restarts if self._deeds else {})
             fence = self._fence(rendered, self._seen, stamp)
             older = len(want.ring.versions) > 1
             return self.rollout.sync(
@@ -343,6 +387,19 @@ class Delivery:
         if self.clock.now() < until:
             return replace(seen, confirmed=False, waiting=said, until=until)
         return replace(seen, confirmed=False, failed=said)
+
+
+def _once_more(deeds: Deeds, now: datetime) -> Deeds:
+    """Return the deeds where something has to be put right: where that was done lately, it was undone."""
+    if deeds.undone or (deeds.repaired and now < deeds.repaired + REMEMBERED):
+        return replace(deeds, undone=True)
+    return replace(deeds, repaired=now)
+
+
+def _held(deeds: Deeds, now: datetime) -> Deeds:
+    """Return the deeds where all is as it was written: whatever was undone is right again."""
+    lately = deeds.repaired and now < deeds.repaired + REMEMBERED
+    return replace(deeds, repaired=deeds.repaired if lately else None, undone=False)
 
 
 def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: Stamp) -> Seen:

@@ -253,6 +253,7 @@ class Fleet:
             rotation=rotation,
             run=self.run,
             known={label: fence for label, fence in memo.fences.items() if fence},
+            deeds=memo.deeds,
             ledger=Ledger(rotation.store, rotation.credential, rotation.ref, memo.summary.revision),
             guard=guard,
             under_way=lambda outcome: self.under_way(self._dated(outcome, rotation, memo)),
@@ -274,6 +275,10 @@ class Fleet:
             every=rotation.policy.windows.every,
             summary=outcome.summary,
             fences={label: fence or before.fences.get(label, "") for label, fence in outcome.fences.items()},
+            deeds={
+                **{label: d for label, d in before.deeds.items() if label in outcome.fences},
+                **outcome.deeds,
+            },
         )
 
 

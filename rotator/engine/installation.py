@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from rotator.core.machine import Sighting
 from rotator.engine.rotation import MOST_CALLS
 from rotator.errors import Ambiguous, Conflict, Frozen, NotFound
-from rotator.ports import Aim, Blocked, Copy, Learned, Provider, Want
+from rotator.ports import Aim, Blocked, Copy, Deeds, Learned, Provider, Want
 
 SEEN = "seen"
 """Stands for the fence of a provider: no list shows whether somebody changed it."""
@@ -65,6 +65,10 @@ class Installation:
     def fences(self) -> Mapping[str, str]:
         """Return a mark that says that it was looked at: a provider has no fence."""
         return {self.name: SEEN if self._looked else ""}
+
+    def deeds(self) -> Mapping[str, Deeds]:
+        """Return nothing: what was done is seen at the provider."""
+        return {}
 
     def check_free(self, rotation: str) -> None:
         """Look whether the first version can be installed; see `rotator.ports.Party`."""

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Protocol
 
 from rotator.core import shapes
@@ -17,13 +18,15 @@ from rotator.core.codec import instant
 from rotator.core.reading import Unreadable, parse
 from rotator.engine.outcome import Summary
 from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, LeaseLost, NotFound
-from rotator.kinds import LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind, lease_name
-from rotator.ports import Clock
+from rotator.kinds import DEEDS, LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind, lease_name
+from rotator.ports import Clock, Deeds
 
 Json = dict[str, Any]
 Odd = Callable[[object, ClientError], None]
 """Told of an object of a list that has an odd shape, and why."""
 MEMO = f"{PREFIX}/memo"
+MOST_RESTARTS = 500
+"""So many restarts of one target are remembered: all annotations of an object share 256 KiB."""
 RENEW_AFTER = 1 / 3
 """A held lease is renewed once this share of its duration has passed."""
 ATTEMPTS = 5
@@ -80,6 +83,14 @@ class Memo:
     """Since when the outcome and its reason are the same."""
     fences: Mapping[str, str] = field(default_factory=dict)
     """The fence of each target by label: a list shows whether somebody wrote since."""
+    deeds: Mapping[str, Deeds] = field(default_factory=dict)
+    """What was done at targets, by label, in an annotation of its own: a person may take it away to have it done once more."""
+
+    def deeds_to_json(self) -> str | None:
+        """Write the deeds down; None where there are none."""
+        document = {label: _written(deeds) for label, deeds in self.deeds.items()}
+        kept = {label: written for label, written in document.items() if written}
+        return json.dumps(kept, separators=(",", ":"), sort_keys=True) if kept else None
 
     def to_json(self) -> str:
         """Write it down."""
@@ -104,12 +115,12 @@ class Memo:
         return json.dumps(document, separators=(",", ":"), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Memo:
+    def from_json(cls, text: str, deeds: str = "") -> Memo:
         """Read it back. A damaged memo is an empty one: it only costs a look."""
         try:
             found = _MEMO(parse(text))
         except Unreadable:
-            return cls()
+            return cls(deeds=_deeds(deeds))
         return cls(
             summary=Summary(
                 revision=found["revision"],
@@ -129,6 +140,7 @@ class Memo:
             reason=found["reason"],
             since=found.get("since"),
             fences=found["fences"],
+            deeds=_deeds(deeds),
         )
 
 
@@ -154,6 +166,31 @@ _MEMO = shapes.record(
         "since": shapes.moment,
     },
 )
+
+
+_DEEDS = shapes.mapping(
+    shapes.record({}, {"repaired": shapes.moment, "undone": shapes.flag, "restarts": shapes.TEXTS})
+)
+
+
+def _deeds(text: str) -> dict[str, Deeds]:
+    """Read deeds back. Damaged ones count as none: then a thing is done once more."""
+    try:
+        found = _DEEDS(parse(text))
+    except Unreadable:
+        return {}
+    return {
+        label: Deeds(
+            repaired=deed.get("repaired"), undone=deed.get("undone", False), restarts=deed.get("restarts", {})
+        )
+        for label, deed in found.items()
+    }
+
+
+def _written(deeds: Deeds) -> Json:
+    restarts = dict(islice(deeds.restarts.items(), MOST_RESTARTS))
+    document = {"repaired": _text(deeds.repaired), "undone": deeds.undone, "restarts": restarts}
+    return {name: value for name, value in document.items() if value}
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -288,9 +325,10 @@ class Leases:
         metadata: Json = {
             "name": view.name,
             "labels": {MANAGED_BY: ROTATOR},
-            "annotations": {MEMO: memo.to_json()},
+            "annotations": {MEMO: memo.to_json(), DEEDS: memo.deeds_to_json()},
         }
         if not view.resource_version:
+            metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if v is not None}
             document = {"metadata": metadata, "spec": {k: v for k, v in spec.items() if v is not None}}
             return _view(self._create(view.namespace, document))
         metadata["resourceVersion"] = view.resource_version
@@ -316,6 +354,7 @@ class Leases:
 def _view(document: Json) -> LeaseView:
     """Return what a lease says. Times that make no sense hold nothing: a lease only saves work."""
     metadata, spec = document["metadata"], shapes.fitting(_OBJECT, document.get("spec"), {})
+    annotations = metadata.get("annotations") or {}
     renewed = shapes.fitting(shapes.moment, spec.get("renewTime"), None)
     lasts = shapes.fitting(shapes.seconds, spec.get("leaseDurationSeconds"), 0)
     return LeaseView(
@@ -326,7 +365,7 @@ def _view(document: Json) -> LeaseView:
         acquired=shapes.fitting(shapes.moment, spec.get("acquireTime"), None),
         expires=renewed + timedelta(seconds=lasts) if renewed and lasts else None,
         transitions=shapes.fitting(shapes.count, spec.get("leaseTransitions"), 0),
-        memo=Memo.from_json((metadata.get("annotations") or {}).get(MEMO, "")),
+        memo=Memo.from_json(annotations.get(MEMO, ""), annotations.get(DEEDS, "")),
     )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from rotator.core.ring import Ring, phase
 from rotator.core.texts import printable
+from rotator.ports import Deeds
 
 
 class Result(StrEnum):
@@ -76,6 +77,8 @@ class Outcome:
     ring: Ring | None = None
     """None where it was not looked at."""
     fences: Mapping[str, str] = field(default_factory=dict)
+    deeds: Mapping[str, Deeds] = field(default_factory=dict)
+    """What the next run has to know was done at the targets that were looked at, by label."""
     kind: str = ""
     """The credential kind, as in the policy; empty where the declaration could not be read."""
     every: timedelta = timedelta()

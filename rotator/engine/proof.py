@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from rotator.core.machine import Sighting
 from rotator.core.timing import format_duration
-from rotator.ports import Clock, Copy, Login, Want
+from rotator.ports import Clock, Copy, Deeds, Login, Want
 
 SETTLES = timedelta(minutes=1)
 """For so long after a change a run stays and asks again: providers have caches."""
@@ -53,6 +53,10 @@ class Proof:
 
     def fences(self) -> Mapping[str, str]:
         """Return nothing: nothing is kept."""
+        return {}
+
+    def deeds(self) -> Mapping[str, Deeds]:
+        """Return nothing: nothing is done."""
         return {}
 
     def check_free(self, rotation: str) -> None:

@@ -8,7 +8,7 @@ pod with an old copy of what was delivered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from rotator.engine.pods import controller, created, is_unscheduled, leaving, re
 from rotator.engine.readers import Source, references
 from rotator.engine.workloads import Progress, Workload, progress
 from rotator.errors import Ambiguous, Conflict, Frozen, NotFound, Superseded
-from rotator.kinds import POD, WORKLOADS, Kind
+from rotator.kinds import DEEDS, POD, WORKLOADS, Kind
 from rotator.ports import Clock
 
 Json = dict[str, Any]
@@ -79,8 +79,8 @@ class Rollout:
     """How long after a write a node may start pods from an older copy of `which.source`."""
     _found: list[Workload] = field(default_factory=list, repr=False)
     _looked: bool = False
-    _restarted: set[tuple[str, str]] = field(default_factory=set, repr=False)
-    """The workload's uid and the value of each restart of this run."""
+    _restarted: dict[str, str] = field(default_factory=dict, repr=False)
+    """The value of the last restart of each workload, by uid."""
     _explained: tuple[datetime, str] | None = field(default=None, repr=False)
 
     def plan(self, *, fresh: bool) -> tuple[str, ...]:
@@ -95,6 +95,15 @@ class Rollout:
         if controller(workload.document):
             return f"{said}: that {workload.owner} leaves the restart alone is believed"
         return said
+
+    @property
+    def restarts(self) -> Mapping[str, str]:
+        """What was restarted, by the workload's uid, with the value that it got."""
+        return self._restarted
+
+    def remember(self, restarts: Mapping[str, str]) -> None:
+        """Hear what earlier runs have restarted: it is not done again."""
+        self._restarted = {**restarts, **self._restarted}
 
     def sync(  # noqa: PLR0913 - what was delivered, and how this run looks at it
         self,
@@ -116,6 +125,7 @@ class Rollout:
         landed = seen.since or since
         certain = landed + self.copies if self.which.source and older else landed
         delivered = _Delivered(value, since, landed, certain, fence)
+        self._restarted = {uid: carried for uid, carried in self._restarted.items() if carried == value}
         workloads = self._find(fresh=fresh)
         for workload in workloads:
             self._check(workload, value)
@@ -180,8 +190,7 @@ class Rollout:
 
     def _is_reverted(self, workload: Workload, delivered: _Delivered) -> bool:
         """Whether it was restarted for this content, and somebody has taken the annotation off its template again."""
-        done = (workload.uid, delivered.value) in self._restarted
-        return done or workload.own_annotation(self.key) == delivered.value
+        return delivered.value in {self._restarted.get(workload.uid), workload.own_annotation(self.key)}
 
     def _in_order(self, steps: Sequence[_Step]) -> list[_Step]:
         """Hold back those for whom there is no room, and all others once one has failed."""
@@ -226,7 +235,7 @@ class Rollout:
         except NotFound:
             self._looked = False
         else:
-            self._restarted.add((workload.uid, delivered.value))
+            self._restarted[workload.uid] = delivered.value
             self._found[position] = Workload(workload.kind, document)
 
     def _pods(
@@ -299,7 +308,8 @@ class Rollout:
         return (
             f"{workload.label}: its restart was taken back by {owner}, and {_named(pod)} runs the old version. rotator "
             "does not restart it again for this version. Restart it in the way of its owner: pods that are made from now on "
-            f"count as switched. To have rotator restart it once more, remove the annotation {self.key} from its metadata"
+            f"count as switched. To have rotator restart it once more, remove the annotation {self.key} from its metadata, and "
+            f"{DEEDS} from the rotation's Lease"
         )
 
     def _switched(

@@ -38,7 +38,7 @@ from rotator.errors import (
     RotatorError,
     Superseded,
 )
-from rotator.ports import Credential, Entry, Gate, Made, Party, Seen, Store, Want
+from rotator.ports import Credential, Deeds, Entry, Gate, Made, Party, Seen, Store, Want
 
 MOST_TURNS = 1000
 MOST_CALLS = 12
@@ -115,6 +115,8 @@ class Turn:
     rotation: Rotation
     run: Run
     known: Mapping[str, str]
+    deeds: Mapping[str, Deeds]
+    """What earlier runs did, by the label of the target."""
     """The targets that were delivered to before, by label, each with its fence as the last run left it."""
     ledger: Ledger
     guard: Guard
@@ -310,6 +312,7 @@ class Turn:
             settled=settled,
             drift=settled > epoch and not withdrawn,
             known=self.known,
+            deeds=self.deeds,
             erase=bool(withdrawn),
             withdrawn=tuple(self.entry.copy(i) for i in withdrawn if i in material),
             guard=self.guard,
@@ -454,7 +457,7 @@ class Turn:
         self, result: Result, reason: str, until: datetime | None = None, on: tuple[str, ...] = ()
     ) -> Outcome:
         entry = self.saved
-        fences = [who.fences() for who in (*self.rotation.verifiers, *self.rotation.holders)]
+        parties = (*self.rotation.verifiers, *self.rotation.holders)
         return Outcome(
             rotation=self.rotation.ref,
             result=result,
@@ -464,7 +467,8 @@ class Turn:
             steps=tuple(self.steps),
             summary=Summary.of(entry.ring) if entry else Summary(),
             ring=entry.ring if entry else None,
-            fences={label: fence for shown in fences for label, fence in shown.items()},
+            fences={label: fence for who in parties for label, fence in who.fences().items()},
+            deeds={label: deeds for who in parties for label, deeds in who.deeds().items()},
         )
 
 

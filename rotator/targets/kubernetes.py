@@ -14,6 +14,7 @@ from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Kind
 from rotator.ports import Seen, Stamp
 from rotator.targets.obstacles import obstacle
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
+from rotator.targets.writers import last_writer
 
 FENCE_KEY = "fence_key"
 """The part of a stamp that only an object has from which a kubelet starts pods."""
@@ -80,6 +81,11 @@ class KubernetesObject:
         """See `rotator.ports.Target`."""
         document = self._document()
         return obstacle(document, names, adopted=adopted) if document else ""
+
+    def last_writer(self, names: Sequence[str]) -> str:
+        """See `rotator.ports.Target`."""
+        document = self._document()
+        return last_writer(document, names) if document else ""
 
     def erase_history(self, *, act: bool) -> bool:
         """Kubernetes keeps no readable history of an object."""

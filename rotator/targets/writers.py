@@ -7,11 +7,11 @@ mark what they keep by labels and annotations of their own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rotator.core.reading import Unreadable, parse
 from rotator.kinds import PREFIX, ROTATOR
 
 DATA = ("data", "stringData", "binaryData")
@@ -197,8 +197,8 @@ def _last_applied(document: Mapping[str, Any]) -> frozenset[str]:
     """Return the data keys of the manifest that was applied last by a client."""
     text = str(_mapping(_metadata(document).get("annotations")).get(LAST_APPLIED) or "")
     try:
-        manifest = _mapping(json.loads(text))
-    except (ValueError, RecursionError):
+        manifest = _mapping(parse(text))
+    except Unreadable:
         return frozenset()
     return frozenset(str(key) for part in DATA for key in _mapping(manifest.get(part)))
 

@@ -104,6 +104,11 @@ class Document:
         del names, adopted
         return ""
 
+    def last_writer(self, names: Sequence[str]) -> str:
+        """Nobody writes."""
+        del names
+        return ""
+
     def erase_history(self, *, act: bool) -> bool:
         """There is none."""
         return act

@@ -1131,10 +1131,17 @@ def test_a_restart_that_its_owner_takes_back_is_not_repeated(town: Town, *, forg
     assert switching(outcome)
     assert "taken back by its owner, Revision r-1 (serving.knative.dev/v1)" in outcome.reason
     assert town.restarted == ["api"]
-    if not forgets:
-        for _ in range(2):
-            assert town.run(policy).result is Result.FROZEN
-        assert town.restarted == ["api"]
+    for _ in range(2):
+        again = town.run(policy)
+        assert again.result is Result.FROZEN
+        assert "taken back by its owner, Revision r-1" in again.reason
+    assert town.restarted == ["api"]
+    nothing: Json = {"metadata": {"annotations": None}}
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
+    town.stage.ask("PATCH", lease, {"metadata": {"annotations": {"rotator.dev/deeds": None}}})
+    town.change("api", **nothing)
+    town.run(policy)
+    assert town.restarted == ["api", "api"], "once more, as a person asked"
 
 
 def test_a_plan_says_that_an_owner_may_take_the_restart_back(town: Town) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
-from tests.faults.stage import NAMESPACE, Bao
+from tests.faults.stage import NAMESPACE, TOKEN, Bao
+from tests.faults.traffic import text_of
 from tests.scene import Scene
 
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
@@ -182,3 +185,187 @@ def test_objects_that_an_older_version_marked_go_on(scene: Scene) -> None:
     scene.timeline.pass_by(timedelta(minutes=5))
     assert scene.run(policy).result is Result.IDLE
     assert scene.counted() == {"kubernetes GET leases": 1, "kubernetes GET secrets": 1}
+
+
+# --- who puts back what we wrote ----------------------------------------------------------------------------------
+
+ARGO = {"argocd.argoproj.io/tracking-id": "shop:/Secret:payments/key"}
+
+
+def put_back(scene: Scene, name: str = "key", **data: str | None) -> None:
+    """Apply other values as a GitOps tool does, and mark the object."""
+    encoded = {k: v and base64.b64encode(v.encode()).decode() for k, v in data.items()}
+    whole = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "annotations": ARGO},
+        "data": {k: v for k, v in encoded.items() if v is not None},
+    }
+    path = f"{SECRETS}/{name}?fieldManager=argocd-controller&force=true"
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/apply-patch+yaml"}
+    answer = scene.stage.cluster.handle("PATCH", path, headers, json.dumps(whole).encode())
+    assert answer.status == 200
+
+
+def held(scene: Scene) -> str | None:
+    """Return what the holder's Secret holds."""
+    return text_of(scene.stage.secret("key"), "token", secret=True)
+
+
+def deeds_of(scene: Scene) -> Any:
+    """Return what the Lease remembers."""
+    return json.loads(scene.lease()["metadata"].get("annotations", {}).get("rotator.dev/deeds", "{}"))
+
+
+def forget(scene: Scene) -> None:
+    """Do what the message says."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
+    scene.stage.ask("PATCH", path, {"metadata": {"annotations": {"rotator.dev/deeds": None}}})
+
+
+def test_a_repair_that_is_undone_freezes_and_names_who_wrote(scene: Scene) -> None:
+    """Two controllers never fight for ever: the first repair is made, the second is not."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    ours = held(scene)
+    put_back(scene, token="theirs")
+    repaired = scene.run(policy)
+    assert repaired.result is Result.WAITING
+    assert any(s.startswith("repair (edited by somebody else) secret payments/key") for s in repaired.steps)
+    assert held(scene) == ours
+    for _ in range(3):
+        put_back(scene, token="theirs")
+        planned = scene.run(policy, act=False)
+        frozen = scene.run(policy)
+        for outcome in (planned, frozen):
+            assert outcome.result is Result.FROZEN
+            assert "the field manager argocd-controller wrote it at" in outcome.reason
+            assert (
+                "Argo CD keeps it (argocd.argoproj.io/tracking-id: shop:/Secret:payments/key)"
+                in outcome.reason
+            )
+            assert "kubectl -n payments annotate lease rotation-key rotator.dev/deeds-" in outcome.reason
+            assert outcome.steps == ()
+        assert held(scene) == "theirs", "it was left as it is"
+        scene.timeline.pass_by(timedelta(days=3))
+    forget(scene)
+    assert any(s.startswith("repair") for s in scene.run(policy).steps)
+    assert held(scene) == ours
+    assert scene.run(policy).result is not Result.FROZEN
+
+
+def test_what_is_put_right_by_its_writer_is_no_freeze_any_more(scene: Scene) -> None:
+    """As soon as the right value is there again, by whomever."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    ours = held(scene)
+    for _ in range(2):
+        put_back(scene, token="theirs")
+        last = scene.run(policy)
+    assert last.result is Result.FROZEN
+    put_back(scene, token=ours)
+    assert scene.run(policy).result is Result.WAITING
+
+
+@pytest.mark.parametrize(("apart", "expected"), [(6, Result.FROZEN), (8, Result.WAITING)])
+def test_an_edit_is_forgotten_after_a_week(scene: Scene, apart: int, expected: Result) -> None:
+    """Two people who edit it by hand once in a while are no fight."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    put_back(scene, token="theirs")
+    scene.run(policy)
+    scene.timeline.pass_by(timedelta(days=apart))
+    scene.run(policy)
+    put_back(scene, token="theirs")
+    assert scene.run(policy).result is expected
+
+
+@pytest.mark.parametrize(
+    ("undo", "said"),
+    [
+        (lambda scene: scene.stage.ask("DELETE", f"{SECRETS}/key"), "it was deleted"),
+        (lambda scene: change(scene, {"data": {"token": None}}), "changed it again"),
+        (lambda scene: change(scene, {"data": {"token": "eA=="}}), "changed it again"),
+        (
+            lambda scene: change(
+                scene,
+                {"data": {"token": "eA=="}, "metadata": {"annotations": {"rotator.dev/revision": None}}},
+            ),
+            "changed it again",
+        ),
+    ],
+    ids=["deleted", "the key removed", "changed", "changed, and the stamp removed"],
+)
+def test_whatever_undoes_a_repair_is_counted(scene: Scene, undo: Callable[[Scene], None], said: str) -> None:
+    """In each way it can be undone; the second time it is left as it is, and said."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    undo(scene)
+    assert scene.run(policy).result is not Result.FROZEN
+    undo(scene)
+    frozen = scene.run(policy)
+    assert frozen.result is Result.FROZEN
+    assert said in frozen.reason
+    assert frozen.steps == ()
+
+
+def test_a_list_that_is_undone_freezes_too(scene: Scene) -> None:
+    """Verifiers are no others: who writes their list is named."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    for expected in (Result.WAITING, Result.FROZEN):
+        put_back(scene, "accepted", accepted="[]")
+        outcome = scene.run(policy)
+        assert outcome.result is expected
+    assert "secret payments/accepted" in outcome.reason
+    assert "argocd-controller" in outcome.reason
+
+
+def test_a_value_that_is_put_back_in_the_middle_freezes_with_both_accepted(scene: Scene) -> None:
+    """No run after the other writes it again until the time is up: the second time the writer is named."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    old = held(scene)
+    scene.timeline.pass_by(MONTH)
+    scene.wait(scene.run(policy))
+    results = []
+    for _ in range(3):
+        outcome = scene.run(policy)
+        results.append(outcome.result)
+        if outcome.result is Result.FROZEN:
+            break
+        put_back(scene, token=old)
+    assert results == [Result.WAITING, Result.WAITING, Result.FROZEN]
+    assert "argocd-controller" in outcome.reason
+    assert outcome.summary.accepted == 2
+    assert old
+    assert old in (text_of(scene.stage.secret("accepted"), "accepted", secret=True) or "")
+
+
+def test_labels_and_fields_of_others_are_no_edits(scene: Scene) -> None:
+    """They are theirs: nothing is repaired, and nothing is counted."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    for n in range(4):
+        put_back(scene, other=str(n))
+        change(scene, {"metadata": {"labels": {"team": str(n)}}})
+        outcome = scene.run(policy)
+        assert (outcome.result, outcome.steps) == (Result.WAITING, ())
+    assert deeds_of(scene) == {}
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[", "[]", '{"secret payments/key": 5}', '{"a": {"repaired": "x"}}', "[" * 100_000]
+)
+def test_a_damaged_memory_costs_one_more_repair(scene: Scene, damage: str) -> None:
+    """Whoever may write on a Lease may write anything there."""
+    policy = shared_secret(scene)
+    scene.until_stable(policy)
+    put_back(scene, token="theirs")
+    scene.run(policy)
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
+    scene.stage.ask("PATCH", path, {"metadata": {"annotations": {"rotator.dev/deeds": damage}}})
+    put_back(scene, token="theirs")
+    assert scene.run(policy).result is Result.WAITING
+    put_back(scene, token="theirs")
+    assert scene.run(policy).result is Result.FROZEN

@@ -147,3 +147,76 @@ def _(place: Place) -> None:
     named("the reason", frozen.row["reason"], "api", "paused")
     same("the template", place.template("api"), before)
     same("accepted", _OLD.encode() in place.data("Secret", "accepted")["accepted"], True)
+
+
+_TRACKED = {"argocd.argoproj.io/tracking-id": "shop:/Secret:git/api-key"}
+
+
+def _heal(place: Place, value: str) -> None:
+    """Put the value of the manifest back, as a GitOps tool does."""
+    place.have(
+        secret("api-key", {"annotations": _TRACKED}, data={"KEY": value}),
+        manager="argocd-controller",
+        force=True,
+    )
+
+
+@case("08-gitops-tracked")
+def _(place: Place) -> None:
+    """What a GitOps tool holds by its manifest is taken over, and no rotation of it begins."""
+    _api_key(place, pickUp="1s")
+    _heal(place, _OLD)
+    place.live()
+    refused = place.rotate()
+    same("exit and result", (refused.code, refused.row["result"]), (1, "Frozen"))
+    named("the reason", refused.row["reason"], "Argo CD", "argocd-controller", "KEY")
+    same("the value", place.data("Secret", "api-key")["KEY"], _OLD.encode())
+
+
+@case("08-gitops-revert")
+def _(place: Place) -> None:
+    """A dead value that is put back is put right once; the second time the writer is named, run after run."""
+    _api_key(place, pickUp="1s")
+    place.live()
+    _switching(place)
+    place.live()
+    right = place.data("Secret", "api-key")["KEY"]
+    _heal(place, _OLD)
+    first = place.run()
+    same("exit after the first time", first.code, 0)
+    same("whether it was put right", place.data("Secret", "api-key")["KEY"], right)
+    for _ in range(2):
+        _heal(place, _OLD)
+        ran = place.run()
+        same("exit and result", (ran.code, ran.row["result"]), (1, "Frozen"))
+        named(
+            "the reason",
+            ran.row["reason"],
+            "api-key",
+            "argocd-controller",
+            "shop:/Secret:git/api-key",
+            "rotator.dev/deeds-",
+        )
+        same("steps", ran.steps, [])
+    place.change("Lease", "rotation-key", {"metadata": {"annotations": {"rotator.dev/deeds": None}}})
+    same("exit once it is let go on", place.run().code, 0)
+    same("whether it was put right", place.data("Secret", "api-key")["KEY"], right)
+
+
+@case("08-gitops-in-the-middle")
+def _(place: Place) -> None:
+    """The same while holders switch: the writer is named before their time is up, and both versions stay accepted."""
+    _api_key(place, pickUp="3s")
+    place.live()
+    _switching(place)
+    results = []
+    for _ in range(4):
+        ran = place.run()
+        results.append(ran.row["result"])
+        if results[-1] == "Frozen":
+            break
+        if place.data("Secret", "api-key")["KEY"] != _OLD.encode():
+            _heal(place, _OLD)
+    same("the last result", results[-1], "Frozen")
+    named("the reason", ran.row["reason"], "api-key", "argocd-controller")
+    same("accepted", _OLD.encode() in place.data("Secret", "accepted")["accepted"], True)
