@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -239,6 +240,98 @@ def test_a_bad_apply_is_refused(
 ) -> None:
     """Without a manager, of another name, without a kind, with managed fields of its own."""
     assert reasons(api.patch(config, body, APPLY, **query))[0] == code
+
+
+SECRET_TYPES: dict[str, tuple[str, dict[str, str], set[str]]] = {
+    "any": ("example.com/any", {"a": "x"}, set()),
+    "a TLS pair": ("kubernetes.io/tls", {"tls.crt": "x", "tls.key": "y"}, set()),
+    "half a TLS pair": ("kubernetes.io/tls", {"tls.crt": "x"}, {"data[tls.key]"}),
+    "a pull secret": ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": "{}"}, set()),
+    "no document": (
+        "kubernetes.io/dockerconfigjson",
+        {".dockerconfigjson": "x"},
+        {"data[.dockerconfigjson]"},
+    ),
+    "no object": ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": "[]"}, {"data[.dockerconfigjson]"}),
+    "an old pull secret": ("kubernetes.io/dockercfg", {"other": "{}"}, {"data[.dockercfg]"}),
+    "a login": ("kubernetes.io/basic-auth", {"password": ""}, set()),
+    "no login": ("kubernetes.io/basic-auth", {"a": "x"}, {"data[username]", "data[password]"}),
+    "an SSH key": ("kubernetes.io/ssh-auth", {"ssh-privatekey": "x"}, set()),
+    "an empty SSH key": ("kubernetes.io/ssh-auth", {"ssh-privatekey": ""}, {"data[ssh-privatekey]"}),
+    "no account": (
+        "kubernetes.io/service-account-token",
+        {"token": "x"},
+        {"metadata.annotations[kubernetes.io/service-account.name]"},
+    ),
+    "the longest key": ("Opaque", {"x" * 253: "x"}, set()),
+    "a longer key": ("Opaque", {"x" * 254: "x"}, {f"data[{'x' * 254}]"}),
+    "a key with a blank": ("Opaque", {"a b": "x"}, {"data[a b]"}),
+    "an empty key": ("Opaque", {"": "x"}, {"data[]"}),
+    "a path as a key": ("Opaque", {"a/b": "x"}, {"data[a/b]"}),
+    "the folder above": ("Opaque", {"..": "x"}, {"data[..]"}),
+    "like the folder above": ("Opaque", {"..a": "x"}, {"data[..a]"}),
+    "full": ("Opaque", {"a": "x" * 1048577}, {"data"}),
+}
+
+
+@pytest.mark.parametrize(("kind", "data", "fields"), SECRET_TYPES.values(), ids=SECRET_TYPES)
+def test_a_secret_has_what_its_type_asks_for(
+    api: Api, namespace: str, kind: str, data: dict[str, str], fields: set[str]
+) -> None:
+    """Whichever way it comes, and though it is given as `stringData`; each field that is wrong is named."""
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "type": kind,
+        "stringData": data,
+    }
+    for answer in (api.post(path, secret, dryRun="All"), apply(api, f"{path}/s", secret, "m")):
+        assert answer.status == (422 if fields else 201)
+        causes = (answer.body.get("details") or {}).get("causes") or []
+        assert {cause["field"] for cause in causes} == fields
+
+
+@pytest.mark.parametrize("name", ["Bad_Name", "-x", "x.", "a..b", "a" * 254, "ü"])
+@pytest.mark.parametrize("group", ["secrets", "configmaps"])
+def test_a_name_that_is_none_is_refused_when_it_is_applied(
+    api: Api, namespace: str, name: str, group: str
+) -> None:
+    """As when it is posted."""
+    kind = "Secret" if group == "secrets" else "ConfigMap"
+    document = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "data": {}}
+    path = f"/api/v1/namespaces/{namespace}/{group}"
+    assert reasons(apply(api, f"{path}/{quote(name)}", document, "m")) == (422, "Invalid")
+    assert reasons(api.post(path, document)) == (422, "Invalid")
+
+
+def test_what_is_applied_as_string_data_stays_when_it_is_applied_no_more(api: Api, namespace: str) -> None:
+    """It is written as `data`, and held as `stringData`: so nobody holds the data key."""
+    path = f"/api/v1/namespaces/{namespace}/secrets/s"
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    made = apply(api, path, {**secret, "stringData": {"a": "x", "b": "y"}, "data": {"a": "eg=="}}, "one")
+    assert made.body["data"] == {"a": "eA==", "b": "eQ=="}
+    assert "stringData" not in made.body
+    assert owned(made, "one") == {"f:data": {"f:a": {}}, "f:stringData": {"f:a": {}, "f:b": {}}}
+    left = apply(api, path, {**secret, "stringData": {"b": "y"}, "data": {"a": "eg=="}}, "one")
+    assert left.body["data"] == {"a": "eg==", "b": "eQ=="}
+    left = apply(api, path, {**secret, "data": {"a": "eg=="}}, "one")
+    assert left.body["data"] == {"a": "eg==", "b": "eQ=="}, "it is applied no more, and stays"
+
+
+@pytest.mark.parametrize("odd", [5, True, ["x"], {"x": "y"}])
+@pytest.mark.parametrize("part", ["data", "stringData"])
+def test_values_that_are_no_texts_are_refused_when_they_are_applied(
+    api: Api, namespace: str, part: str, odd: object
+) -> None:
+    """500, in words that name the object."""
+    path = f"/api/v1/namespaces/{namespace}/secrets/s"
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, part: {"a": odd}}
+    answer = apply(api, path, secret, "m")
+    assert answer.status == 500
+    assert answer.body["message"].startswith("failed to create typed patch object (/s; /v1, Kind=Secret): ")
+    assert api.get(path).status == 404
 
 
 def test_force_is_for_apply_only(api: Api, config: str) -> None:

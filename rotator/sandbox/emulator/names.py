@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from .status import FieldError, invalid_value, required
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .wire import Object
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -129,8 +131,15 @@ def owner_errors(owners: list[Object]) -> list[FieldError]:
 
 def data_key_errors(path: str, data: Object) -> list[FieldError]:
     """Check the keys of a Secret's or ConfigMap's data."""
-    return [
-        invalid_value(f"{path}[{key}]", key, _BAD_KEY)
-        for key in data
-        if not _IS_DATA_KEY.fullmatch(key) or key in {".", ".."}
-    ]
+    return [invalid_value(f"{path}[{key}]", key, why) for key in data for why in _data_key_problems(key)]
+
+
+def _data_key_problems(key: str) -> Iterator[str]:
+    if len(key) > _SUBDOMAIN_LIMIT:
+        yield f"must be no more than {_SUBDOMAIN_LIMIT} characters"
+    if not _IS_DATA_KEY.fullmatch(key):
+        yield _BAD_KEY
+    if key in {".", ".."}:
+        yield f"must not be '{key}'"
+    elif key.startswith(".."):
+        yield "must not start with '..'"

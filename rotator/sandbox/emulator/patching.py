@@ -140,7 +140,11 @@ def _typed(kind: Kind, applied: Object) -> Object:
     try:
         return decode(kind, applied, strict=True, stated=True)
     except ApiError as error:
-        message = f"failed to create typed patch object (/; {kind.api_version}, Kind={kind.name})"
+        metadata = as_object(applied.get("metadata"))
+        place = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+        message = (
+            f"failed to create typed patch object ({place}; {kind.group}/{kind.version}, Kind={kind.name})"
+        )
         raise internal_error(f"{message}: {error.message}: field not declared in schema") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING
 
 from .names import (
@@ -25,7 +26,7 @@ from .status import (
 from .wire import Object, as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .resources import Kind
 
@@ -57,13 +58,38 @@ def _secret(obj: Object) -> list[FieldError]:
     size = sum(len(base64.b64decode(value)) for value in data.values())
     if size > _DATA_LIMIT:
         errors.append(too_long("data", _DATA_LIMIT))
-    wanted = {
-        "kubernetes.io/tls": ("tls.crt", "tls.key"),
-        "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
-        "kubernetes.io/ssh-auth": ("ssh-privatekey",),
-    }
-    needed = wanted.get(str(obj.get("type")), ())
-    return errors + [required(f"data[{key}]") for key in needed if key not in data]
+    return errors + list(_of_type(str(obj.get("type")), obj, data))
+
+
+def _of_type(kind: str, obj: Object, data: Object) -> Iterator[FieldError]:
+    """Check what the type of a Secret asks of its data: `ValidateSecret` of the core API's validation."""
+    match kind.removeprefix("kubernetes.io/") if kind.startswith("kubernetes.io/") else "":
+        case "tls":
+            yield from (required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in data)
+        case "ssh-auth" if not data.get("ssh-privatekey"):
+            yield required("data[ssh-privatekey]")
+        case "basic-auth" if not data.keys() & {"username", "password"}:
+            yield from (required(f"data[{key}]") for key in ("username", "password"))
+        case "dockercfg" | "dockerconfigjson" as name:
+            yield from _document(f".{name}", data)
+        case "service-account-token":
+            annotation = "kubernetes.io/service-account.name"
+            metadata = as_object(obj.get("metadata"))
+            if not as_object(metadata.get("annotations")).get(annotation):
+                yield required(f"metadata.annotations[{annotation}]")
+
+
+def _document(key: str, data: Object) -> Iterator[FieldError]:
+    """Check that a data key holds a JSON object; the value itself is never shown."""
+    if key not in data:
+        yield required(f"data[{key}]")
+        return
+    try:
+        found = json.loads(base64.b64decode(data[key]))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        yield invalid_value(f"data[{key}]", "<secret contents redacted>", "it is no JSON object")
 
 
 def _config_map(obj: Object) -> list[FieldError]:
