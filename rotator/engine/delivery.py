@@ -330,7 +330,7 @@ class Delivery:
         writer = self.target.last_writer(self.render.names) if self._seen else "it was deleted"
         put_right = f"{subject} was put right at {instant(deeds.repaired)}" if deeds.repaired else subject
         return (
-            f"{put_right}, and somebody else has changed it again: {writer or 'who, it does not show'}. It was left as it is now: "
+            f"{put_right}, and somebody else has changed it again: {writer or 'it does not show who'}. It was left as it is now: "
             "two who write would go on for ever. Let nobody else write it; then have it put right once more: "
             f"kubectl -n {namespace} annotate lease {lease_name(name)} {DEEDS}-"
         )

@@ -921,13 +921,14 @@ def test_a_repair_right_after_convergence_restarts_as_well(town: Town) -> None:
 
 
 def test_a_second_edit_at_the_same_revision_restarts_again(town: Town) -> None:
-    """Each repair is a content of its own: whoever started in between has read the edit."""
+    """Each repair is a content of its own: whoever started in between has read the edit. Within a week it would be a fight."""
     policy = town.restarting()
     town.begin(policy)
     town.timeline.pass_by(EVERY)
     town.until_stable(policy)
     town.restarted.clear()
     for _ in range(2):
+        town.timeline.pass_by(timedelta(days=8))
         edit(town)
         for _ in range(3):
             town.run(policy)

@@ -369,3 +369,27 @@ def test_a_damaged_memory_costs_one_more_repair(scene: Scene, damage: str) -> No
     assert scene.run(policy).result is Result.WAITING
     put_back(scene, token="theirs")
     assert scene.run(policy).result is Result.FROZEN
+
+
+def test_a_vault_path_that_is_undone_freezes_too(scene: Scene) -> None:
+    """Fields of others are no edits of ours; where ours are changed twice, it is Vault that knows by whom."""
+    policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
+    scene.until_stable(policy)
+    path, ours = f"secret/data/{scene.life}", scene.vault(f"secret/data/{scene.life}")
+
+    def write(**fields: str) -> None:
+        now = scene.vault(path)
+        options = {"cas": now["metadata"]["version"]}
+        scene.bao.server.call("POST", path, {"options": options, "data": {**now["data"], **fields}})
+
+    for n in range(3):
+        write(theirs=str(n))
+        scene.timeline.pass_by(timedelta(hours=1))
+        assert scene.run(policy).steps == ()
+    for expected in (Result.WAITING, Result.FROZEN):
+        write(private_key="theirs")
+        scene.timeline.pass_by(timedelta(hours=1))
+        outcome = scene.run(policy)
+        assert outcome.result is expected
+    assert "Vault's audit log says who" in outcome.reason
+    assert ours["data"]["private_key"] not in outcome.reason
