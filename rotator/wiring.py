@@ -141,7 +141,8 @@ def world(
     def kubernetes(retry: Retry, meter: Meter) -> Kubernetes:
         from rotator.clients.kubernetes import Kubernetes, connect  # noqa: PLC0415 - slow to import
 
-        return Kubernetes(connect(context, pool=concurrency), retry, meter, timeout=timeout)
+        api = retry.bounded(lambda: connect(context, pool=concurrency))  # a kubeconfig may run a program
+        return Kubernetes(api, retry, meter, timeout=timeout)
 
     def vault(retry: Retry, meter: Meter) -> Vault:
         from rotator.clients.vault import Vault  # noqa: PLC0415 - slow to import

@@ -13,7 +13,9 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
 
+from rotator.clients.limits import PlainSocket, TlsSocket, connected
 from rotator.errors import SettingsError
 
 
@@ -33,17 +35,24 @@ class NotReached(HTTPError):
 
 def cause_of(error: BaseException) -> str:
     """Say what went wrong with a connection, in the words of the system: never in those of a server."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid here: {error.verify_message}".rstrip(".")
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {(error.reason or type(error).__name__).replace('_', ' ').lower()}"
-    inner = error.__cause__ or error.__context__
-    if isinstance(error, HTTPError) and isinstance(inner, OSError):
-        return cause_of(inner)
-    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+    said: BaseException | None = error
+    while said is not None:
+        if isinstance(said, ssl.SSLCertVerificationError):
+            return f"its certificate is not valid here: {said.verify_message}".rstrip(".")
+        if isinstance(said, ssl.SSLError):
+            return f"TLS: {(said.reason or type(said).__name__).replace('_', ' ').lower()}"
+        if isinstance(said, TimeoutError):
+            return "out of time"
+        if isinstance(said, OSError) and said.strerror:
+            return said.strerror
+        said = said.__cause__ or said.__context__
+    return type(error).__name__
 
 
 class _Plain(HTTPConnection):
+    def _new_conn(self) -> PlainSocket:
+        return connected(self._dns_host, self.port or 0, self.socket_options or ())
+
     def connect(self) -> None:
         """Connect. Raises NotReached for every failure."""
         try:
@@ -53,9 +62,14 @@ class _Plain(HTTPConnection):
 
 
 class _Tls(HTTPSConnection):
+    def _new_conn(self) -> PlainSocket:
+        return connected(self._dns_host, self.port or 0, self.socket_options or ())
+
     def connect(self) -> None:
         """Connect, and agree on keys. Raises NotReached for every failure."""
         try:
+            self.ssl_context = self.ssl_context or create_urllib3_context()
+            self.ssl_context.sslsocket_class = TlsSocket
             super().connect()
         except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             raise NotReached(error) from None
@@ -83,7 +97,9 @@ def connections(context: ssl.SSLContext | None = None, **given: Any) -> urllib3.
 def verified(ca_file: str | None) -> ssl.SSLContext:
     """Return what verifies servers with a PEM bundle (None: the system's). Raises SettingsError for what is no bundle."""
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(f"caFile {ca_file}: {reason}; expected a PEM bundle") from None
+    context.sslsocket_class = TlsSocket
+    return context

@@ -99,13 +99,12 @@ class Http:
     def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Fetched:
         what = f"{method} {url.partition('?')[0]}"
         try:
-            with self._meter.span(self._system, {"request": what}):
+            with self._meter.span(self._system, {"request": what}), self._retry.within(self._timeout):
                 answer = self._pool.request(
                     method,
                     url,
                     body=body,
                     headers=headers,
-                    timeout=self._timeout,
                     redirect=False,
                     preload_content=False,
                 )

@@ -38,6 +38,8 @@ PAGE = 500
 """Objects a page of a list (`limit`)."""
 MOST_PAGES = 10_000
 """Pages after which a list is one without an end."""
+LARGEST = 32 << 20
+"""The largest answer read, in bytes: a page of objects of the usual sizes has a tenth of it."""
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 FORBIDDEN = 403
@@ -285,25 +287,30 @@ class Kubernetes:
         sent_headers = {**headers, "Authorization": token} if token else dict(headers)
         octets = None if body is None else json.dumps(body).encode()
         try:
-            with self._meter.span(SYSTEM, {"request": what}):
+            with self._meter.span(SYSTEM, {"request": what}), self._retry.within(self._timeout):
                 answer = _connections(self._api).request(
                     method,
                     self._host + path,
                     headers=sent_headers,
                     body=octets,
-                    timeout=self._timeout,
                     redirect=False,
                     retries=False,
                     preload_content=False,
                 )
-                status, text = answer.status, answer.data
-                answer.release_conn()
+                status, text = answer.status, answer.read(LARGEST + 1)
+            if len(text) > LARGEST:
+                answer.close()  # the rest is still on its way: this connection is of no more use
+            answer.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._meter.count(SYSTEM, method, 0)
             raise no_answer(what, error, self._host, "the kubeconfig") from None
         self._meter.count(SYSTEM, method, status)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         check_redirect(Asked(what, method, self._host, _PROXY), status, answer.headers)
+        if len(text) > LARGEST:
+            raise Ambiguous(
+                what, f"HTTP {status}, and the answer is larger than {LARGEST} bytes", code=status
+            )
         if status not in TAKEN:
             raise _translate(what, status, text, answer.headers.get("Retry-After"))
         return json_object(what, status, text)
@@ -312,7 +319,9 @@ class Kubernetes:
         """Return the bearer token; it is asked for anew now and then, for it may rotate while we run."""
         if self._bearer is None or now >= self._bearer[1]:
             settings = self._api.configuration
-            token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
+            token = self._retry.bounded(
+                lambda: settings.get_api_key_with_prefix("BearerToken", alias="authorization")
+            )
             self._bearer = (token, now + TOKEN_LIFE)
         return self._bearer[0]
 

@@ -8,8 +8,6 @@ of its own, with TLS verified: a run makes few, and a directory may close an idl
 from __future__ import annotations
 
 import contextlib
-import math
-import ssl
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from rotator.clients.addresses import LOOPBACK
+from rotator.clients.connections import cause_of, verified
+from rotator.clients.limits import PlainSocket, left_now, resolved
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SYSTEM = "ldap"
+LARGEST = 1 << 20
+"""The largest answer read, in bytes: one account, and of it three attributes."""
 ATTRIBUTE = "userPassword"
 LOCKED_SINCE = "pwdAccountLockedTime"
 """Operational, kept by OpenLDAP's ppolicy overlay."""
@@ -178,7 +180,7 @@ class Ldap:
         self.url = url
         self._encrypted, self._host, self._port = _address(url.rstrip("/"), start_tls=start_tls)
         self._start_tls = start_tls
-        self._context = _context(ca_file) if self._encrypted or start_tls or ca_file else None
+        self._context = verified(ca_file) if self._encrypted or start_tls or ca_file else None
         self._retry = retry
         self._meter = meter
         self.identities = identities
@@ -264,7 +266,8 @@ class Ldap:
         what = f"{SYSTEM}: {method} {dn}"
         with self._meter.span(SYSTEM, {"request": what}), self._signed_in(what) as connection:
             try:
-                return perform(connection)
+                with self._retry.within(self._timeout, LARGEST):
+                    return perform(connection)
             except _transport_errors() as error:
                 self._meter.count(SYSTEM, method, NO_ANSWER)
                 raise self._lost(what, error) from None
@@ -310,42 +313,55 @@ class Ldap:
     @contextlib.contextmanager
     def _connected(self, what: str) -> Any:
         """Connect, with TLS before anything else, and leave no socket behind."""
-        ldap3 = _ldap3()
-        server = ldap3.Server(
-            self._host,
-            port=self._port,
-            use_ssl=self._encrypted,
-            tls=_verified_tls(self._context) if self._context else None,
-            get_info="NO_INFO",
-            connect_timeout=self._timeout,
-        )
-        connection = ldap3.Connection(
-            server,
-            auto_bind="NONE",
-            auto_referrals=False,
-            check_names=False,
-            receive_timeout=math.ceil(self._timeout),
-        )
+        connection: Connection | None = None
         try:
             try:
-                connection.open(read_server_info=False)
-                if self._start_tls:
-                    self._encrypt(connection, what)
+                with self._retry.within(self._timeout, LARGEST):
+                    connection = self._opened()
+                    if self._start_tls or self._encrypted:
+                        self._encrypt(connection, what)
             except _transport_errors() as error:
                 self._meter.count(SYSTEM, "connect", NO_ANSWER)
                 raise self._unreached(what, error) from None
             yield connection
         finally:
-            _close(connection)
+            if connection is not None:
+                with self._retry.within(self._timeout, LARGEST):
+                    _close(connection)
+
+    def _opened(self) -> Connection:
+        """Connect to the first address that takes it, by a socket that keeps the limit of a request."""
+        ldap3 = _ldap3()
+        failed: Exception = OSError("the name has no address")
+        addresses = resolved(self._host, self._port)
+        for number, (_, _, _, _, address) in enumerate(addresses):
+            share = left_now() / (len(addresses) - number)
+            server = ldap3.Server(address[0], port=self._port, get_info="NO_INFO", connect_timeout=share)
+            connection: Connection = ldap3.Connection(
+                server, auto_bind="NONE", auto_referrals=False, check_names=False
+            )
+            try:
+                connection.open(read_server_info=False)
+            except _transport_errors() as error:
+                _close(connection)
+                failed = error
+            else:
+                connection.socket = PlainSocket(fileno=connection.socket.detach())
+                return connection
+        raise failed
 
     def _encrypt(self, connection: Connection, what: str) -> None:
-        """Ask for StartTLS (RFC 4513, section 3), and go no further without it."""
-        connection.extended(START_TLS)
-        result = _read(connection)
-        if result.code != SUCCESS:
-            raise Unavailable(what, f"{self.url} refused StartTLS ({result}); nothing was sent in plain text")
-        connection.server.tls.wrap_socket(connection)
-        connection.tls_started = True
+        """Agree on keys; where StartTLS comes first ask for it (RFC 4513, section 3), and go no further without it."""
+        if self._start_tls:
+            connection.extended(START_TLS)
+            result = _read(connection)
+            if result.code != SUCCESS:
+                raise Unavailable(
+                    what, f"{self.url} refused StartTLS ({result}); nothing was sent in plain text"
+                )
+            connection.tls_started = True
+        if self._context:
+            connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
 
     def _bind(self, connection: Connection, identity: Identity, what: str) -> Result:
         if not identity.password.octets():
@@ -353,7 +369,8 @@ class Ldap:
         connection.user, connection.authentication = identity.dn, "SIMPLE"
         connection.password = identity.password.octets()  # bytes go out as they are
         try:
-            connection.bind(read_server_info=False, controls=_policy_control())
+            with self._retry.within(self._timeout, LARGEST):
+                connection.bind(read_server_info=False, controls=_policy_control())
         except _transport_errors() as error:
             self._meter.count(SYSTEM, "bind", NO_ANSWER)
             raise self._lost(what, error) from None
@@ -366,30 +383,10 @@ class Ldap:
 
     def _unreached(self, what: str, error: BaseException) -> ClientError:
         hint = "; is its CA in caFile?" if "certificate" in str(error).lower() else ""
-        return Unavailable(what, f"{self._host}:{self._port} was not reached ({type(error).__name__}){hint}")
+        return Unavailable(what, f"{self._host}:{self._port} was not reached ({cause_of(error)}){hint}")
 
     def _lost(self, what: str, error: BaseException) -> ClientError:
-        return Ambiguous(what, f"no answer from {self._host}:{self._port} ({type(error).__name__})")
-
-
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"caFile {ca_file}: {reason}; expected a PEM bundle") from None
-
-
-def _verified_tls(context: ssl.SSLContext) -> Any:
-    """Return ldap3's TLS with Python's own verification of certificate and host name in the place of its own."""
-
-    def wrap_socket(connection: Any, do_handshake: bool = True) -> None:  # noqa: FBT001, FBT002 - ldap3 asks so
-        del do_handshake
-        connection.socket = context.wrap_socket(connection.socket, server_hostname=connection.server.host)
-
-    tls = _ldap3().Tls(validate=ssl.CERT_REQUIRED)
-    tls.wrap_socket = wrap_socket
-    return tls
+        return Ambiguous(what, f"no answer from {self._host}:{self._port} ({cause_of(error)})")
 
 
 @cache

@@ -7,12 +7,14 @@ only if it is a read: a write goes back to the caller, who reads the state back 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 import tenacity
 
+from rotator.clients.limits import LARGEST, bounded, within
 from rotator.errors import Ambiguous, DeadlineExceeded, Unavailable
 from rotator.ports import Clock, Deadline
 
@@ -45,6 +47,22 @@ class Retry:
             reraise=True,
         )
         return retrying(ask)
+
+    def within(self, seconds: float, octets: int = LARGEST) -> AbstractContextManager[None]:
+        """Limit all waits for one request to `seconds`, to so many octets, and to what is left of the run."""
+        return within(seconds, self._seconds, octets=octets)
+
+    def bounded(self, call: Callable[[], T]) -> T:
+        """Call what cannot be told to end, and leave it behind when the run ends. Raises DeadlineExceeded then."""
+        try:
+            with within(self._seconds(), self._seconds):
+                return bounded(call)
+        except TimeoutError:
+            self.check()
+            raise
+
+    def _seconds(self) -> float:
+        return (self.deadline.last - self.clock.now()).total_seconds()
 
     def check(self) -> None:
         """Raise DeadlineExceeded if no time is left to ask anything."""

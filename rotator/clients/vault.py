@@ -51,6 +51,7 @@ from rotator.core.shapes import (
     token,
 )
 from rotator.errors import (
+    Ambiguous,
     ClientError,
     Conflict,
     Forbidden,
@@ -59,6 +60,8 @@ from rotator.errors import (
 )
 
 SYSTEM = "vault"
+LARGEST = 8 << 20
+"""The largest answer read, in bytes: what Vault keeps at one path has a few of them at most."""
 RENEW_BEFORE = 0.5
 """The token is renewed once this share of its life is over."""
 _CAS_MISMATCH = b"check-and-set parameter"
@@ -308,7 +311,8 @@ class Vault:
         holder = _client(self._settings, self._client.adapter.session)
         holder.token = token
         with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError):
-            answer = holder.adapter.request("POST", "/v1/auth/token/revoke-self", raise_exception=False)
+            with self._retry.within(self._settings.timeout):
+                answer = holder.adapter.request("POST", "/v1/auth/token/revoke-self", raise_exception=False)
             self._meter.count(SYSTEM, "POST", answer.status_code)
 
     def close(self) -> None:
@@ -366,8 +370,11 @@ class Vault:
         what = f"{SYSTEM}: {method} {path}"
         sent = self._retry.clock.now()
         try:
-            with self._meter.span(SYSTEM, {"request": what}):
-                answer = self._client.adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
+            with self._meter.span(SYSTEM, {"request": what}), self._retry.within(self._settings.timeout):
+                answer = self._client.adapter.request(
+                    method, f"/v1/{path}", json=body, raise_exception=False, stream=True
+                )
+                octets = _read(what, answer)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             self._meter.count(SYSTEM, method, 0)
             raise no_answer(what, error, self._settings.address, "VAULT_CACERT") from None
@@ -376,10 +383,10 @@ class Vault:
         asked = Asked(what, method, self._settings.address, _STANDBY)
         check_redirect(asked, answer.status_code, answer.headers)
         if answer.status_code not in TAKEN:
-            raise _translate(what, answer)
-        if not answer.content and said_nothing(answer.status_code, answer.headers):
+            raise _translate(what, answer, octets)
+        if not octets and said_nothing(answer.status_code, answer.headers):
             return {}
-        return json_object(what, answer.status_code, answer.content)
+        return json_object(what, answer.status_code, octets)
 
 
 @contextlib.contextmanager
@@ -434,18 +441,29 @@ def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
         session=session,
         adapter=adapters.RawAdapter,
         allow_redirects=False,  # they would take the token, and what is written, wherever an answer says
-        timeout=settings.timeout,  # type: ignore[arg-type]  # the stubs say int, requests takes fractions
     )
 
 
-def _translate(what: str, answer: requests.Response) -> ClientError:
+def _read(what: str, answer: requests.Response) -> bytes:
+    """Read the body to its end."""
+    octets = bytearray()
+    for part in answer.iter_content(1 << 16):
+        octets += part
+        if len(octets) > LARGEST:
+            answer.close()  # the rest is still on its way: this connection is of no more use
+            said = f"HTTP {answer.status_code}, and the answer is larger than {LARGEST} bytes"
+            raise Ambiguous(what, said, code=answer.status_code)
+    return bytes(octets)
+
+
+def _translate(what: str, answer: requests.Response, octets: bytes) -> ClientError:
     """Translate a failure, and keep nothing of the body but whether it was a check-and-set mismatch."""
     if answer.status_code == _NOT_FOUND:
-        return _absent(what, answer.content)
-    if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in answer.content:
+        return _absent(what, octets)
+    if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in octets:
         return Conflict(what, "somebody wrote in between (check-and-set)", code=409)
     detail = f"HTTP {answer.status_code}"
-    if answer.status_code == _SEALED and b"sealed" in answer.content:
+    if answer.status_code == _SEALED and b"sealed" in octets:
         detail += f" Vault at {where(answer.url)} is sealed"
     if answer.status_code == _FORBIDDEN:
         detail += "; `rotator vault policy` prints what is needed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import socket
 import ssl
@@ -32,11 +33,13 @@ class OverTls:
         *,
         greet: Greet | None = None,
         version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+        read: Callable[[ssl.SSLSocket], bytes] | None = None,
     ) -> None:
-        """Without `greet` TLS begins well; `version`: of TLS, the highest that it speaks."""
+        """Without `greet` TLS begins well; `version`: of TLS, the highest that it speaks; `read`: how a request is read."""
         self.files: ServerFiles = issue(folder)
         self.act = act
         self.greet = greet
+        self._read = read or read_request
         self.taken: list[bytes] = []
         """The requests that arrived whole, as bytes."""
         self.met = 0
@@ -94,7 +97,7 @@ class OverTls:
             wrapped = self._context.wrap_socket(connection, server_side=True)
             self._open.append(wrapped)
             with wrapped:
-                while request := read_request(wrapped):
+                while request := self._read(wrapped):
                     self.taken.append(request)
                     self.act(wrapped)
 
@@ -160,3 +163,48 @@ ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
 """A fatal alert, handshake_failure (RFC 8446, section 6)."""
 PLAIN = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 """What a proxy says that has lost its server, and TLS with it."""
+
+
+def drip(octets: bytes, before: bytes = b"") -> Callable[[socket.socket], None]:
+    """Return what sends `before`, and then `octets` over and over, one byte at a time, as long as anybody listens."""
+
+    def act(connection: socket.socket) -> None:
+        connection.sendall(before)
+        for octet in itertools.cycle(octets):
+            connection.sendall(bytes([octet]))
+            threading.Event().wait(PACE)
+
+    return act
+
+
+def flood(octets: bytes, before: bytes = b"") -> Act:
+    """Return what sends `before`, and then `octets` over and over, as fast as they are read."""
+
+    def act(connection: ssl.SSLSocket) -> None:
+        connection.sendall(before)
+        while True:
+            connection.sendall(octets)
+
+    return act
+
+
+def drip_beneath(octets: bytes, before: bytes) -> Act:
+    """Return what drips without TLS, where TLS has been agreed upon."""
+
+    def act(connection: socket.socket) -> None:
+        socket.socket.sendall(connection, before)
+        for octet in itertools.cycle(octets):
+            socket.socket.sendall(connection, bytes([octet]))
+            threading.Event().wait(PACE)
+
+    return act
+
+
+def silence(connection: socket.socket) -> None:
+    """Say nothing until the other side goes."""
+    while connection.recv(1 << 16):
+        pass
+
+
+PACE = 0.05
+"""Seconds between two bytes of what drips."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from rotator.clients.clock import RunClock
 from rotator.clients.http import Http
 from rotator.clients.kubernetes import Kubernetes
+from rotator.clients.ldap import BindAs, Ldap
 from rotator.clients.meter import Meter
-from rotator.clients.retry import Retry
+from rotator.clients.retry import ATTEMPTS, Retry
+from rotator.clients.vault import Vault
+from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.kinds import SECRET
 from tests.clusters import official
-from tests.vaults import connected
 
 TOKEN = "a-token-that-nobody-else-may-see"
 
@@ -27,8 +30,12 @@ class Speaker:
     write: Callable[[], object]
 
 
-Speak = Callable[[str, str, RunClock], Speaker]
-"""Given the server's address, its CA and a clock."""
+class Speak(Protocol):
+    """Makes a client."""
+
+    def __call__(self, place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
+        """`place`: the server, as host:port; `ca`: its CA; `timeout`: of one request, in seconds."""
+        ...
 
 
 class Key:
@@ -39,32 +46,45 @@ class Key:
         return {"Authorization": Sensitive(f"Bearer {TOKEN}")}
 
 
-def _retry(clock: RunClock) -> Retry:
-    return Retry(clock, clock.deadline(timedelta(hours=1)))
+def retrying(clock: RunClock, attempts: int = ATTEMPTS) -> Retry:
+    """Return retries within a run of an hour."""
+    return Retry(clock, clock.deadline(timedelta(hours=1)), attempts)
 
 
-def _kubernetes(url: str, ca: str, clock: RunClock) -> Speaker:
-    client = Kubernetes(official(url, TOKEN, ca), _retry(clock), Meter(clock))
+def _kubernetes(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
+    api = official(f"https://{place}", TOKEN, ca)
+    client = Kubernetes(api, retry, Meter(RunClock()), timeout=timeout)
     return Speaker(
         lambda: client.get(SECRET, "payments", "key"),
         lambda: client.patch(SECRET, "payments", "key", {"data": {"key": TOKEN}}),
     )
 
 
-def _vault(url: str, ca: str, clock: RunClock) -> Speaker:
-    client = connected({"VAULT_ADDR": url, "VAULT_CACERT": ca, "VAULT_TOKEN": TOKEN}, clock)
+def _vault(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
+    env = {"VAULT_ADDR": f"https://{place}", "VAULT_CACERT": ca, "VAULT_TOKEN": TOKEN}
+    env["VAULT_CLIENT_TIMEOUT"] = f"{timeout:.0f}s"
+    client = Vault(VaultSettings.from_environment(env), retry, Meter(RunClock()))
     return Speaker(
         lambda: client.read("rotator", "key"),
         lambda: client.write("rotator", "key", {"key": Sensitive(TOKEN)}, cas=0),
     )
 
 
-def _http(url: str, ca: str, clock: RunClock) -> Speaker:
-    client = Http(_retry(clock), Meter(clock), ca_file=ca, system="okta", access=Key())
+def _http(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
+    client = Http(retry, Meter(RunClock()), ca_file=ca, system="okta", access=Key(), timeout=timeout)
+    url = f"https://{place}/clients/1"
     return Speaker(
-        lambda: client.get(f"{url}/clients/1"),
-        lambda: client.send("POST", f"{url}/clients/1/secrets", document={"secret": Sensitive(TOKEN)}),
+        lambda: client.get(url),
+        lambda: client.send("POST", f"{url}/secrets", document={"secret": Sensitive(TOKEN)}),
     )
 
 
+def _ldap(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
+    us = BindAs("cn=rotator", lambda: Sensitive(TOKEN))
+    client = Ldap(f"ldaps://{place}", retry, Meter(RunClock()), us, ca_file=ca, timeout=timeout)
+    return Speaker(lambda: client.account("cn=key"), lambda: client.set_password("cn=key", Sensitive(TOKEN)))
+
+
 SPEAKERS: dict[str, Speak] = {"kubernetes": _kubernetes, "vault": _vault, "http": _http}
+"""Those that speak HTTP."""
+EVERY: dict[str, Speak] = {**SPEAKERS, "ldap": _ldap}

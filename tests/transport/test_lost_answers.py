@@ -28,7 +28,7 @@ from tests.transport.servers import (
     reset,
     sent,
 )
-from tests.transport.speakers import SPEAKERS, TOKEN, Speaker
+from tests.transport.speakers import SPEAKERS, TOKEN, Speaker, retrying
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SHORT = HEAD + b'Content-Length: 100\r\n\r\n{"data": '
@@ -72,9 +72,9 @@ LOST: dict[str, Act] = {
 """What becomes of the answer to a request that the server has taken."""
 
 
-def speaking(speaker: str, url: str, ca: Path) -> Speaker:
+def speaking(speaker: str, place: str, ca: Path) -> Speaker:
     """Return a client on a server, in a time in which waiting costs nothing."""
-    return SPEAKERS[speaker](url, str(ca), Timeline().run_clock(timedelta()))
+    return SPEAKERS[speaker](place, str(ca), retrying(Timeline().run_clock(timedelta())))
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -85,7 +85,7 @@ def test_a_write_whose_answer_is_lost_is_made_once(
 ) -> None:
     """The server has taken it: it may have taken effect, so the caller reads back, and nothing is made twice."""
     with OverTls(tmp_path, LOST[lost], version=version) as server:
-        client = speaking(speaker, server.url, server.files.ca)
+        client = speaking(speaker, server.place, server.files.ca)
         with pytest.raises(Ambiguous) as caught:
             client.write()
         assert len(server.taken) == 1
@@ -98,7 +98,7 @@ def test_a_write_whose_answer_is_lost_is_made_once(
 def test_a_read_whose_answer_is_lost_is_asked_again(tmp_path: Path, speaker: str, lost: str) -> None:
     """It changes nothing."""
     with OverTls(tmp_path, LOST[lost]) as server:
-        client = speaking(speaker, server.url, server.files.ca)
+        client = speaking(speaker, server.place, server.files.ca)
         with pytest.raises(Ambiguous):
             client.read()
         assert len(server.taken) == ATTEMPTS
@@ -132,7 +132,7 @@ NEVER: dict[str, Greet] = {
 def test_what_was_certainly_never_sent_is_tried_again(tmp_path: Path, speaker: str, never: str) -> None:
     """Writes too: no byte of them has left."""
     with OverTls(tmp_path, answer(200), greet=NEVER[never]) as server:
-        client = speaking(speaker, server.url, server.files.ca)
+        client = speaking(speaker, server.place, server.files.ca)
         with pytest.raises(Unavailable, match=rf"{server.place} was not reached \(") as caught:
             client.write()
         assert server.met == ATTEMPTS
@@ -149,7 +149,7 @@ def test_a_server_of_another_ca_is_told_nothing(
     other = tmp_path / "other"
     other.mkdir()
     with OverTls(tmp_path, answer(200), version=version) as server:
-        client = speaking(speaker, server.url, issue(other).ca)
+        client = speaking(speaker, server.place, issue(other).ca)
         with pytest.raises(Unavailable, match="its certificate is not valid here") as caught:
             client.write()
         assert server.taken == []
@@ -159,15 +159,15 @@ def test_a_server_of_another_ca_is_told_nothing(
 
 @pytest.mark.parametrize("speaker", SPEAKERS)
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("place", "said"),
     [
-        ("https://127.0.0.1:{port}", "Connection refused"),
-        ("https://rotator-has-no-such-host.invalid", "rotator-has-no-such-host.invalid was not reached"),
+        ("127.0.0.1:{port}", "Connection refused"),
+        ("rotator-has-no-such-host.invalid", "rotator-has-no-such-host.invalid was not reached"),
     ],
 )
-def test_nobody_there_is_never_sent(tmp_path: Path, speaker: str, url: str, said: str) -> None:
+def test_nobody_there_is_never_sent(tmp_path: Path, speaker: str, place: str, said: str) -> None:
     """Refused, or a name that is not known."""
-    client = speaking(speaker, url.format(port=free_port()), issue(tmp_path).ca)
+    client = speaking(speaker, place.format(port=free_port()), issue(tmp_path).ca)
     with pytest.raises(Unavailable, match=said):
         client.write()
 
@@ -183,7 +183,7 @@ def test_a_write_over_a_connection_that_died_in_the_pool_arrives_at_most_once(
         cut(connection)
 
     with OverTls(tmp_path, once) as server:
-        client = speaking(speaker, server.url, server.files.ca)
+        client = speaking(speaker, server.place, server.files.ca)
         for _ in range(3):
             before = len(server.taken)
             with pytest.raises(Ambiguous):

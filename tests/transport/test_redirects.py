@@ -12,7 +12,7 @@ from rotator.clients import kubernetes
 from rotator.clients.clock import RunClock
 from rotator.errors import Ambiguous, ClientError, Forbidden, Rejected, SettingsError
 from tests.transport.servers import OverTls, answer
-from tests.transport.speakers import SPEAKERS, TOKEN
+from tests.transport.speakers import SPEAKERS, TOKEN, retrying
 from tests.vaults import connected
 
 BODY = b'{"metadata": {"name": "key", "namespace": "n", "resourceVersion": "7"}, "data": {"version": 1, "metadata": {"version": 1}, "data": {}}}'
@@ -46,7 +46,7 @@ def test_a_redirect_is_named_and_not_followed(
     place = "{}:{}".format(*elsewhere.getsockname())
     location = f"{scheme}://{TOKEN}:x@{place}/v1/secret?token={TOKEN}"
     with OverTls(tmp_path, answer(status, BODY, Location=location)) as server:
-        client = SPEAKERS[speaker](server.url, str(server.files.ca), RunClock())
+        client = SPEAKERS[speaker](server.place, str(server.files.ca), retrying(RunClock()))
         for ask, expected in (
             (client.read, Rejected),
             (client.write, Rejected if status > 303 else Ambiguous),
@@ -82,7 +82,7 @@ def test_an_odd_target_is_named_as_far_as_it_is_one(
 ) -> None:
     """A target on the same server is not followed either, and what is no address does nothing to a terminal."""
     with OverTls(tmp_path, answer(307, BODY, Location=location)) as server:
-        client = SPEAKERS[speaker](server.url, str(server.files.ca), RunClock())
+        client = SPEAKERS[speaker](server.place, str(server.files.ca), retrying(RunClock()))
         with pytest.raises(Rejected) as caught:
             client.write()
         assert f"redirects to {target.format(self=server.place)}." in str(caught.value)
@@ -95,7 +95,7 @@ def test_an_odd_target_is_named_as_far_as_it_is_one(
 def test_a_redirect_to_nowhere_is_no_success(tmp_path: Path, speaker: str, status: int) -> None:
     """A 3xx with a JSON body says nothing about what was asked."""
     with OverTls(tmp_path, answer(status, b"" if status == 304 else BODY)) as server:
-        client = SPEAKERS[speaker](server.url, str(server.files.ca), RunClock())
+        client = SPEAKERS[speaker](server.place, str(server.files.ca), retrying(RunClock()))
         with pytest.raises(Rejected, match=f"HTTP {status} from {server.place}"):
             client.read()
         assert len(server.taken) == 1
