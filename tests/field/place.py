@@ -182,6 +182,18 @@ class Place:
         found = self.see("Deployment", name) or {}
         return bool(found["status"].get("readyReplicas", 0) == found["spec"]["replicas"])
 
+    def mounted(self, mount: str) -> None:
+        """Wait until a KV mount has done its upgrade: until then it answers 400."""
+
+        def answers() -> bool:
+            try:
+                self.bao.call("GET", f"{mount}/config")
+            except RuntimeError:
+                return False
+            return True
+
+        eventually(answers, f"{mount} does not become a KV version 2")
+
     def vault(self, path: str, mount: str = "secret") -> Json | None:
         """Read what a path holds, with its metadata; None where it holds nothing."""
         try:

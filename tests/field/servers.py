@@ -34,7 +34,7 @@ class Server:
 
     def place(self, name: str, folder: Path) -> Place:
         """Return a case's part of it."""
-        namespace = f"f-{name}"
+        namespace = f"{self.name[0]}-{name}"  # one Vault serves all
         (folder / ".kube").mkdir(parents=True)
         shutil.copy(self.kubeconfig, folder / ".kube" / "config")
         with closing(self.connect()) as api:
