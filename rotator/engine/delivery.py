@@ -310,7 +310,7 @@ class Delivery:
     def _describe(self, want: Want, kept: Sequence[str], *, edited: bool) -> str:
         verb = "create" if self._seen is None else "write"
         if edited:
-            verb = f"repair ({'edited' if self._seen else 'deleted'} by somebody else)"
+            verb = "repair (edited by somebody else)" if self._seen else "repair (deleted by somebody else)"
         shown = ", ".join(c.id for c in want.copies)
         as_found = f" ({', '.join(kept)} stays in the form it has until the first rotation)" if kept else ""
         return f"{verb} {self.target.label}: {shown}{as_found}"
