@@ -393,6 +393,8 @@ class Seen:
     """What the next write must name so that it fails if anybody wrote in between."""
     names: frozenset[str] = frozenset()
     """The names of all fields that are there, asked for or not."""
+    shaped: frozenset[str] = frozenset()
+    """Those asked for that are no texts: objects, lists, numbers."""
     vanishes: str = ""
     """When the system deletes it by itself; empty: never."""
 
@@ -403,6 +405,11 @@ class Target(Protocol):
     @property
     def label(self) -> str:
         """Unique in the fleet, for people and for the list of fences: `secret payments/key`."""
+        ...
+
+    @property
+    def takes_bytes(self) -> bool:
+        """Whether a field can hold bytes that are no text."""
         ...
 
     def read(self, names: Sequence[str]) -> Seen | None:

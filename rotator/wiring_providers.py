@@ -91,7 +91,7 @@ def reader(w: World, policy: RotationPolicy, source: SecretSource) -> Callable[[
 
 def _file(path: Path) -> Sensitive:
     try:
-        return Sensitive(path.read_bytes().strip())
+        return own(Sensitive(path.read_bytes()), f"the file {path}")
     except OSError as error:
         raise SettingsError(
             f"{path}: {error.strerror or type(error).__name__}; expected a file that holds the secret with which rotator "
@@ -105,7 +105,27 @@ def _field(target: Target, name: str) -> Sensitive:
         raise Frozen(
             f"{target.label} has no field {name}, by which rotator is let in at the provider. Nothing was changed there"
         )
-    return seen.fields[name]
+    where = f"{target.label}, field {name},"
+    if seen.shaped:
+        raise Frozen(f"{where} is an object or a number, no text. {_LET_IN}")
+    return own(seen.fields[name], where)
+
+
+def own(value: Sensitive, where: str) -> Sensitive:
+    """Return a secret of our own, read in the same way from everywhere: without the line ends that `echo` or an editor put there.
+
+    Raises Frozen, naming `where` it stands and never quoting it, for nothing and for bytes that are no text.
+    """
+    try:
+        text = value.reveal().rstrip("\r\n")
+    except ValueError:
+        raise Frozen(f"{where} is bytes, no text. {_LET_IN}") from None
+    if not text:
+        raise Frozen(f"{where} is empty. {_LET_IN}")
+    return Sensitive(text)
+
+
+_LET_IN = "Expected the text by which rotator is let in at the provider. Nothing was changed there"
 
 
 @dataclass(frozen=True)

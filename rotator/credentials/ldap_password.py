@@ -53,6 +53,7 @@ class LdapPassword:
         """Take over the password of the first account as it is. Raises ValueError for what nobody can bind with."""
         if not value.octets() or b"\0" in value.octets():
             raise ValueError("it is empty or holds a zero byte, and no directory takes such a password")
+        value.reveal()
         material = {**self._material(self.accounts[0], value), ADOPTED: Sensitive("true")}
         return Made(version_id or _derived(f"{rotation}\0adopted"), material, self.spec)
 

@@ -34,6 +34,7 @@ WAY_OUT_OF_LISTS = (
 )
 REMEMBERED = timedelta(days=7)
 """For so long a repair is remembered: who changes the same again within that time does it as often as it is put right."""
+SHAPED = "Write it there as a text first, or map to other fields (holders[].data)"
 FOUND = 0
 """The content revision of what was there before us and is as it is wanted: whoever reads it has read it."""
 
@@ -173,11 +174,14 @@ class Delivery:
 
     def _rendered(self, want: Want) -> Rendered:
         try:
-            return self.render(want)
+            rendered = self.render(want)
+            if not self.target.takes_bytes:
+                _check_texts(rendered)
         except ValueError as error:
             raise Frozen(
                 f"{self.target.label} cannot hold what is to stand there: {error}. Nothing was written there"
             ) from None
+        return rendered
 
     def _as_found(self, rendered: Rendered) -> dict[str, Sensitive | None]:
         """Return all fields, with those as they stand that were found in another form, until the first rotation."""
@@ -248,6 +252,11 @@ class Delivery:
             raise Frozen(
                 f"{label} carries the version {stamp.version}, which the ring does not know: the ring was lost, or "
                 "began anew. Nothing was written there. Restore the ring; to begin anew on purpose, delete the target"
+            )
+        if stamp is None and seen.shaped and label not in want.known:
+            raise Frozen(
+                f"{label} exists, and its {', '.join(sorted(seen.shaped))} is an object or a number, no text; it was left "
+                f"untouched. {SHAPED}"
             )
         foreign = sorted(n for n, v in fields.items() if n in seen.fields and seen.fields[n] != v)
         if stamp is None and foreign and label not in want.known:
@@ -400,6 +409,18 @@ def _held(deeds: Deeds, now: datetime) -> Deeds:
     """Return the deeds where all is as it was written: whatever was undone is right again."""
     lately = deeds.repaired and now < deeds.repaired + REMEMBERED
     return replace(deeds, repaired=deeds.repaired if lately else None, undone=False)
+
+
+def _check_texts(rendered: Rendered) -> None:
+    """See that all can stand in JSON. Raises ValueError, naming the field."""
+    for name, value in {**rendered.current, **rendered.previous}.items():
+        try:
+            if value is not None:
+                value.reveal()
+        except ValueError:
+            raise ValueError(
+                f"{name} would be bytes, and only text can stand there; hand it out in a Secret (holders[].secret)"
+            ) from None
 
 
 def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: Stamp) -> Seen:

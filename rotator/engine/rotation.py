@@ -412,6 +412,11 @@ class Turn:
                 f"there is nothing to take over: {existing.target.label} has no field {existing.field}. Nothing was "
                 "written. Correct takeOver, or leave it out to begin with a new credential"
             )
+        if seen.shaped:
+            raise Frozen(
+                f"{existing.target.label}, field {existing.field}, cannot be taken over: it is an object or a number, no text. "
+                "Nothing was written. Write it there as a text first"
+            )
         try:
             return self.rotation.credential.adopt(seen.fields[existing.field], existing.id, self.rotation.ref)
         except ValueError as error:

@@ -34,6 +34,11 @@ class KubernetesObject:
         """`secret payments/signing-key`."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
+    @property
+    def takes_bytes(self) -> bool:
+        """A Secret does: its values are in base64."""
+        return self.kind is SECRET
+
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the data keys `names`."""
         document = self._document()

@@ -32,6 +32,11 @@ class VaultPath:
         """`vault secret/payments/jwt`."""
         return f"vault {self.mount}/{self.path}"
 
+    @property
+    def takes_bytes(self) -> bool:
+        """No: a document is JSON."""
+        return False
+
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the fields `names`. A deleted current version counts as a document without fields."""
         self._document = self.vault.read(self.mount, self.path)
@@ -98,5 +103,6 @@ def _seen(document: KvDocument, names: Sequence[str]) -> Seen:
         stamp=from_texts({n: fields[n].reveal() for n in STAMP_FIELDS if n in fields}),
         fence=str(document.version),
         names=frozenset(fields),
+        shaped=frozenset(n for n in names if n in document.raw and not isinstance(document.raw[n], str)),
         vanishes=document.vanishes,
     )

@@ -86,6 +86,7 @@ class Document:
 
     seen: list[str]
     label: str = "document"
+    takes_bytes: bool = True
 
     def read(self, names: Sequence[str]) -> Seen:
         """Show our stamp."""

@@ -277,3 +277,75 @@ def test_a_value_with_a_line_end_is_taken_over_and_the_plan_names_it(scene: Scen
     there(scene, key=b"k" * 40 + b"\n")
     declared = policy(scene, {"key": "value"}, credential=OPAQUE, verifiers=LIST)
     assert "it ends with a line end, which counts as part of it" in scene.run(declared, act=False).steps[0]
+
+
+# --- formats ----------------------------------------------------------------------------------------------------
+
+LINES = [{"acceptedList": {"secret": "key-accepted", "format": "lines", "maxAge": "5m"}}]
+FROM_VAULT = {"takeOver": {"vault": {"mount": "secret", "path": "PATH", "field": "field"}}}
+
+MEANS_ANOTHER: Mapping[str, tuple[bytes, Mapping[str, Any], str]] = {
+    "a line end": (b"correct-horse-battery-staple\n", {"verifiers": LINES}, "begins or ends with white space, or a line end"),
+    "CRLF": (b"correct-horse-battery-staple\r\n", {"verifiers": LINES}, "begins or ends with white space, or a line end"),
+    "a blank behind": (b"correct-horse-battery-staple ", {"verifiers": LINES}, "begins or ends with white space"),
+    "two lines": (b"correct-horse-battery\nstaple-0123456789", {"verifiers": LINES}, "holds a line end"),
+    "a line separator": ("correct-horse-battery\u2028staple".encode(), {"verifiers": LINES}, "holds a line end"),
+    "a vertical tab": (b"correct-horse-battery\x0bstaple", {"verifiers": LINES}, "holds a line end"),
+    "bytes in lines": (bytes(range(200, 232)), {"verifiers": LINES}, "is bytes, no text"),
+    "bytes in Vault": (bytes(range(200, 232)), {"holders": [{"vault": {"mount": "secret", "path": "PATH"}}]}, "value would be bytes"),
+}  # fmt: skip
+
+
+def _with_path(value: Any, path: str) -> Any:
+    return json.loads(json.dumps(value).replace("PATH", path))
+
+
+def _no_ring(scene: Scene) -> None:
+    with pytest.raises(RuntimeError, match="HTTP 404"):
+        scene.vault(f"rotator/metadata/{scene.life}/key")
+
+
+@pytest.mark.parametrize("named", MEANS_ANOTHER)
+def test_no_value_enters_a_format_in_which_it_means_something_else(scene: Scene, named: str) -> None:
+    """It is refused before the ring exists, by the plan as by the run, with the reason; and never quoted."""
+    written, spec, expected = MEANS_ANOTHER[named]
+    there(scene, key=written)
+    declared = policy(
+        scene, {"key": "value"}, **{"credential": OPAQUE, "verifiers": LIST, **_with_path(spec, scene.life)}
+    )
+    for act in (False, True):
+        outcome = scene.run(declared, act=act)
+        assert (outcome.result, outcome.steps) == (Result.FROZEN, ())
+        assert expected in outcome.reason
+        assert "horse" not in outcome.reason
+    _no_ring(scene)
+    assert held(scene, "key") == written
+
+
+@pytest.mark.parametrize("credential", [OPAQUE, {"sharedSecret": {"bytes": 32, "encoding": "hex"}}])
+def test_bytes_stand_in_a_json_list_in_base64(scene: Scene, credential: Mapping[str, Any]) -> None:
+    """And the list says so, whatever is asked of new values; the Secret keeps the bytes."""
+    written = bytes(range(200, 232))
+    there(scene, key=written)
+    scene.until_stable(policy(scene, {"key": "value"}, credential=credential, verifiers=LIST))
+    (shown,) = json.loads(base64.b64decode(scene.stage.secret("key-accepted")["data"]["accepted"]))
+    assert (base64.b64decode(shown["value"]), shown["encoding"], held(scene, "key")) == (
+        written,
+        "base64",
+        written,
+    )
+
+
+@pytest.mark.parametrize("odd", [{"kty": "oct", "k": "c2VjcmV0"}, ["a"], 12345678, True, None])
+@pytest.mark.parametrize("as_holder", [False, True])
+def test_an_object_in_vault_is_no_text(scene: Scene, odd: Any, *, as_holder: bool) -> None:
+    """It is neither taken over as the text that a program would print, nor written over with one."""
+    scene.bao.server.call("POST", f"secret/data/{scene.life}", {"data": {"field": odd, "other": 1}})
+    there(scene, key=b"correct-horse-battery-staple")
+    held_in_vault = [{"vault": {"mount": "secret", "path": scene.life, "data": {"field": "value"}}}]
+    spec = {"holders": held_in_vault} if as_holder else _with_path(FROM_VAULT, scene.life)
+    outcome = scene.run(policy(scene, {"key": "value"}, **{"credential": OPAQUE, "verifiers": LIST, **spec}))
+    assert outcome.result is Result.FROZEN
+    assert "an object or a number, no text" in outcome.reason
+    _no_ring(scene)
+    assert scene.vault(f"secret/data/{scene.life}")["data"] == {"field": odd, "other": 1}

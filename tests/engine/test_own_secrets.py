@@ -1,0 +1,94 @@
+"""Secrets by which rotator itself is let in are read in the same way from a file, a Secret and a Vault path."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rotator.errors import Frozen
+from rotator.policy.providers import SecretSource
+from rotator.wiring_providers import reader
+from tests.faults.stage import NAMESPACE, Bao
+from tests.scene import Scene
+
+Put = Callable[[Scene, Path, bytes], Mapping[str, Any]]
+
+
+@pytest.fixture
+def scene(bao: Bao) -> Scene:
+    """An empty cluster, an empty path in Vault, and time of its own."""
+    return Scene(bao)
+
+
+def _file(scene: Scene, folder: Path, value: bytes) -> Mapping[str, Any]:
+    del scene
+    (folder / "secret").write_bytes(value)
+    return {"file": str(folder / "secret")}
+
+
+def _secret(scene: Scene, folder: Path, value: bytes) -> Mapping[str, Any]:
+    del folder
+    document = {"metadata": {"name": "own"}, "data": {"key": base64.b64encode(value).decode()}}
+    scene.stage.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", document)
+    return {"secret": {"name": "own", "key": "key"}}
+
+
+def _vault(scene: Scene, folder: Path, value: bytes) -> Mapping[str, Any]:
+    del folder
+    scene.bao.server.call("POST", f"secret/data/{scene.life}", {"data": {"key": value.decode()}})
+    return {"vault": {"mount": "secret", "path": scene.life, "field": "key"}}
+
+
+def read(scene: Scene, declared: Mapping[str, Any]) -> str:
+    """Read a secret as a run does."""
+    world = scene.world()
+    try:
+        return reader(world, scene.policy(), SecretSource.model_validate(declared))().reveal()
+    finally:
+        world.close()
+
+
+EVERYWHERE = [_file, _secret, _vault]
+READ = {
+    "as it is": (b"s3cret", "s3cret"),
+    "made by echo": (b"s3cret\n", "s3cret"),
+    "made by Windows": (b"s3cret\r\n", "s3cret"),
+    "two line ends": (b"s3cret\n\n", "s3cret"),
+    "blanks around": (b" s3cret \n", " s3cret "),
+    "a key": (b"-----BEGIN\nAAAA\n-----END\n", "-----BEGIN\nAAAA\n-----END"),
+    "other scripts": ("schlüssel".encode(), "schlüssel"),
+}
+
+
+@pytest.mark.parametrize("put", EVERYWHERE)
+@pytest.mark.parametrize("named", READ)
+def test_it_is_the_same_secret_wherever_it_stands(scene: Scene, tmp_path: Path, put: Put, named: str) -> None:
+    """Line ends behind it are what an editor or `echo` puts there; blanks may belong to it."""
+    written, expected = READ[named]
+    assert read(scene, put(scene, tmp_path, written)) == expected
+
+
+@pytest.mark.parametrize("put", EVERYWHERE)
+@pytest.mark.parametrize("written", [b"", b"\n", b"\r\n\r\n"])
+def test_an_empty_one_is_named(scene: Scene, tmp_path: Path, put: Put, written: bytes) -> None:
+    """Before it is sent anywhere."""
+    with pytest.raises(Frozen, match="is empty"):
+        read(scene, put(scene, tmp_path, written))
+
+
+@pytest.mark.parametrize("put", [_file, _secret])
+def test_bytes_are_named_and_not_quoted(scene: Scene, tmp_path: Path, put: Put) -> None:
+    """No header, form or bind can carry them."""
+    with pytest.raises(Frozen, match="is bytes, no text"):
+        read(scene, put(scene, tmp_path, b"\xff\xfe"))
+
+
+def test_an_object_in_vault_is_no_text(scene: Scene) -> None:
+    """What a program would print of it is nobody's secret."""
+    scene.bao.server.call("POST", f"secret/data/{scene.life}", {"data": {"key": {"a": "b"}}})
+    with pytest.raises(Frozen, match="an object or a number, no text"):
+        read(scene, {"vault": {"mount": "secret", "path": scene.life, "field": "key"}})
