@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from rotator.clients import http
 from rotator.engine.delivery import Delivery
+from rotator.errors import Unavailable
 from tests.faults import explore
 from tests.faults.branches import live
 from tests.faults.explore import life
-from tests.faults.kinds_of_faults import Fault
+from tests.faults.kinds_of_faults import ON_THE_WIRE, Fault
 from tests.faults.life import Life, Verdict
 from tests.faults.schedules import Schedule
 from tests.faults.stage import NAMESPACE, Bao
+from tests.faults.transport import Call
 
 NAMES = ("none", "9.KILL_AFTER", "9.PAUSED", "40.OTHER_RUN+44.LOST", "60.CLOCK_AHEAD", "5000.LOST")
 
@@ -39,23 +44,43 @@ def test_nodes_with_old_copies_are_found_without_the_fence(
 ) -> None:
     """They lose the API server before each write that is followed by a restart, and their watches come back at random."""
     monkeypatch.setattr(explore, "_bao", [bao])
-    with_fence = [verdict for name in "abc" for verdict in _restarts(kind, name)]
+
+    def restarts() -> list[Verdict]:
+        return [v for name in "abc" for v in _struck(kind, f"old copies {name}", Fault.STALE_NODE, _restarts)]
+
+    assert {(v.struck, v.converged, len(v.violations)) for v in restarts()} == {(1, True, 0)}
     monkeypatch.setattr(Delivery, "_fence", lambda *_: None)
-    without = [verdict for name in "abc" for verdict in _restarts(kind, name)]
-    assert {(v.struck, v.converged, len(v.violations)) for v in with_fence} == {(1, True, 0)}
-    assert any(v.violations for v in without)
+    assert any(v.violations for v in restarts())
 
 
-def _restarts(kind: str, name: str) -> list[Verdict]:
-    """Live a life once for each of its restarts, on nodes that have lost the API server before."""
+@pytest.mark.parametrize("fault", ON_THE_WIRE)
+def test_a_write_that_is_made_again_after_a_damaged_answer_is_found(
+    bao: Bao, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider has taken it: a client that takes it for never sent makes a second secret."""
+    monkeypatch.setattr(explore, "_bao", [bao])
+
+    def changes() -> list[Verdict]:
+        return _struck("okta", "damaged", fault, lambda call: call.at_provider and call.changes)
+
+    assert {(v.struck, v.converged, len(v.violations)) for v in changes()} == {(1, True, 0)}
+    monkeypatch.setattr(http, "no_answer", lambda what, *_: Unavailable(what, "it was not reached"))
+    assert any(v.violations for v in changes())
+
+
+def _restarts(call: Call) -> bool:
+    return call.writes and call.path.endswith(f"{NAMESPACE}/secrets/key")
+
+
+def _struck(kind: str, name: str, fault: Fault, where: Callable[[Call], bool]) -> list[Verdict]:
+    """Live a life once for each call `where` says, but the first of them, with a fault there."""
     scenario = Schedule.named(f"{kind}-kubernetes-none").scenario
 
     def begin() -> Life:
-        return life(scenario, {}, f"old copies {name}")
+        return life(scenario, {}, name)
 
-    calls = begin().live().calls
-    writes = [n for n, c in enumerate(calls) if c.writes and c.path.endswith(f"{NAMESPACE}/secrets/key")]
-    schedules = [Schedule(scenario, ((number, Fault.STALE_NODE),)) for number in writes[1:]]
+    numbers = [number for number, call in enumerate(begin().live().calls) if where(call)]
+    schedules = [Schedule(scenario, ((number, fault),)) for number in numbers[1:]]
     assert schedules
     return [verdict for _, verdict in live(begin, schedules)]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 
 from tests.faults.transport import Answer, Call
+from tests.transport.servers import ALERT, DAMAGED, PLAIN, Act, beneath
 
 
 class Fault(StrEnum):
@@ -19,6 +21,9 @@ class Fault(StrEnum):
     LOST = "time-out, it took effect"
     NEVER_ARRIVED = "time-out, it did not take effect"
     BROKEN = "500, it took effect"
+    DAMAGED = "a TLS record that nobody can decrypt, it took effect"
+    ALERT = "a TLS alert, it took effect"
+    PLAIN_TEXT = "plain text of a proxy where TLS was, it took effect"
     OTHER_RUN = "another run in between"
     PAUSED = "paused for hours while other runs go on, then it arrives"
     LATE = "time-out, and it takes effect after the next run"
@@ -35,6 +40,14 @@ class Fault(StrEnum):
 
 AT_PROVIDERS = frozenset({Fault.LIMITED, Fault.SLOWLY, Fault.ANOTHERS, Fault.TAKEN, Fault.EXCHANGED})
 """What happens only at the calls to a provider."""
+ON_THE_WIRE: Mapping[Fault, Act] = {
+    Fault.DAMAGED: beneath(DAMAGED),
+    Fault.ALERT: beneath(ALERT),
+    Fault.PLAIN_TEXT: beneath(PLAIN),
+}
+"""What comes back over TLS in place of an answer to what was taken."""
+AMBIGUOUS = frozenset({Fault.LOST, Fault.BROKEN, *ON_THE_WIRE})
+"""What leaves open whether a call took effect; it did."""
 ANYWHERE = tuple(fault for fault in Fault if fault not in AT_PROVIDERS)
 
 
@@ -50,6 +63,8 @@ def applies(fault: Fault, call: Call) -> bool:
         return call.fenced
     if fault in {Fault.LATE, Fault.BROKEN}:
         return call.writes
+    if fault in ON_THE_WIRE:
+        return call.writes and call.system != "ldap"
     if fault is Fault.STALE_NODE:
         return call.writes and call.system == "kubernetes"
     return True

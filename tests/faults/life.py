@@ -18,7 +18,8 @@ from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
 from rotator.sandbox.emulator.nodes import MOST_LATE
-from tests.faults.kinds_of_faults import Fault, Killed, applies, refusal
+from tests.faults.kinds_of_faults import AMBIGUOUS, ON_THE_WIRE, Fault, Killed, applies, refusal
+from tests.faults.on_the_wire import DamagedAnswerError
 from tests.faults.stage import NAMESPACE, RING_SECRET, TOKEN, Bao, Scenario, Stage
 from tests.faults.timeline import TICK, Timeline
 from tests.faults.transport import Answer, Call, LostReply, Perform, VaultAdapter, api_client
@@ -72,6 +73,8 @@ class Life:
         self._wrong_clock: dict[int, bool] = {}
         self._late: Perform | None = None
         self._skews: list[timedelta] = []
+        self._unanswered: Call | None = None
+        """What the provider has taken last, if no answer came back."""
         self._ring: Any = None
         self._revisions: dict[str, int] = {}
         self._known: set[str] = set()
@@ -220,6 +223,8 @@ class Life:
         if fault is Fault.LOST:
             self.timeline.now += timedelta(seconds=10)
             raise LostReply
+        if fault is not None and fault in ON_THE_WIRE:
+            raise DamagedAnswerError(ON_THE_WIRE[fault])
         return Answer(500, {}, b"{}") if fault is Fault.BROKEN else answer
 
     def _strikes(self, call: Call) -> Fault | None:
@@ -228,10 +233,17 @@ class Life:
         number = len(self._verdict.calls)
         self.reached(self, number)
         self._verdict.calls.append(call)
+        if call == self._unanswered:
+            self._violate(
+                f"I6: {call.method} {call.path} may have been taken, and was made again without a look"
+            )
+        self._unanswered = None
         fault = self.faults.get(number)
         if fault is None or not applies(fault, call):
             return None
         self._verdict.struck += 1
+        if fault in AMBIGUOUS and call.at_provider and call.changes:
+            self._unanswered = call
         return fault
 
     def _before(self, fault: Fault | None, perform: Perform) -> None:

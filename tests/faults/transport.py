@@ -16,6 +16,7 @@ from kubernetes import client
 from requests.adapters import HTTPAdapter
 
 from rotator.sandbox.emulator import Cluster
+from tests.faults.on_the_wire import DamagedAnswerError
 from tests.providers.served import Api, Asked
 
 
@@ -84,7 +85,7 @@ class ClusterPool:
         self._middle = middle
         self._now = now
 
-    def request(self, method: str, url: str, **given: Any) -> urllib3.HTTPResponse:
+    def request(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
         """Answer like `urllib3.PoolManager.request`."""
         parts = urlsplit(url)
         body = given.get("body") or b""
@@ -100,6 +101,8 @@ class ClusterPool:
             answer = self._middle(Call("kubernetes", method, parts.path), octets, perform)
         except LostReply:
             raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
+        except DamagedAnswerError as damaged:
+            return damaged.to_pool(method, url, **given)
         return urllib3.HTTPResponse(
             body=io.BytesIO(answer.body),
             headers=dict(answer.headers),
@@ -120,7 +123,7 @@ class ProviderPool:
         self._middle = middle
         self._now = now
 
-    def request(self, method: str, url: str, **given: Any) -> urllib3.HTTPResponse:
+    def request(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
         """Answer like `urllib3.PoolManager.request`."""
         parts = urlsplit(url)
         headers = {name.lower(): value for name, value in (given.get("headers") or {}).items()}
@@ -137,6 +140,8 @@ class ProviderPool:
             answer = self._middle(Call(self._system, method, parts.path), octets, perform)
         except LostReply:
             raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
+        except DamagedAnswerError as damaged:
+            return damaged.to_pool(method, url, **given)
         return urllib3.HTTPResponse(
             body=io.BytesIO(answer.body),
             headers=dict(answer.headers),
@@ -170,6 +175,8 @@ class VaultAdapter(HTTPAdapter):
             answer = self._middle(Call("vault", request.method or "", str(path)), bytes(octets), perform)
         except LostReply:
             raise requests.exceptions.ReadTimeout(request=request) from None
+        except DamagedAnswerError as damaged:
+            return damaged.to_adapter(request, **given)
         response = requests.Response()
         response.status_code = answer.status
         response.headers.update(answer.headers)
