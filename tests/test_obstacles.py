@@ -65,6 +65,11 @@ ALWAYS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "an object of one's own": (secret(), OURS, FREE),
     "immutable": ({**secret(), "immutable": True}, OURS, "it is immutable"),
     "mutable, said so": ({**secret(), "immutable": False}, OURS, FREE),
+    "being deleted": (
+        secret(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["a/b"]),
+        OURS,
+        "being deleted",
+    ),
     # --- size
     "full": (secret({"other": encoded(MOST - 276)}), OURS, "no room"),
     "just too full": (secret({"other": encoded(MOST - 2 * ROOM + 3)}), OURS, "no room"),
@@ -146,6 +151,21 @@ ALWAYS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         secret(annotations={"replicator.v1.mittwald.de/replicate-from": "a/b"}),
         OURS,
         "Kubernetes Replicator",
+    ),
+    "Argo CD, told to replace": (
+        secret(annotations={**TRACKED, "argocd.argoproj.io/sync-options": "Prune=false,Replace=true"}),
+        OURS,
+        "Argo CD (argocd.argoproj.io/tracking-id",
+    ),
+    "Argo CD, told other things": (
+        secret(annotations={**TRACKED, "argocd.argoproj.io/sync-options": "Prune=false"}),
+        OURS,
+        FREE,
+    ),
+    "said to leave it alone": (
+        secret(annotations={"reflector.v1.k8s.emberstack.com/reflects": "a/b", IGNORED: "Reflector"}),
+        OURS,
+        FREE,
     ),
     "1Password": (secret(annotations={"operator.1password.io/item-path": "vaults/a"}), OURS, "1Password"),
 }

@@ -83,6 +83,8 @@ def _fight(document: Mapping[str, Any], names: Sequence[str]) -> str:
 def _obstacles(document: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
     if document.get("immutable"):
         yield "it is immutable (immutable: true). Make it again without that, or name another one"
+    if document["metadata"].get("deletionTimestamp"):
+        yield "it is being deleted, and waits for its finalizers. Make it again when it is gone, or name another one"
     if said := _of_type(str(document.get("type") or ""), frozenset(names)):
         yield said
     if of := owner(document):

@@ -36,6 +36,8 @@ class Tool:
     """Labels and annotations of what it keeps."""
     whole: bool = False
     """Whether it replaces all data of what carries its mark."""
+    replaces: tuple[str, str] = ("", "")
+    """An annotation by which it is told to replace an object, and what its value then has in it."""
     off: tuple[tuple[str, str], ...] = ()
     """Labels and annotations with the values by which it is told to leave an object alone."""
 
@@ -45,6 +47,7 @@ TOOLS = (
         name="Argo CD",
         managers=("argocd",),
         marks=("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"),
+        replaces=("argocd.argoproj.io/sync-options", "Replace=true"),
     ),
     Tool(
         name="Flux",
@@ -115,7 +118,13 @@ def owner(document: Mapping[str, Any]) -> str:
 
 def keeper(document: Mapping[str, Any]) -> str:
     """Name the tool that replaces all data of an object, with its mark; empty: none."""
-    found = (f"{tool.name} ({mark})" for tool, mark in _marks(document) if tool.whole)
+    texts, ignored = _texts(document), _ignored(document)
+    found = (
+        f"{tool.name} ({mark})"
+        for tool, mark in _marks(document)
+        if tool.name not in ignored
+        and (tool.whole or (tool.replaces[1] and tool.replaces[1] in str(texts.get(tool.replaces[0]))))
+    )
     return next(found, "")
 
 
