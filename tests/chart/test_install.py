@@ -251,7 +251,9 @@ def test_an_upgrade_keeps_what_is_rotated_and_an_uninstall_too(cluster: Cluster,
     rotation["spec"]["every"] = "2h"
     rotation["spec"]["holders"].append({"secret": {"name": "copy"}, "pickUp": "1s"})
     changed = {**values, "jobs": {"rotate": {"schedule": "*/7 * * * *"}}}
-    assert release.upgrade(CHART, "rotator", changed, timeout=60)["revision"] == 2
+    with Jobs(cluster, "short", tmp_path) as jobs, jobs.hooks() as said:
+        assert release.upgrade(CHART, "rotator", changed, timeout=60)["revision"] == 2
+    assert ["short/key: good" in text for text in said] == [True]
     cronjob = cluster.get(f"{BATCH}/namespaces/short/cronjobs/rotator-rotate")
     assert cronjob["spec"]["schedule"] == "*/7 * * * *"
     with Jobs(cluster, "short", tmp_path) as jobs:
@@ -271,6 +273,31 @@ def test_an_upgrade_keeps_what_is_rotated_and_an_uninstall_too(cluster: Cluster,
         f"{CORE}/short/configmaps/rotator-policies",
     ):
         assert cluster.api.get(path).status == 404
+
+
+def test_an_upgrade_that_would_break_its_rotations_is_stopped_before_anything_changes(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The sum that a run would refuse is refused by the upgrade: the schema alone cannot know it."""
+    cluster.namespace("checked")
+    values = json.loads(json.dumps(SHORT))
+    values["rotations"][0]["namespace"] = "checked"
+    del values["rotations"][0]["spec"]["holders"][0]["secret"]["namespaces"]
+    release = helm(cluster, "checked")
+    release.install(CHART, "rotator", values, timeout=60)
+    watched = [
+        f"{BATCH}/namespaces/checked/cronjobs/rotator-rotate",
+        f"{CORE}/checked/configmaps/rotator-policies",
+        f"{RBAC}/namespaces/checked/roles/rotator",
+    ]
+    before = [cluster.get(path)["metadata"]["resourceVersion"] for path in watched]
+    values["rotations"][0]["spec"]["every"] = "2s"
+    values["jobs"] = {"rotate": {"schedule": "*/7 * * * *"}}
+    refused = pytest.raises(helm_python.HelmReleaseError, match="pre-upgrade")
+    with Jobs(cluster, "checked", tmp_path) as jobs, jobs.hooks() as said, refused:
+        release.upgrade(CHART, "rotator", values, timeout=60)
+    assert ["2s is too short" in text for text in said] == [True]
+    assert [cluster.get(path)["metadata"]["resourceVersion"] for path in watched] == before
 
 
 def test_everything_but_foreign_kinds_installs(cluster: Cluster, tmp_path: Path) -> None:

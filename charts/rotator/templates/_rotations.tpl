@@ -40,3 +40,19 @@
 {{- fail "vault.ca: expected secret or configMap, not both" -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The policy files, by name. */}}
+{{- define "rotator.policyFiles" -}}
+{{- range $rotation := .Values.rotations }}
+{{- $home := include "rotator.home" (list $ $rotation) }}
+{{- $metadata := merge (dict "namespace" $home) (omit $rotation "spec") }}
+{{ printf "%s.%s.yaml" $home $rotation.name }}: |
+  ---
+  apiVersion: rotator.dev/v1alpha1
+  kind: Rotation
+  metadata:
+    {{- toYaml $metadata | nindent 4 }}
+  spec:
+    {{- toYaml $rotation.spec | nindent 4 }}
+{{- end }}
+{{- end -}}
