@@ -105,7 +105,7 @@ class Served:
 
 def official(url: str, token: str, ca_file: str | None = None) -> client.ApiClient:
     """Return the official client on a server."""
-    settings = client.Configuration()
+    settings = client.Configuration(proxy="")
     settings.host = url
     settings.ssl_ca_cert = ca_file
     settings.api_key = {"BearerToken": f"Bearer {token}"}

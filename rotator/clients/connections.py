@@ -7,24 +7,32 @@ Whatever goes wrong later may have happened after the server took the request.
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.url import Url
 
+from rotator.clients.addresses import where
 from rotator.clients.limits import PlainSocket, TlsSocket, connected
+from rotator.clients.proxies import proxy_for
 from rotator.errors import SettingsError
+
+_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
+"""How the library says what a proxy answered."""
 
 
 class NotReached(HTTPError):
     """No connection came about, so nothing was sent. Its cause is what prevented it."""
 
-    def __init__(self, cause: Exception) -> None:
-        """Keep the cause."""
-        super().__init__(cause_of(cause))
+    def __init__(self, cause: Exception, proxy: Url | None = None) -> None:
+        """Keep the cause, and by which proxy it was tried."""
+        super().__init__(cause_of(cause) + (f", by the proxy {where(proxy.url)}" if proxy else ""))
         self.cause = cause
 
     @property
@@ -45,6 +53,8 @@ def cause_of(error: BaseException) -> str:
             return "out of time"
         if isinstance(said, OSError) and said.strerror:
             return said.strerror
+        if refused := _REFUSED.match(str(said)):
+            return f"the proxy refused it with HTTP {refused[1]}"
         said = said.__cause__ or said.__context__
     return type(error).__name__
 
@@ -58,7 +68,7 @@ class _Plain(HTTPConnection):
         try:
             super().connect()
         except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-            raise NotReached(error) from None
+            raise NotReached(error, self.proxy) from None
 
 
 class _Tls(HTTPSConnection):
@@ -72,7 +82,7 @@ class _Tls(HTTPSConnection):
             self.ssl_context.sslsocket_class = TlsSocket
             super().connect()
         except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-            raise NotReached(error) from None
+            raise NotReached(error, self.proxy) from None
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
@@ -87,11 +97,38 @@ POOLS = {"http": _PlainPool, "https": _TlsPool}
 """What a PoolManager of urllib3 makes its connections with, by scheme."""
 
 
-def connections(context: ssl.SSLContext | None = None, **given: Any) -> urllib3.PoolManager:
-    """Return connections that verify servers with `context`; nothing is asked again and no redirect followed."""
-    manager = urllib3.PoolManager(ssl_context=context, retries=False, **given)
-    manager.pool_classes_by_scheme = POOLS
-    return manager
+class Connections:
+    """Connections that verify servers, directly or by a proxy; nothing is asked again and no redirect followed."""
+
+    def __init__(self, context: ssl.SSLContext, *, proxy: str = "", **given: Any) -> None:
+        """`proxy`: the one for every server; empty: the one that the environment names for it."""
+        self._proxy = proxy
+        self._given = {"ssl_context": context, "retries": False, **given}
+        self._managers: dict[str | None, urllib3.PoolManager] = {}
+
+    def request(self, method: str, url: str, **asked: Any) -> urllib3.BaseHTTPResponse:
+        """Send a request, as urllib3's PoolManager does."""
+        return self._manager(self._proxy or proxy_for(url)).request(method, url, **asked)
+
+    def clear(self) -> None:
+        """Close them all."""
+        for manager in self._managers.values():
+            manager.clear()
+
+    def _manager(self, proxy: str | None) -> urllib3.PoolManager:
+        if proxy not in self._managers:
+            self._managers[proxy] = self._made(proxy)
+        return self._managers[proxy]
+
+    def _made(self, proxy: str | None) -> urllib3.PoolManager:
+        if proxy is None:
+            manager = urllib3.PoolManager(**self._given)
+        else:
+            user = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
+            headers = urllib3.make_headers(proxy_basic_auth=user) if user else None
+            manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._given)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
 
 def verified(ca_file: str | None) -> ssl.SSLContext:

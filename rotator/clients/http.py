@@ -20,7 +20,7 @@ from rotator.clients.answers import (
     no_answer,
     said_nothing,
 )
-from rotator.clients.connections import connections, verified
+from rotator.clients.connections import Connections, verified
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.dates import http_date
@@ -64,7 +64,7 @@ class Http:
         access: Access | None = None,
         connect: Connect | None = None,
     ) -> None:
-        self._pool = connect(ca_file) if connect else connections(verified(ca_file))
+        self._pool = connect(ca_file) if connect else Connections(verified(ca_file))
         self._retry = retry
         self._meter = meter
         self._timeout = timeout

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import urllib3
@@ -23,9 +23,10 @@ from kubernetes import client, config
 from rotator.clients import objects
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
-from rotator.clients.connections import connections, verified
+from rotator.clients.connections import Connections, verified
 from rotator.clients.meter import Meter
 from rotator.clients.objects import METADATA, SHAPES
+from rotator.clients.proxies import checked
 from rotator.clients.retry import Retry
 from rotator.core.reading import Unreadable, parse
 from rotator.core.shapes import Shape, record, text
@@ -65,10 +66,10 @@ _load_incluster: Callable[..., None] = config.load_incluster_config
 _load_kubeconfig: Callable[..., None] = config.load_kube_config
 
 
-def _connections(api: client.ApiClient) -> urllib3.PoolManager:
+def _connections(api: client.ApiClient) -> Connections:
     """Return the client's connections. Its own way to ask would follow redirects, and hides what went wrong with TLS."""
-    pool: urllib3.PoolManager = api.rest_client.pool_manager
-    return pool
+    pool: Any = api.rest_client.pool_manager
+    return cast("Connections", pool)
 
 
 def connect(context: str | None = None, *, pool: int = 16) -> client.ApiClient:
@@ -76,7 +77,7 @@ def connect(context: str | None = None, *, pool: int = 16) -> client.ApiClient:
 
     Raises SettingsError where neither is to be had.
     """
-    settings = client.Configuration()
+    settings = client.Configuration(proxy="")  # then what it has in the end is the kubeconfig's `proxy-url`
     try:
         if context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             _load_incluster(client_configuration=settings)
@@ -111,11 +112,13 @@ def api_client(settings: client.Configuration, *, pool: int = 16) -> client.ApiC
     context = verified(settings.ssl_ca_cert)
     if settings.cert_file:
         context.load_cert_chain(settings.cert_file, settings.key_file)
-    api.rest_client.pool_manager = connections(
+    made: Any = Connections(
         context,
         maxsize=pool,
+        proxy=checked("proxy-url in the kubeconfig", settings.proxy) if settings.proxy else "",
         **({"server_hostname": settings.tls_server_name} if settings.tls_server_name else {}),
     )
+    api.rest_client.pool_manager = made
     return api
 
 

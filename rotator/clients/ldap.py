@@ -19,6 +19,7 @@ from rotator.clients.addresses import LOOPBACK
 from rotator.clients.connections import cause_of, verified
 from rotator.clients.limits import PlainSocket, left_now, resolved
 from rotator.clients.meter import Meter
+from rotator.clients.proxies import set_variable
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
 from rotator.errors import (
@@ -383,7 +384,10 @@ class Ldap:
 
     def _unreached(self, what: str, error: BaseException) -> ClientError:
         hint = "; is its CA in caFile?" if "certificate" in str(error).lower() else ""
-        return Unavailable(what, f"{self._host}:{self._port} was not reached ({cause_of(error)}){hint}")
+        unused = f"; {proxy} is set, and LDAP goes by no proxy" if (proxy := set_variable()) else ""
+        return Unavailable(
+            what, f"{self._host}:{self._port} was not reached ({cause_of(error)}){hint}{unused}"
+        )
 
     def _lost(self, what: str, error: BaseException) -> ClientError:
         return Ambiguous(what, f"no answer from {self._host}:{self._port} ({cause_of(error)})")

@@ -416,6 +416,12 @@ class Adapter(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, **given)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
+    def proxy_manager_for(self, proxy: str, **given: Any) -> Any:
+        """Make the pools ours where a proxy is in between."""
+        manager = super().proxy_manager_for(proxy, **given)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
 
 class _Session(requests.Session):
     """Takes nothing from the environment, and does not even read where a redirect leads: that may be no address."""
@@ -439,6 +445,7 @@ def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
         token="",
         namespace=settings.namespace,
         session=session,
+        proxies={"https": settings.proxy} if settings.proxy else None,
         adapter=adapters.RawAdapter,
         allow_redirects=False,  # they would take the token, and what is written, wherever an answer says
     )

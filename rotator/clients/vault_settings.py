@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rotator.clients.addresses import is_safe
+from rotator.clients.proxies import checked, proxy_for
 from rotator.core.sensitive import Sensitive
 from rotator.core.timing import parse_duration
 from rotator.errors import SettingsError
@@ -35,6 +36,8 @@ class VaultSettings:
     credential_file: Path | None = None
     """Where the token, the JWT or the secret id is read from, at each login."""
     timeout: float = 10.0
+    proxy: str | None = None
+    """By which proxy Vault is reached."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> VaultSettings:
@@ -84,6 +87,7 @@ class VaultSettings:
             credential=Sensitive(secret) if secret else None,
             credential_file=Path(file) if file else None,
             timeout=_seconds(env.get("VAULT_CLIENT_TIMEOUT") or "10"),
+            proxy=_proxy(address, env),
         )
 
 
@@ -105,6 +109,14 @@ def _check_files(env: Mapping[str, str]) -> None:
     for name in ("VAULT_CACERT", "VAULT_CAPATH", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY"):
         if (path := env.get(name)) and not Path(path).exists():
             raise SettingsError(f"{name}={path}: no such file")
+
+
+def _proxy(address: str, env: Mapping[str, str]) -> str | None:
+    """Return the proxy: as the environment names it for Vault alone, else for all servers."""
+    for name in ("VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"):
+        if value := env.get(name):
+            return checked(name, value)
+    return proxy_for(address, env)
 
 
 def _default_file(method: str) -> str:

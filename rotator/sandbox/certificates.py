@@ -25,8 +25,8 @@ class ServerFiles:
     key: Path
 
 
-def issue(folder: Path) -> ServerFiles:
-    """Make a CA and a certificate for 127.0.0.1 and localhost in `folder`."""
+def issue(folder: Path, *others: str) -> ServerFiles:
+    """Make a CA and a certificate for 127.0.0.1, localhost and `others` in `folder`."""
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rotator sandbox CA")])
     ca_key_usage = x509.KeyUsage(
@@ -44,7 +44,10 @@ def issue(folder: Path) -> ServerFiles:
     )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        [
+            *(x509.DNSName(each) for each in ("localhost", *others)),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        ]
     )
     authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_identifier)
     server = (

@@ -16,6 +16,8 @@ from typing import Self
 
 from rotator.sandbox.certificates import ServerFiles, issue
 
+NAME = "api.example"
+"""A name that is in the certificate too."""
 Act = Callable[[ssl.SSLSocket], None]
 """What a server does to a connection once it has read a request."""
 Greet = Callable[[socket.socket], None]
@@ -36,7 +38,7 @@ class OverTls:
         read: Callable[[ssl.SSLSocket], bytes] | None = None,
     ) -> None:
         """Without `greet` TLS begins well; `version`: of TLS, the highest that it speaks; `read`: how a request is read."""
-        self.files: ServerFiles = issue(folder)
+        self.files: ServerFiles = issue(folder, NAME)
         self.act = act
         self.greet = greet
         self._read = read or read_request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,6 +64,7 @@ def _kubernetes(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Spe
 def _vault(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
     env = {"VAULT_ADDR": f"https://{place}", "VAULT_CACERT": ca, "VAULT_TOKEN": TOKEN}
     env["VAULT_CLIENT_TIMEOUT"] = f"{timeout:.0f}s"
+    env |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     client = Vault(VaultSettings.from_environment(env), retry, Meter(RunClock()))
     return Speaker(
         lambda: client.read("rotator", "key"),
