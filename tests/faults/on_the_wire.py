@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from rotator.clients.connections import connections, verified
+from rotator.clients.connections import Connections, verified
 from rotator.clients.vault import Adapter
 from tests.transport.servers import Act, OverTls
 
@@ -31,7 +31,7 @@ class DamagedAnswerError(Exception):
     def to_pool(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
         """Ask as `urllib3.PoolManager.request`."""
         with self._server() as server:
-            pool = connections(verified(str(server.files.ca)))
+            pool = Connections(verified(str(server.files.ca)))
             return pool.request(method, _at(server, url), **given)
 
     def to_adapter(self, request: requests.PreparedRequest, **given: Any) -> requests.Response:
