@@ -255,12 +255,14 @@ def credential_of(policy: RotationPolicy) -> Credential:
     if secret := declared.shared_secret:
         from rotator.credentials.shared_secret import ALPHANUMERIC, SharedSecret  # noqa: PLC0415 - kept with its sibling
 
+        found = policy.spec.take_over.encoding if policy.spec.take_over else None
         return SharedSecret(
             algorithm=secret.algorithm,
             length=secret.length,
             alphabet=secret.alphabet or ALPHANUMERIC,
             size=secret.bytes or 32,
-            encoding=secret.encoding,
+            encoding=secret.encoding or (found if secret.algorithm else None),
+            found=found,
         )
     from rotator.wiring_providers import credential_for_provider  # noqa: PLC0415 - only where one is declared
 

@@ -360,6 +360,33 @@ FIELDS = [
         (4, "spec.every: required, but missing"),
         (7, f"spec.evry: {_UNKNOWN}"),
     ),
+    *(
+        bad(
+            f"a kid {named}",
+            good(
+                "  every: 30d",
+                f"  takeOver: {{secret: {{name: a, key: k}}, kid: {json.dumps(kid)}}}\n  every: 30d",
+            ),
+            (7, expected),
+        )
+        for named, kid, expected in (
+            ("with colours", "a\x1b[31m", "spec.takeOver.kid: expected characters that can be printed"),
+            ("with a line end", "a\n", "spec.takeOver.kid: expected characters that can be printed"),
+            ("of blanks", "  ", "spec.takeOver.kid: expected characters that can be printed"),
+            (
+                "that turns the line",
+                "a\u202eb",
+                "spec.takeOver.kid: expected at most 512 bytes, of characters that can be printed",
+            ),
+            ("without end", "k" * 513, "spec.takeOver.kid: "),
+            ("of too many bytes", "ü" * 257, "spec.takeOver.kid: expected at most 512 bytes"),
+        )
+    ),
+    bad(
+        "an encoding of a key",
+        good("  every: 30d", "  takeOver: {secret: {name: a, key: k}, encoding: hex}\n  every: 30d"),
+        (7, "a key shows by itself how it is written"),
+    ),
     bad("an empty name of a field", good("  every: 30d", "  every: 30d\n  '': x"), (8, _UNKNOWN)),
     bad(
         "a name that breaks lines",
@@ -653,7 +680,12 @@ MEANING = [
     bad(
         "an encoding of characters",
         shared("{}\n  every", "{length: 20, encoding: hex}\n  every"),
-        (6, "goes with bytes"),
+        (6, "goes with bytes or algorithm"),
+    ),
+    bad(
+        "raw bytes of a key",
+        shared("{}\n  every", "{algorithm: HS256, encoding: raw}\n  every"),
+        (6, "without an encoding the value is the key"),
     ),
     bad(
         "a letter twice",
@@ -668,7 +700,7 @@ MEANING = [
     bad(
         "raw bytes",
         shared("{}\n  every", "{encoding: utf-8}\n  every"),
-        (6, "spec.credential.sharedSecret.encoding: expected 'base64', 'hex' or 'raw'"),
+        (6, "spec.credential.sharedSecret.encoding: expected 'base64', 'base64url', 'hex' or 'raw'"),
     ),
     bad(
         "a short secret",

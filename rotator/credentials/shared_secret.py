@@ -14,7 +14,7 @@ from rotator.core.due import Reason
 from rotator.core.reading import Unreadable, parse
 from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
-from rotator.credentials.encodings import decode, encode, from_base64
+from rotator.credentials.encodings import decode, encode, from_base64, from_hex
 from rotator.credentials.loaded import known_id, need, need_spec
 from rotator.ports import Made
 
@@ -75,9 +75,20 @@ class SharedSecret:
         material = self._material(text)
         size, least = len(_key(material)), HMAC_BYTES.get(self.algorithm or "", OPAQUE_BYTES)
         weak = f"{size} bytes, and {least} are needed ({_why(self.algorithm)})" if size < least else None
-        ends = _key(material).endswith((b"\n", b"\r"))
-        notes = ("it ends with a line end, which counts as part of it",) if ends else ()
-        return Made(version_id or kid or _id(rotation, text), material, self.spec, weak, notes)
+        return Made(version_id or kid or _id(rotation, text), material, self.spec, weak, self._notes(text))
+
+    def _notes(self, text: bytes) -> tuple[str, ...]:
+        """Return what nobody can see from here: what the readers of a value make of it."""
+        if self.algorithm and self.encoding:
+            return ()
+        ends = text.endswith((b"\n", b"\r"))
+        said = ("it ends with a line end, which counts as part of it",) if ends else ()
+        if self.algorithm and _looks_encoded(text):
+            return (
+                *said,
+                "its text is taken as the key; if services decode it first, declare takeOver.encoding",
+            )
+        return said
 
     def _found(self, octets: bytes) -> tuple[bytes, str | None]:
         """Return the value to hand out, and the `kid` of a JWK."""
@@ -178,6 +189,14 @@ def _id(rotation: str, value: bytes) -> str:
     By a slow hash (RFC 7914): a value that is taken over may be one that can be guessed, and an id is no secret.
     """
     return hashlib.scrypt(value, salt=rotation.encode(), n=2**14, r=8, p=1, dklen=ID_LENGTH // 2).hex()
+
+
+def _looks_encoded(text: bytes) -> bool:
+    """Whether a text may be base64 or hex of an HMAC key of a usual size."""
+    if not _is_text(text):
+        return False
+    found = {len(octets) for read in (from_base64, from_hex) if (octets := read(text.decode()))}
+    return bool(found & set(HMAC_BYTES.values()))
 
 
 def _is_text(value: bytes) -> bool:

@@ -53,6 +53,10 @@ class JwtSigningKey(Model):
         return ("private_key", "public_key", "jwk", "kid", "algorithm")
 
 
+_NO_ENCODING = "encoding goes with bytes or algorithm"
+_NO_RAW = "without an encoding the value is the key; expected base64, base64url or hex, or none"
+
+
 class SharedSecret(Model):
     """A secret that both sides hold: an HMAC key for JWTs, or an opaque value."""
 
@@ -66,8 +70,10 @@ class SharedSecret(Model):
     bytes: int | None = Field(
         None, ge=16, le=4096, description="Random bytes of an opaque value; default 32."
     )
-    encoding: Literal["base64", "hex", "raw"] | None = Field(
-        None, description="How `bytes` are written; default base64."
+    encoding: Literal["base64", "base64url", "hex", "raw"] | None = Field(
+        None,
+        description="How `bytes` are written; default base64. With `algorithm`: how the value that applications decode writes the key "
+        "(base64, base64url or hex); default: the value is the key.",
     )
 
     rules = (
@@ -76,7 +82,8 @@ class SharedSecret(Model):
             "expected one of algorithm, length, bytes",
         ),
         Rule("!has(self.alphabet) || has(self.length)", "alphabet goes with length"),
-        Rule("!has(self.encoding) || !(has(self.length) || has(self.algorithm))", "encoding goes with bytes"),
+        Rule("!has(self.encoding) || !has(self.length)", _NO_ENCODING),
+        Rule("!has(self.encoding) || !has(self.algorithm) || self.encoding != 'raw'", _NO_RAW),
         Rule(
             "!has(self.alphabet) || (self.alphabet.matches('^[!-~]*$') && "
             "self.alphabet.split('').all(c, self.alphabet.indexOf(c) == self.alphabet.lastIndexOf(c)))",
@@ -91,8 +98,10 @@ class SharedSecret(Model):
             raise ValueError("expected one of algorithm, length, bytes")
         if self.alphabet is not None and self.length is None:
             raise ValueError("alphabet goes with length")
-        if self.encoding is not None and (self.length is not None or self.algorithm is not None):
-            raise ValueError("encoding goes with bytes")
+        if self.encoding is not None and self.length is not None:
+            raise ValueError(_NO_ENCODING)
+        if self.encoding == "raw" and self.algorithm is not None:
+            raise ValueError(_NO_RAW)
         if self.alphabet is not None and not _is_alphabet(self.alphabet):
             raise ValueError("alphabet: expected distinct ASCII characters, and no white space")
         return self

@@ -50,6 +50,7 @@ from rotator.policy.types import (
     DataKey,
     Duration,
     JobFile,
+    Kid,
     Model,
     Name,
     Namespace,
@@ -435,14 +436,16 @@ class TakeOver(OneOf):
     provider: FromProvider | None = Field(
         None, description="The value that the provider shows as the one in use: Keycloak, Okta and Auth0 do."
     )
-    kid: str | None = Field(
-        None, min_length=1, description="What its tokens carry; default: derived as for new ones."
+    kid: Kid | None = Field(None, description="What its tokens carry; default: derived as for new ones.")
+    encoding: Literal["base64", "base64url", "hex"] | None = Field(
+        None,
+        description="With a shared secret: how the field writes it. Default: as sharedSecret.encoding says of an HMAC key, else as it is.",
     )
 
     @classmethod
     def extras(cls) -> tuple[str, ...]:
         """Return the optional fields that are no alternatives."""
-        return ("kid",)
+        return ("kid", "encoding")
 
 
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

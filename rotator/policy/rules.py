@@ -169,6 +169,7 @@ _OWN_FIRST = (
 )
 _NOT_SHOWN = "this provider does not show its secrets; expected secret or vault"
 _NO_KID = "no token carries the id of this credential's versions; expected no kid"
+_ONLY_SHARED = "a key shows by itself how it is written, and other credentials are text; expected no encoding"
 _ITSELF = "this is the very credential that is rotated, and would be out of date after it; expected own"
 _MADE_THERE = "the provider makes the secret; expected no length"
 _OKTA_LENGTH = f"Okta takes at most {OKTA_LENGTH} characters; expected a shorter length"
@@ -346,6 +347,8 @@ def _taken_over(policy: RotationPolicy) -> Iterator[Problem]:
         yield where, _NOT_SHOWN
     if taken and taken.kid and form not in CARRIED:
         yield where, _NO_KID
+    if taken and taken.encoding and not spec.credential.shared_secret:
+        yield where, _ONLY_SHARED
     own = any(uses_own(v.provider) for v in spec.verifiers if v.provider)
     if own and not (taken and not taken.provider):
         yield where, _OWN_FIRST
@@ -532,6 +535,11 @@ KIND_RULES = (
     Rule(
         f"!has(self.takeOver) || !has(self.takeOver.kid) || {' || '.join(f'({SUITS[form][0]})' for form in CARRIED)}",
         _NO_KID,
+        field=".takeOver",
+    ),
+    Rule(
+        f"!has(self.takeOver) || !has(self.takeOver.encoding) || {_SHARED}",
+        _ONLY_SHARED,
         field=".takeOver",
     ),
     Rule(

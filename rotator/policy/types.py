@@ -22,6 +22,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 
 from rotator.core.distinguished_names import parse
+from rotator.core.ring import LONGEST_ID, is_id
 from rotator.core.timing import LONGEST, format_duration, parse_duration
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ APP_ROLE = r"^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$"
 TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 FILE = r"^[ -~]+$"
 BASE_URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-\"$->@-~]*)?$"
+KID = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
 PATTERNS = {
     DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
     DNS_SUBDOMAIN: "expected lower-case letters, digits, - and ., as payments-jwt",
@@ -67,6 +69,7 @@ PATTERNS = {
     FILE: "expected the path of a file, in printable ASCII characters",
     BASE_URL: "expected a URL that starts with https:// or http://, without user, password, ? and #",
     URL: "expected a URL that starts with https:// or http://, without user or password",
+    KID: "expected characters that can be printed, and not only blanks",
 }
 """What each pattern asks for, in words."""
 LONGEST_DURATION_TEXT = 32
@@ -169,6 +172,18 @@ Id = Annotated[str, Field(min_length=1, max_length=255, pattern=ID)]
 """An identifier that stands in a URL as it is."""
 ClientId = Annotated[str, Field(min_length=1, max_length=255, pattern=CLIENT_ID)]
 JobFile = Annotated[str, Field(min_length=1, max_length=4096, pattern=FILE)]
+
+
+def _kid(text: str) -> str:
+    if not is_id(text):
+        raise ValueError(
+            f"expected at most {LONGEST_ID} bytes, of characters that can be printed, and not only blanks"
+        )
+    return text
+
+
+Kid = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=KID), AfterValidator(_kid)]
+"""A key id that others chose: it goes into tokens, annotations, logs and onto terminals."""
 
 
 def _entry(text: str) -> str:

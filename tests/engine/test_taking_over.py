@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from rotator import report
 from rotator.core.sensitive import Sensitive
+from rotator.credentials.encodings import decode
 from rotator.credentials.keys import to_jwk
 from rotator.engine.outcome import Result
 from tests.faults.stage import NAMESPACE, Bao
@@ -349,3 +350,48 @@ def test_an_object_in_vault_is_no_text(scene: Scene, odd: Any, *, as_holder: boo
     assert "an object or a number, no text" in outcome.reason
     _no_ring(scene)
     assert scene.vault(f"secret/data/{scene.life}")["data"] == {"field": odd, "other": 1}
+
+
+# --- encodings --------------------------------------------------------------------------------------------------
+
+OCTETS = bytes(range(32))
+ENCODED = {
+    "base64": base64.b64encode(OCTETS),
+    "base64url": base64.urlsafe_b64encode(bytes(range(190, 222))).rstrip(b"="),
+    "hex": OCTETS.hex().upper().encode(),
+    "with a line end": base64.b64encode(OCTETS) + b"\n",
+}
+
+
+@pytest.mark.parametrize("named", ENCODED)
+@pytest.mark.parametrize("at", ["takeOver", "sharedSecret"])
+def test_a_service_that_decodes_its_key_goes_on_to_decode(scene: Scene, named: str, at: str) -> None:
+    """The list holds the key that it signs with, today and after the rotation; the Secret keeps the text until then."""
+    encoding = "base64" if " " in named else named
+    written = ENCODED[named]
+    there(scene, key=written)
+    spec: dict[str, Any] = {"credential": HMAC}
+    if at == "takeOver":
+        spec["takeOver"] = {"secret": {"name": "key", "key": "key"}, "encoding": encoding}
+    else:
+        spec["credential"] = {"sharedSecret": {"algorithm": "HS256", "encoding": encoding}}
+    declared = policy(scene, {"key": "value"}, **spec, verifiers=_jwks(HMAC))
+    scene.until_stable(declared)
+    assert (held(scene, "key"), generation(scene)) == (written, 1)
+    assert _published(scene) == [decode(written, encoding)]
+    scene.timeline.pass_by(DAYS_30)
+    scene.until_stable(declared)
+    assert held(scene, "key") != written
+    assert _published(scene) == [decode(held(scene, "key") or b"", encoding)]
+
+
+def _published(scene: Scene) -> list[bytes]:
+    keys = json.loads(base64.b64decode(scene.stage.secret("key-accepted")["data"]["jwks.json"]))["keys"]
+    return [decode(k["k"].encode(), "base64url") for k in keys]
+
+
+def test_a_text_that_may_be_encoded_is_named_by_the_plan(scene: Scene) -> None:
+    """Whether services decode it nobody can see."""
+    there(scene, key=base64.b64encode(OCTETS))
+    declared = policy(scene, {"key": "value"}, credential=HMAC, verifiers=_jwks(HMAC))
+    assert "if services decode it first, declare takeOver.encoding" in scene.run(declared, act=False).steps[0]
