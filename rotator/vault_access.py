@@ -18,7 +18,8 @@ from rotator.policy.providers import secret_sources
 from rotator.policy.types import VaultRef
 
 WRITE = ("create", "read", "update")
-ORDER = (*WRITE, "delete")
+NOTE = (*WRITE, "patch")
+ORDER = (*NOTE, "delete")
 TOKEN_LIFE = "15m"  # noqa: S105 - how long, not which
 """A run renews its token; that of a killed run ends after this."""
 RUNNER = "rotator"
@@ -65,8 +66,8 @@ def consumers(policies: Iterable[RotationPolicy]) -> dict[str, tuple[Grant, ...]
     }
 
 
-def document(mount: str, path: str, why: str) -> Iterator[Grant]:
-    """Yield what keeping a document of ours needs, without history.
+def document(mount: str, path: str, why: str, metadata: tuple[str, ...] = NOTE) -> Iterator[Grant]:
+    """Yield what keeping a document of ours needs, without history; a ring is alone at its path, and patches no metadata.
 
     A ring's metadata is made before its data, a delivered document's after them. Each may have to make the other anew:
     where somebody removes the document between our look and our write, that is what makes it a conflict, which is
@@ -74,7 +75,7 @@ def document(mount: str, path: str, why: str) -> Iterator[Grant]:
     """
     yield Grant(f"{mount}/config", ("read",), "sees whether the mount keeps what is written")
     yield Grant(f"{mount}/data/{path}", WRITE, why)
-    yield Grant(f"{mount}/metadata/{path}", WRITE, "keeps no history, and proves it")
+    yield Grant(f"{mount}/metadata/{path}", metadata, "keeps no history, and proves it")
     yield Grant(f"{mount}/destroy/{path}", ("update",), "erases history where the mount is set to keep some")
 
 
@@ -90,11 +91,12 @@ def merged(found: Iterable[Grant]) -> tuple[Grant, ...]:
 
 
 def _needed(policy: RotationPolicy, *, deletion: bool) -> Iterator[Grant]:
-    places = list(_delivered(policy))
+    places: list[tuple[str, VaultRef, tuple[str, ...]]]
+    places = [(role, place, NOTE) for role, place in _delivered(policy)]
     if store := policy.spec.store.vault:
-        places.append(("the ring", store))
-    for role, place in places:
-        yield from document(place.mount, place.path, f"{role} of {policy.ref}")
+        places.append(("the ring", store, WRITE))
+    for role, place, metadata in places:
+        yield from document(place.mount, place.path, f"{role} of {policy.ref}", metadata)
         if deletion and policy.spec.deletion_policy == "Delete":
             yield Grant(f"{place.mount}/metadata/{place.path}", ("delete",), "and can remove it")
     if taken := policy.spec.take_over and policy.spec.take_over.vault:

@@ -84,6 +84,7 @@ def declared(life: str, rings: str = "rotator", to: str = "secret", **spec: Any)
 # --- what is granted -----------------------------------------------------------------------------------------------
 
 WRITE = ("create", "read", "update")
+NOTE = (*WRITE, "patch")
 TABLE = {
     "rotator/config": ("read",),
     "secret/config": ("read",),
@@ -95,8 +96,8 @@ TABLE = {
     "secret/data/life/old": ("read",),
     "secret/destroy/life/jwks": ("update",),
     "secret/destroy/life/key": ("update",),
-    "secret/metadata/life/jwks": WRITE,
-    "secret/metadata/life/key": WRITE,
+    "secret/metadata/life/jwks": NOTE,
+    "secret/metadata/life/key": NOTE,
     "auth/token/renew-self": ("update",),
     "auth/token/revoke-self": ("update",),
 }
@@ -139,7 +140,7 @@ def test_deletion_adds_delete_on_metadata_and_nothing_else() -> None:
     assert allowed(grants([declared("life", deletionPolicy="Delete")])) == TABLE
     more = allowed(grants([declared("life", deletionPolicy="Delete")], deletion=True))
     ours = {p for p in TABLE if "/metadata/" in p}
-    assert more == TABLE | dict.fromkeys(ours, (*WRITE, "delete"))
+    assert more == TABLE | {p: (*TABLE[p], "delete") for p in ours}
 
 
 def test_no_path_holds_a_wildcard_or_a_template() -> None:
@@ -292,7 +293,7 @@ def test_the_server_reads_it_as_it_was_meant(bao: Bao, render: Callable[[Iterabl
     """Each path has exactly its capabilities; everything beside it is denied."""
     exact = login(bao, render(grants([declared("life")])))
     found = capabilities(bao, token_of(exact), [*TABLE, *BESIDE])
-    assert found == {p: list(c) for p, c in TABLE.items()} | {p: ["deny"] for p in BESIDE}
+    assert found == {p: sorted(c) for p, c in TABLE.items()} | {p: ["deny"] for p in BESIDE}
 
 
 KINDS = {
@@ -532,6 +533,7 @@ def _readable(scene: Rough) -> str:
 def _removed_underneath(scene: Rough, policy: RotationPolicy) -> str:
     for name in ("jwks", "key"):
         path = f"{DELIVERED}/metadata/{scene.life}/{name}"
+        scene.removed_before["PATCH", f"/v1/{path}"] = path
         scene.removed_before["POST", f"/v1/{path}"] = path
     outcome = _run(scene, policy, request="INC-1")
     if outcome.result is Result.FROZEN:

@@ -70,6 +70,8 @@ _STANDBY = (
     "standbys forward requests (`cluster_addr`)"
 )
 
+_HEADERS: Mapping[str, Mapping[str, str]] = {"PATCH": {"Content-Type": "application/merge-patch+json"}}
+"""What KV asks for beside the body (RFC 7396)."""
 _LASTING = "Use a mount that keeps it, or bao write {}/config delete_version_after=0s"
 
 Json = dict[str, Any]
@@ -87,6 +89,23 @@ class KvDocument:
     """The fields as they came: those of others need not be texts."""
     vanishes: str = ""
     """When Vault deletes this version by itself (`deletion_time`); empty: never."""
+    custom: Mapping[str, str] = field(default_factory=dict)
+    """What people read about it (`custom_metadata`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KvMetadata:
+    """The metadata of one document."""
+
+    max_versions: int
+    """How many versions the path keeps at least; 0: as many as its mount."""
+    delete_version_after: str
+    """How long a version lives; empty: as long as the mount says."""
+    metadata_cas_required: bool
+    custom: Mapping[str, str]
+    """What people read about it (`custom_metadata`)."""
+    older: tuple[int, ...]
+    """The versions before the current one whose data can still be read or undeleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,23 +189,21 @@ class Vault:
             self._check_version(mount)
             return None
         with _kv_version_2(what):
-            data = answer["data"]
-            after = str(data["delete_version_after"])
+            data = _CONFIG(answer)["data"]
             return KvSettings(
-                max_versions=int(data["max_versions"]),
-                delete_version_after="" if after.startswith("-") or after == "0s" else after,
-                metadata_cas_required=bool(data.get("metadata_cas_required")),
+                max_versions=data["max_versions"],
+                delete_version_after=_lifetime(data["delete_version_after"]),
+                metadata_cas_required=data.get("metadata_cas_required", False),
             )
 
     def _check_version(self, mount: str) -> None:
         """Look at what everybody is shown who may do something below a mount, as Vault's own tools do."""
         path = f"sys/internal/ui/mounts/{mount}"
         try:
-            data = self._call("GET", path, read=True)["data"]
-            kind = (data["type"], str((data["options"] or {}).get("version")))
-        except (ClientError, KeyError, TypeError, AttributeError):
+            mounted = _MOUNT(self._call("GET", path, read=True))["data"]
+        except (ClientError, Unreadable):
             return  # not shown here: then the answers to our own requests tell
-        if kind != ("kv", "2"):
+        if (mounted["type"], mounted.get("options", {}).get("version")) != ("kv", "2"):
             raise Rejected(f"{SYSTEM}: GET {path}", _NO_VERSION_2)
 
     def read(self, mount: str, path: str) -> KvDocument | None:
@@ -201,8 +218,9 @@ class Vault:
             data = _KV(answer)["data"]
             version, raw = data["metadata"]["version"], data["data"]
             vanishes = data["metadata"].get("deletion_time", "")
+            custom = data["metadata"].get("custom_metadata", {})
         fields = {k: Sensitive(str(v)) for k, v in raw.items()}
-        return KvDocument(fields=fields, version=version, raw=raw, vanishes=vanishes)
+        return KvDocument(fields=fields, version=version, raw=raw, vanishes=vanishes, custom=custom)
 
     def write(
         self,
@@ -222,25 +240,45 @@ class Vault:
         with _kv_version_2(f"{SYSTEM}: POST {mount}/data/{path}"):
             data = _WRITTEN(answer)["data"]
             version, vanishes = data["version"], data.get("deletion_time", "")
-        fields = {k: Sensitive(str(v)) for k, v in raw.items()}
-        return KvDocument(fields=fields, version=version, raw=raw, vanishes=vanishes)
+            custom = data.get("custom_metadata", {})
+        texts = {k: Sensitive(str(v)) for k, v in raw.items()}
+        return KvDocument(fields=texts, version=version, raw=raw, vanishes=vanishes, custom=custom)
 
     def write_metadata(self, mount: str, path: str, custom: Mapping[str, str], *, max_versions: int) -> None:
-        """Set what people read about a document, and how many versions are kept."""
+        """Set what people read about a document of ours, and how many versions are kept."""
         body = {"custom_metadata": dict(custom), "max_versions": max_versions, "cas_required": True}
         self._call("POST", f"{mount}/metadata/{path}", body)
 
+    def note(self, mount: str, path: str, custom: Mapping[str, str | None]) -> None:
+        """Change some of what people read about a document (None removes one), and nothing else of its metadata."""
+        try:
+            self._call("PATCH", f"{mount}/metadata/{path}", {"custom_metadata": dict(custom)})
+        except (_Absent, Rejected) as gone:
+            if gone.code != _NOT_FOUND:  # which comes without a body here
+                raise
+            raise Conflict(gone.what, "it was deleted in between", code=409) from None
+
+    def metadata(self, mount: str, path: str) -> KvMetadata | None:
+        """Read the metadata of a document; None where there is none."""
+        at = f"{mount}/metadata/{path}"
+        try:
+            data = _fitting(at, _HISTORY, self._call("GET", at, read=True))["data"]
+        except _Absent:
+            return None
+        numbers = {fitting(digits, n, 0): v for n, v in data["versions"].items()}
+        others = numbers.keys() - {0, data["current_version"]}
+        return KvMetadata(
+            max_versions=data.get("max_versions", 0),
+            delete_version_after=_lifetime(data.get("delete_version_after", "")),
+            metadata_cas_required=data.get("metadata_cas_required", False),
+            custom=data.get("custom_metadata", {}),
+            older=tuple(sorted(n for n in others if not numbers[n]["destroyed"])),
+        )
+
     def older_versions(self, mount: str, path: str) -> list[int]:
         """Return the versions before the current one whose data can still be read or undeleted."""
-        what = f"{mount}/metadata/{path}"
-        try:
-            data = _fitting(what, _HISTORY, self._call("GET", what, read=True))["data"]
-        except _Absent:
-            return []
-        numbers = {fitting(digits, n, 0): v for n, v in data["versions"].items()}
-        return sorted(
-            n for n, v in numbers.items() if n not in {0, data["current_version"]} and not v["destroyed"]
-        )
+        found = self.metadata(mount, path)
+        return list(found.older) if found else []
 
     def destroy(self, mount: str, path: str, versions: list[int]) -> None:
         """Remove the data of `versions` for good."""
@@ -372,7 +410,12 @@ class Vault:
         try:
             with self._meter.span(SYSTEM, {"request": what}), self._retry.within(self._settings.timeout):
                 answer = self._client.adapter.request(
-                    method, f"/v1/{path}", json=body, raise_exception=False, stream=True
+                    method,
+                    f"/v1/{path}",
+                    json=body,
+                    headers=dict(_HEADERS.get(method, {})),
+                    raise_exception=False,
+                    stream=True,
                 )
                 octets = _read(what, answer)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -396,6 +439,11 @@ def _kv_version_2(what: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Rejected(what, _NO_VERSION_2) from None
+
+
+def _lifetime(after: str) -> str:
+    """Return for how long a version lives; empty: without an end, which 0 and what is negative mean."""
+    return "" if after.startswith("-") or after == "0s" else after
 
 
 class _Absent(ClientError):
@@ -511,11 +559,25 @@ def _fitting(path: str, shape: Shape[Json], answer: Json) -> Json:
         raise Rejected(f"{SYSTEM}: {path}", f"the answer is odd: {error}") from None
 
 
-_VERSION = record({"version": count}, {"deletion_time": text})
+_CONFIG = record(
+    {"data": record({"max_versions": count, "delete_version_after": text}, {"metadata_cas_required": flag})}
+)
+_MOUNT = record({"data": record({"type": text}, {"options": mapping(text)})})
+_VERSION = record({"version": count}, {"deletion_time": text, "custom_metadata": mapping(text)})
 _KV = record({"data": record({"metadata": _VERSION, "data": document})})
 _WRITTEN = record({"data": _VERSION})
 _HISTORY = record(
-    {"data": record({"current_version": count, "versions": mapping(record({"destroyed": flag}))})}
+    {
+        "data": record(
+            {"current_version": count, "versions": mapping(record({"destroyed": flag}))},
+            {
+                "max_versions": count,
+                "delete_version_after": text,
+                "metadata_cas_required": flag,
+                "custom_metadata": mapping(text),
+            },
+        )
+    }
 )
 _GONE = record({}, {"errors": listed(text), "data": record({}, {"metadata": record({}, {"version": count})})})
 _ROLE_ID = record({"data": record({"role_id": text})})

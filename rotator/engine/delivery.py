@@ -451,7 +451,7 @@ def _fence_key(stamp: Stamp) -> str:
 
 def _note(want: Want) -> dict[str, str]:
     """Describe the versions delivered, for people who look at a document's metadata."""
-    note = {"owner": "rotator", "rotation": want.ring.rotation, "revision": str(want.ring.revision)}
+    note = {"rotation": want.ring.rotation, "revision": str(want.ring.revision)}
     versions = {v.id: v for v in want.ring.versions}
     for name, copy in zip(("current", "previous"), want.copies, strict=False):
         version = versions[copy.id]

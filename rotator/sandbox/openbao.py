@@ -12,7 +12,7 @@ import requests
 
 from rotator.sandbox.certificates import issue
 from rotator.sandbox.processes import ServerProcess, free_port
-from rotator.vault_access import OWN_TOKEN, document, hcl
+from rotator.vault_access import OWN_TOKEN, WRITE, document, hcl
 
 CONFIG = """
 ui = false
@@ -42,7 +42,8 @@ def wide_policy(store: str = "rotator", consumers: str = "secret") -> str:
 
     tests/test_vault_access.py runs whole lives with exactly what `rotator vault policy` renders.
     """
-    rings, delivered = document(store, "*", "all rings"), document(consumers, "*", "all that is delivered")
+    rings = document(store, "*", "all rings", WRITE)
+    delivered = document(consumers, "*", "all that is delivered")
     return hcl((*rings, *delivered, *OWN_TOKEN))
 
 

@@ -13,6 +13,8 @@ from rotator.stores.document import from_fields, to_fields
 KEPT_VERSIONS = 1
 """No history: what is destroyed cannot be read back (I8). The way back is the ring's previous version."""
 
+OWNER = "rotator"
+
 
 @dataclass(frozen=True)
 class VaultStore:
@@ -40,11 +42,19 @@ class VaultStore:
         """See `rotator.ports.Store`."""
         if unfit := self.vault.unfit(self.mount):
             raise Frozen(f"{self.label} cannot keep a ring: {unfit}. Nothing was written")
+        found = self.vault.metadata(self.mount, self.path)
+        if (
+            found and found.custom.get("owner") != OWNER
+        ):  # ours is left where a run was killed before its first write
+            raise Frozen(
+                f"{self.label} has metadata that others made. Nothing was written. Give the ring a path of its own, or remove it "
+                f"(bao kv metadata delete -mount={self.mount} {self.path})"
+            )
 
     def save(self, entry: Entry) -> Entry:
         """Write with check-and-set. The first write sets first that no history is kept."""
         if not entry.fence:
-            note = {"rotation": entry.ring.rotation, "owner": "rotator"}
+            note = {"rotation": entry.ring.rotation, "owner": OWNER}
             self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
         written = self.vault.write(self.mount, self.path, to_fields(entry), cas=int(entry.fence or 0))
         if lost := vanishing(self.mount, self.path, written):

@@ -8,14 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rotator.clients.vault import KvDocument, Vault, vanishing
+from rotator.clients.vault import KvDocument, KvMetadata, Vault, vanishing
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen
+from rotator.kinds import PREFIX
 from rotator.ports import Seen, Stamp
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
 
 KEPT_VERSIONS = 1
 """KV versions kept: the previous credential is a field of the current document, never history (I8)."""
+KEPT_BY_DEFAULT = 10
+"""KV versions kept where neither the path nor the mount says how many."""
+MOST_ENTRIES = 64
+"""Entries of `custom_metadata` that Vault takes."""
+MADE = f"{PREFIX}/made"
+"""Stands in the metadata of paths that were not there before us."""
+_OF_A_VERSION = ("version", "state", "since")
+NOTED = (
+    "rotation",
+    "revision",
+    *(f"{which}_{part}" for which in ("current", "previous") for part in _OF_A_VERSION),
+)
+"""What people are told in the metadata."""
+_OWN_PATH = "Give the holder a path of its own"
 
 
 @dataclass
@@ -26,6 +41,8 @@ class VaultPath:
     mount: str
     path: str
     _document: KvDocument | None = field(default=None, repr=False)
+    _others: frozenset[str] = frozenset()
+    """The fields that are not ours, as they were last seen."""
 
     @property
     def label(self) -> str:
@@ -40,6 +57,8 @@ class VaultPath:
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the fields `names`. A deleted current version counts as a document without fields."""
         self._document = self.vault.read(self.mount, self.path)
+        there = self._document.raw if self._document else {}
+        self._others = frozenset(there) - {*names, *STAMP_FIELDS}
         return None if self._document is None else _seen(self._document, names)
 
     def write(
@@ -47,13 +66,16 @@ class VaultPath:
     ) -> Seen:
         """Write the document if its KV version still is the one that was seen.
 
-        The metadata has no fence. Of a document that is ours it goes first, so that whoever sees the new content can
-        trust what it says; of one that is to be created it goes last, for until then the path may be somebody else's.
+        The metadata has no fence. Of a document that is ours the note goes first, so that whoever sees the new content can
+        trust what it says; otherwise it goes last, for until then the path may be somebody else's. How many versions are
+        kept is ours to say only where there was no metadata before us: what others have set, and noted, stays.
         """
-        if seen:
-            self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
         ours = {**fields, **{n: Sensitive(t) for n, t in to_texts(stamp).items()}}
         before = self._document.raw if self._document and seen else {}
+        untouched = seen is None and self.vault.metadata(self.mount, self.path) is None
+        noted = seen is not None and seen.stamp is not None
+        if noted:
+            self.vault.note(self.mount, self.path, _note(note))
         self._document = self.vault.write(
             self.mount,
             self.path,
@@ -61,16 +83,56 @@ class VaultPath:
             cas=int(seen.fence) if seen else 0,
             beside={n: v for n, v in before.items() if n not in ours},
         )
-        if not seen:
-            self.vault.write_metadata(self.mount, self.path, note, max_versions=KEPT_VERSIONS)
+        if untouched:
+            made = {n: t for n, t in {**_note(note), MADE: "true"}.items() if t is not None}
+            self.vault.write_metadata(self.mount, self.path, made, max_versions=KEPT_VERSIONS)
+        elif not noted:
+            self.vault.note(self.mount, self.path, _note(note))
+        self._others = frozenset(self._document.raw) - ours.keys()
         if lost := vanishing(self.mount, self.path, self._document):
             raise Frozen(f"{self.label} would be lost: {lost}")
         return _seen(self._document, list(fields))
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
-        del names, adopted
-        return self.vault.unfit(self.mount)
+        del adopted
+        if unfit := self.vault.unfit(self.mount):
+            return unfit
+        seen = self.read(names)
+        if seen is None or (seen.stamp and not self._others):
+            return ""  # what we made has the metadata that we gave it
+        found = self.vault.metadata(self.mount, self.path)
+        return self._in_the_way(found) if found else ""
+
+    def _in_the_way(self, found: KvMetadata) -> str:
+        """Say what others have set, or wrote, that does not go with a credential beside it."""
+        at = f"-mount={self.mount} {self.path}"
+        if found.delete_version_after:
+            return (
+                f"its versions are deleted {found.delete_version_after} after they were written. Take a path of its own, or "
+                f"bao kv metadata put -delete-version-after=0s {at}"
+            )
+        if found.metadata_cas_required:
+            return (
+                f"its metadata asks for metadata_cas in every write, which rotator does not name. {_OWN_PATH}"
+            )
+        if len(found.custom.keys() | _note({}).keys()) > MOST_ENTRIES:
+            return f"its metadata has {len(found.custom)} entries, and Vault takes no more than {MOST_ENTRIES}. {_OWN_PATH}"
+        settings = self.vault.mount_settings(self.mount)
+        kept = max(found.max_versions, settings.max_versions if settings else 0) or KEPT_BY_DEFAULT
+        if self._others and kept > KEPT_VERSIONS:
+            return (
+                f"it holds fields of others ({', '.join(sorted(self._others))}), and keeps {kept} versions: withdrawn credentials "
+                f"would stay in its history, and to erase them would erase theirs. {_OWN_PATH}, or let it keep one version (bao kv "
+                f"metadata put -max-versions=1 {at}; the mount's own max_versions must not be more)"
+            )
+        if not self._others and found.older:
+            numbers = ",".join(map(str, found.older))
+            return (
+                f"its history has versions of others ({numbers}), which would be erased with the credential. {_OWN_PATH}, or, if nobody "
+                f"needs them, erase them (bao kv destroy -versions={numbers} {at})"
+            )
+        return ""
 
     def last_writer(self, names: Sequence[str]) -> str:
         """See `rotator.ports.Target`. Only Vault knows who wrote."""
@@ -78,22 +140,45 @@ class VaultPath:
         return "Vault's audit log says who"
 
     def erase_history(self, *, act: bool) -> bool:
-        """Destroy what the path's history still holds; a destroyed version cannot be undeleted."""
-        return self.vault.erase_older(self.mount, self.path, act=act)
+        """Destroy what the path's history still holds; a destroyed version cannot be undeleted.
+
+        Raises Frozen where others have fields in it: then it is their history, too.
+        """
+        if not self._others:
+            return self.vault.erase_older(self.mount, self.path, act=act)
+        if older := self.vault.older_versions(self.mount, self.path):
+            numbers = ",".join(map(str, older))
+            raise Frozen(
+                f"{self.label} has older versions ({numbers}), with a withdrawn credential and fields of others. Nothing was erased. "
+                f"Erase them (bao kv destroy -versions={numbers} -mount={self.mount} {self.path}), and let the path keep one "
+                "version (max_versions)"
+            )
+        return True
 
     def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
-        """Delete the document with its history; where others keep fields in it, leave and name those."""
+        """Delete the document with its history; where others keep fields or metadata in it, leave them, and name the fields."""
         self._document = self.vault.read(self.mount, self.path)
         if self._document is None or str(self._document.version) != seen.fence:
             raise Conflict(self.label, "it changed in between")
         ours = {*names, *STAMP_FIELDS}
         others = {n: v for n, v in self._document.raw.items() if n not in ours}
-        if not others:
+        if others:
+            self._others = frozenset(others)
+            self.vault.write(self.mount, self.path, {}, cas=int(seen.fence), beside=others)
+            self.vault.note(self.mount, self.path, _note({}))
+            self.erase_history(act=True)
+        elif MADE in self._document.custom:
             self.vault.remove(self.mount, self.path)
-            return ()
-        self.vault.write(self.mount, self.path, {}, cas=int(seen.fence), beside=others)
-        self.vault.erase_older(self.mount, self.path, act=True)
+        else:
+            self.vault.note(self.mount, self.path, _note({}))
+            older = self.vault.older_versions(self.mount, self.path)
+            self.vault.destroy(self.mount, self.path, [*older, self._document.version])
         return tuple(sorted(others))
+
+
+def _note(note: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the entries of our own, by names that nobody else uses; None for those that there are no more."""
+    return {f"{PREFIX}/{name}": note.get(name) for name in NOTED}
 
 
 def _seen(document: KvDocument, names: Sequence[str]) -> Seen:

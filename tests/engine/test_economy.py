@@ -46,6 +46,7 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
         "kubernetes CREATE configmaps/NAME": 1,  # fenced by their absence
         "kubernetes CREATE secrets/NAME": 1,
         "vault GET config": 1,  # does the mount keep what is written?
+        "vault GET metadata": 1,  # is the path nobody's?
         "vault POST metadata": 1,  # once in a life: no history is kept
         "vault POST data": 2,  # stage; publish and activate, with nothing outside between them
     }, "the first version is made, published, activated and delivered"

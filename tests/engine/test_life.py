@@ -73,8 +73,8 @@ def test_a_vault_path_shows_current_and_previous_while_both_are_accepted(scene: 
     assert data["previous_kid"] == first != data["kid"]
     assert {"private_key", "public_key", "jwk", "algorithm", "previous_private_key"} <= data.keys()
     assert all(isinstance(v, str) for v in data.values())
-    assert (note["current_version"], note["current_state"]) == (data["kid"], "Active")
-    assert (note["previous_version"], note["previous_state"]) == (first, "Retiring")
+    assert (note["rotator.dev/current_version"], note["rotator.dev/current_state"]) == (data["kid"], "Active")
+    assert (note["rotator.dev/previous_version"], note["rotator.dev/previous_state"]) == (first, "Retiring")
     scene.until_stable(policy)
     assert not [f for f in scene.vault(f"secret/data/{scene.life}")["data"] if f.startswith("previous_")]
 

@@ -25,7 +25,7 @@ STAMP = Stamp(
     since=datetime(2026, 1, 1, 12, 30, 1, 250, tzinfo=UTC),
 )
 NEXT = replace(STAMP, revision=9, version="v2", content_revision=9, since=STAMP.since + timedelta(days=30))
-NOTE = {"owner": "rotator", "current_version": "v1", "current_state": "Active"}
+NOTE = {"rotation": "payments/jwt", "current_version": "v1", "current_state": "Active"}
 
 
 class TargetPlace(Protocol):

@@ -111,10 +111,11 @@ class TestVaultPath(TargetTests):
     def test_its_metadata_tells_people_what_it_holds(self, path: ConsumersPath) -> None:
         """The note of the last write can be read without reading a secret; no history is kept."""
         target = path.target()
-        seen = target.write(FIELDS, STAMP, None, {"owner": "somebody"})
+        seen = target.write(FIELDS, STAMP, None, {**NOTE, "previous_version": "v0"})
         target.write(FIELDS, NEXT, seen, NOTE)
         metadata = path.metadata()
-        assert metadata["custom_metadata"] == NOTE
+        noted = {f"rotator.dev/{name}": text for name, text in NOTE.items()}
+        assert metadata["custom_metadata"] == {**noted, "rotator.dev/made": "true"}
         assert (metadata["max_versions"], metadata["cas_required"]) == (1, True)
         assert path.data(version=1) == {}
 
@@ -175,6 +176,33 @@ class TestVaultPath(TargetTests):
             assert target.erase_history(act=False)
         finally:
             path.bao.server.call("POST", "secret/config", {"max_versions": 0})
+
+    def test_what_was_there_before_us_stays_when_ours_goes(self, path: ConsumersPath) -> None:
+        """Of a path that somebody else made, the metadata; our notes and every version with our fields go."""
+        theirs = {"custom_metadata": {"owner": "team"}, "max_versions": 7}
+        path.bao.server.call("POST", f"secret/metadata/{path.path}", theirs)
+        target = path.target()
+        seen = target.write(FIELDS, STAMP, None, NOTE)
+        target.write(FIELDS, NEXT, seen, NOTE)
+        last = target.read(NAMES)
+        assert last is not None
+        assert target.remove(NAMES, last) == ()
+        assert [path.data(version) for version in (0, 1, 2)] == [{}, {}, {}]
+        assert {name: path.metadata()[name] for name in theirs} == theirs
+        again = target.read(NAMES)
+        assert again is not None
+        assert target.write(FIELDS, STAMP, again, NOTE).stamp == STAMP
+
+    def test_fields_of_others_stay_when_ours_go(self, path: ConsumersPath) -> None:
+        """And nothing of ours is left, neither fields nor notes."""
+        target = path.target()
+        target.write(FIELDS, STAMP, None, NOTE)
+        path.edit({"remark": "theirs"})
+        seen = target.read(NAMES)
+        assert seen is not None
+        assert target.remove(NAMES, seen) == ("remark",)
+        assert path.data() == {"remark": "theirs"}
+        assert path.metadata()["custom_metadata"] == {"rotator.dev/made": "true"}
 
     def test_the_label_is_mount_and_path(self, path: ConsumersPath) -> None:
         """As people type it after `bao kv get`."""
