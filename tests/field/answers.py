@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import parse_qs, unquote_plus
 
 from tests.field.cases import case
-from tests.field.place import SOON, Place, named, same
+from tests.field.place import SOON, Place, named, same, secret
 from tests.transport.servers import OverTls, answer
 
 
@@ -25,20 +28,71 @@ def _listening(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[st
             thread.join()
 
 
+class Silent(http.server.BaseHTTPRequestHandler):
+    """A server that logs nothing, and finds nothing."""
+
+    def do_GET(self) -> None:
+        """Find nothing."""
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@case("28-own-secret-with-a-line-end")
+def _(place: Place) -> None:
+    """The secret that rotator logs in with at a provider is sent without the line end that `echo` gave it."""
+    seen: list[str] = []
+
+    class Provider(Silent):
+        def do_GET(self) -> None:
+            """Describe the realm."""
+            self._say(
+                200, {"issuer": realm, "token_endpoint": f"{realm}/token", "jwks_uri": f"{realm}/certs"}
+            )
+
+        def do_POST(self) -> None:
+            """Refuse a login, and note what came."""
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            basic = base64.b64decode(self.headers.get("Authorization", "Basic ")[6:]).decode()
+            seen.extend(parse_qs(body).get("client_secret") or [unquote_plus(basic.partition(":")[2])])
+            self._say(401, {"error": "invalid_client"})
+
+        def _say(self, status: int, document: object) -> None:
+            octets = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(octets)))
+            self.end_headers()
+            self.wfile.write(octets)
+
+    own = "the-secret-of-rotator-itself"
+    place.have(secret("sso", data={"secret": f"{own}\n"}), secret("shop", data={"SECRET": "a-secret-in-use"}))
+    with _listening(Provider) as address:
+        realm = f"http://{address}/realms/acme"
+        way_in = {"client": {"clientId": "rotator", "secret": {"secret": {"name": "sso", "key": "secret"}}}}
+        place.declare(
+            credential={"oauthClient": {"clientId": "shop", "issuer": realm}},
+            takeOver={"secret": {"name": "shop", "key": "SECRET"}},
+            verifiers=[{"keycloak": {"url": f"http://{address}", "realm": "acme", "auth": way_in}}],
+            holders=[{"secret": {"name": "shop", "data": {"SECRET": "client_secret"}}, "pickUp": "1s"}],
+        )
+        ran = place.run()
+    same("exit and result", (ran.code, ran.row["result"]), (1, "Frozen"))
+    same("what was sent", set(seen), {own})
+
+
 @case("11-standby-in-plain-text")
 def _(place: Place) -> None:
     """A standby that sends us to plain text is refused; nothing leaves, and both addresses are named."""
     seen: list[str] = []
 
-    class Plain(http.server.BaseHTTPRequestHandler):
+    class Plain(Silent):
         def do_GET(self) -> None:
             seen.append(self.path)
             self.send_error(404)
 
         do_POST = do_PUT = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     place.declare(
         credential={"jwtSigningKey": {"algorithm": "ES256"}},

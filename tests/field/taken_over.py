@@ -133,6 +133,31 @@ def _shared(place: Place, credential: dict[str, object], value: bytes, verifier:
     )
 
 
+LINES = {
+    "line-end": b"a-passphrase-that-echo-ended-with-a-line\n",
+    "two-lines": b"the-first-half-of-a-long-secret\nthe-second-half-of-it",
+    "windows": b"a-passphrase-that-notepad-has-ended-well\r\n",
+}
+
+
+def _is_no_list_of_lines(value: bytes) -> Callable[[Place], None]:
+    def act(place: Place) -> None:
+        """A secret with a line end never makes an accepted list with entries that nobody has."""
+        _shared(
+            place, {"length": 40}, value, {"acceptedList": {"secret": "accepted", "format": "lines", **SOON}}
+        )
+        ran = place.run()
+        same("exit and result", (ran.code, ran.row["result"]), (1, "Frozen"))
+        same("what exists", place.names("Secret"), {"session"})
+        same("the secret", place.data("Secret", "session"), {"SECRET": value})
+
+    return act
+
+
+for _name, _value in LINES.items():
+    case(f"02-{_name}")(_is_no_list_of_lines(_value))
+
+
 @case("02-short-hmac")
 def _(place: Place) -> None:
     """A secret that is too short is taken over, and replaced at once without refusing its tokens."""
