@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
-.PHONY: demo test test-providers check field faults bench mutants audit chart-test generate pictures docs lock clean help
+.PHONY: demo test test-providers check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -42,6 +42,9 @@ faults: $(VENV)/.ready ## every call to the outside with every fault, singly and
 
 field: $(VENV)/.ready ## what other people's worlds hold, case by case (ARGS='--only 01 13' for some)
 	$(BIN)/python -m tests.field $(ARGS)
+
+fuzz: $(VENV)/.ready ## foreign bytes at every place where something is read (ARGS=--bounded for a minute)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 mutants: $(VENV)/.ready ## change every line of the core, and see a test fail (what survives: .venv/bin/mutmut results)
 	$(BIN)/mutmut run --max-children 2

@@ -14,7 +14,7 @@ from rotator.core.reading import Unreadable, parse
 from rotator.core.shapes import anything, mapping
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 
-LARGEST = 64 << 20
+LARGEST = 32 << 20
 """Octets of one answer that are read: a page of 500 pods has a few million."""
 TAKEN = range(200, 300)
 """The only answers that mean success (RFC 9110, section 15.3)."""

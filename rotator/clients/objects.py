@@ -33,20 +33,20 @@ _INSTANT = as_written(moment)
 
 _OWNER = record({}, {"kind": text, "name": text, "apiVersion": text, "uid": text, "controller": flag})
 _MANAGER = record({}, {"manager": text, "time": text, "fieldsV1": record({}, {"f:spec": ANY})})
-_METADATA = record(
-    {"name": text, "namespace": text, "resourceVersion": text},
-    {
-        "uid": text,
-        "generation": count,
-        "labels": TEXTS,
-        "annotations": TEXTS,
-        "creationTimestamp": _INSTANT,
-        "deletionTimestamp": _INSTANT,
-        "finalizers": listed(text),
-        "ownerReferences": listed(_OWNER),
-        "managedFields": listed(_MANAGER),
-    },
-)
+_IDENTITY = {"name": text, "namespace": text, "resourceVersion": text}
+_MORE = {
+    "uid": text,
+    "generation": count,
+    "labels": TEXTS,
+    "annotations": TEXTS,
+    "creationTimestamp": _INSTANT,
+    "deletionTimestamp": _INSTANT,
+    "finalizers": listed(text),
+    "ownerReferences": listed(_OWNER),
+    "managedFields": listed(_MANAGER),
+}
+_METADATA = record(_IDENTITY, _MORE)
+_DATED = record({**_IDENTITY, "creationTimestamp": _INSTANT}, _MORE)
 
 _KEY = record({}, {"name": text, "key": text, "optional": flag})
 _NAMED = record({}, {"name": text})
@@ -171,10 +171,13 @@ _PARTS: Mapping[Kind, Mapping[str, Shape[Any]]] = {
     kinds.ROTATION: _ROTATION,
     **dict.fromkeys(kinds.WORKLOADS, _WORKLOAD),
 }
+_DATED_KINDS = {kinds.POD, *kinds.WORKLOADS}
+"""Of these it counts when they were made."""
 METADATA = record({"metadata": _METADATA})
 """What every object has, and all that a list of metadata shows."""
 SHAPES: Mapping[Kind, Shape[dict[str, Any]]] = {
-    kind: record({"metadata": _METADATA}, parts) for kind, parts in _PARTS.items()
+    kind: record({"metadata": _DATED if kind in _DATED_KINDS else _METADATA}, parts)
+    for kind, parts in _PARTS.items()
 }
 """What is known of the kinds whose contents are read. A Lease is no barrier, so what is odd on one holds nothing."""
 NAMESPACE = record({"metadata": record({"name": text}, {"deletionTimestamp": _INSTANT})}, {})
