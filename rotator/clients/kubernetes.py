@@ -19,11 +19,12 @@ from urllib.parse import urlencode
 import urllib3
 import yaml
 from kubernetes import client, config
+from kubernetes.config import kube_config
 
 from rotator.clients import objects
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
-from rotator.clients.connections import Connections, verified
+from rotator.clients.connections import Connections, cause_of, verified
 from rotator.clients.meter import Meter
 from rotator.clients.objects import METADATA, SHAPES
 from rotator.clients.proxies import checked
@@ -64,6 +65,20 @@ Odd = Callable[[object, ClientError], None]
 # The client's hand-written parts are untyped.
 _load_incluster: Callable[..., None] = config.load_incluster_config
 _load_kubeconfig: Callable[..., None] = config.load_kube_config
+
+
+def _in_memory(content: bytes | str, *_: object, **__: object) -> str:
+    """Return the path of a file that is nowhere but in the memory of this process."""
+    held = os.memfd_create("kubeconfig")
+    with open(held, "wb", closefd=False) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    return f"/proc/self/fd/{held}"
+
+
+if hasattr(
+    os, "memfd_create"
+):  # Linux; elsewhere the loader's temporary files are removed at the end of the process
+    kube_config._create_temp_file_with_content = _in_memory  # noqa: SLF001 - keys must not outlive a run that is killed
 
 
 def _connections(api: client.ApiClient) -> Connections:
@@ -111,7 +126,13 @@ def api_client(settings: client.Configuration, *, pool: int = 16) -> client.ApiC
     api = client.ApiClient(settings)
     context = verified(settings.ssl_ca_cert)
     if settings.cert_file:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
+        try:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"the kubeconfig's client certificate cannot be used ({cause_of(error)}): expected PEM, and the key that "
+                "belongs to the certificate"
+            ) from None
     made: Any = Connections(
         context,
         maxsize=pool,

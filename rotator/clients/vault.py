@@ -57,6 +57,7 @@ from rotator.errors import (
     Forbidden,
     NotFound,
     Rejected,
+    Unavailable,
 )
 
 SYSTEM = "vault"
@@ -518,6 +519,11 @@ def _translate(what: str, answer: requests.Response, octets: bytes) -> ClientErr
     if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in octets:
         return Conflict(what, "somebody wrote in between (check-and-set)", code=409)
     detail = f"HTTP {answer.status_code}"
+    if said := _NOT_CARRIED_OUT.get(answer.status_code):
+        return Unavailable(what, f"{detail} {said} ({where(answer.url)})", code=answer.status_code)
+    if answer.status_code == _BROKEN and _NO_ACTIVE in octets:
+        said = f"{detail} {where(answer.url)} is a standby, and there is no active server at the moment"
+        return Unavailable(what, said, code=answer.status_code)
     if answer.status_code == _SEALED and b"sealed" in octets:
         detail += f" Vault at {where(answer.url)} is sealed"
     if answer.status_code == _FORBIDDEN:
@@ -589,4 +595,12 @@ _RENEWED = record({"auth": record({}, _LIFE)})
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
 _SEALED = 503
+_BROKEN = 500
+_NO_ACTIVE = b"active cluster node not found"
+_NOT_CARRIED_OUT = {
+    412: "this server has not caught up yet with what was written",
+    472: "a standby for disaster recovery, which serves nothing",
+    473: "a performance standby that cannot forward",
+}
+"""Statuses of a request that was left alone (https://developer.hashicorp.com/vault/api-docs, and sys/health there)."""
 _FORBIDDEN = 403
