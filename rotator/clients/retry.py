@@ -58,8 +58,7 @@ class Retry:
             with within(self._seconds(), self._seconds):
                 return bounded(call)
         except TimeoutError:
-            self.check()
-            raise
+            raise self._over() from None
 
     def _seconds(self) -> float:
         return (self.deadline.last - self.clock.now()).total_seconds()
@@ -67,7 +66,10 @@ class Retry:
     def check(self) -> None:
         """Raise DeadlineExceeded if no time is left to ask anything."""
         if self.clock.now() >= self.deadline.last:
-            raise DeadlineExceeded(f"{self.deadline.why}; the next run carries on from what is recorded")
+            raise self._over()
+
+    def _over(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"{self.deadline.why}; the next run carries on from what is recorded")
 
     def _too_late(self, state: tenacity.RetryCallState) -> bool:
         return timedelta(seconds=state.upcoming_sleep) >= self.deadline.last - self.clock.now()

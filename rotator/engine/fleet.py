@@ -102,7 +102,7 @@ class Fleet:
         outcomes = {**idle, **dict(self._map(lambda r: self._isolated(r, views[r.ref]), due))}
         for rotation in rotations:
             if error := unread.get(rotation.namespace):
-                outcomes[rotation.ref] = self._ended(rotation, Memo(), Result.FROZEN, str(error))
+                outcomes[rotation.ref] = self._unread(rotation, error)
                 self.finished(outcomes[rotation.ref])
         ordered = tuple(outcomes[r.ref] for r in rotations)
         return Report(started=started, ended=self.run.clock.now(), outcomes=ordered)
@@ -120,16 +120,18 @@ class Fleet:
 
     def _views(
         self, rotations: Sequence[Rotation]
-    ) -> tuple[Mapping[str, LeaseView], Mapping[str, ClientError]]:
+    ) -> tuple[Mapping[str, LeaseView], Mapping[str, RotatorError]]:
         """Return the lease of each rotation, and why the leases of a namespace could not be read."""
         listed: dict[str, LeaseView] = {}
-        unread: dict[str, ClientError] = {}
+        unread: dict[str, RotatorError] = {}
         for namespace in sorted({r.namespace for r in rotations}):
             try:
                 listed |= self.leases.list([namespace])
             except ClientError as error:
                 if not all(r.ending for r in rotations if r.namespace == namespace):
                     unread[namespace] = error
+            except DeadlineExceeded as error:
+                unread[namespace] = error
         return {r.ref: listed.get(r.ref) or self.leases.absent(r.ref) for r in rotations}, unread
 
     # --- nothing due ----------------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ class Fleet:
         quiet = [r for r in rotations if self._quiet(r, views[r.ref].memo)]
         try:
             shown = self.fences(quiet) if quiet else Shown({}, frozenset())
-        except ClientError:
+        except (ClientError, DeadlineExceeded):
             return {}
         idle = [r for r in quiet if self._untouched(views[r.ref].memo, shown)]
         return {r.ref: self._report_idle(r, views[r.ref].memo) for r in idle}
@@ -226,6 +228,12 @@ class Fleet:
             log.warning(
                 "the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)}
             )
+
+    def _unread(self, rotation: Rotation, error: RotatorError) -> Outcome:
+        """Say what becomes of a rotation whose lease was not read: where the time is up, the next run reads it."""
+        if isinstance(error, DeadlineExceeded):
+            return replace(self._ended(rotation, Memo(), Result.WAITING, str(error)), lasting="")
+        return self._ended(rotation, Memo(), Result.FROZEN, str(error))
 
     def _ended(self, rotation: Rotation, memo: Memo, result: Result, reason: str) -> Outcome:
         return self._dated(Outcome(rotation=rotation.ref, result=result, reason=reason), rotation, memo)
