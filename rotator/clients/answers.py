@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rotator.clients.addresses import target_of, where
 from rotator.clients.connections import NotReached, cause_of
 from rotator.clients.retry import retry_after
 from rotator.core.reading import Unreadable, parse
-from rotator.core.shapes import anything, mapping
+from rotator.core.shapes import Shape, anything, mapping
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 
+T = TypeVar("T")
 LARGEST = 32 << 20
 """Octets of one answer that are read: a page of 500 pods has a few million."""
 TAKEN = range(200, 300)
@@ -85,6 +86,14 @@ def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:
         raise Ambiguous(
             what, f"HTTP {status}, and the answer is no JSON object: {error}", code=status
         ) from None
+
+
+def shaped(what: str, shape: Shape[T], document: object) -> T:
+    """Return what was read. Rejected where it has another shape than the API gives it."""
+    try:
+        return shape(document)
+    except Unreadable as error:
+        raise Rejected(what, f"the answer is odd: {error}") from None
 
 
 def by_status(what: str, status: int, detail: str, retry_header: str | None, reason: str = "") -> ClientError:

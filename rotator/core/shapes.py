@@ -57,6 +57,13 @@ def count(value: object, where: str = "") -> int:
     raise _odd(where, f"a whole number from 0 to {MOST}", value)
 
 
+def whole(value: object, where: str = "") -> int:
+    """A whole number, which may be negative."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST:
+        return value
+    raise _odd(where, f"a whole number of at most {MOST}", value)
+
+
 def number(value: object, where: str = "") -> float:
     """A finite number."""
     if (

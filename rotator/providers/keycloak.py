@@ -33,8 +33,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from rotator.clients.answers import shaped
 from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
+from rotator.core.shapes import Shape, anything, digits, fitting, listed, mapping, record, text
 from rotator.core.timing import format_duration
 from rotator.errors import Forbidden, Frozen, NotFound
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
@@ -373,8 +375,7 @@ class Keycloak:
     def _read(self) -> Client | None:
         """Read the client with one request; None where there is none that we may see."""
         address = f"{self._admin}/clients?clientId={quote(self.client, safe='')}"
-        found = self._ask("manage-clients", "GET", address)
-        for document in found if isinstance(found, list) else []:
+        for document in self._ask("manage-clients", "GET", address, shape=_CLIENTS):
             if document.get("clientId") == self.client:
                 return read_client(document)
         return None
@@ -387,10 +388,13 @@ class Keycloak:
             raise self._frozen(f"{seen.unfit}. Nothing was changed")
         return seen
 
-    def _ask(self, role: str, method: str, address: str, document: Any = None) -> Any:
+    def _ask(
+        self, role: str, method: str, address: str, document: Any = None, shape: Shape[Any] = anything
+    ) -> Any:
         """Send a request that takes `role`, and return the document that came back."""
         try:
-            return self.http.send(method, address, document=document).document
+            answer = self.http.send(method, address, document=document).document
+            return shaped(f"{method} {address.partition('?')[0]}", shape, answer)
         except Forbidden as error:
             if error.code == TOKEN_REFUSED:
                 raise
@@ -411,7 +415,7 @@ class Keycloak:
 
     def _make_ready(self) -> Call | None:
         """See that the server can keep a rotated secret; return the call that is missing for it, if we may make it."""
-        info = self._ask("manage-clients", "GET", f"{self.url.rstrip('/')}/admin/serverinfo")
+        info = self._ask("manage-clients", "GET", f"{self.url.rstrip('/')}/admin/serverinfo", shape=_INFO)
         executors = info.get("providers", {}).get("client-policy-executor", {}).get("providers")
         if executors is not None and EXECUTOR not in executors:
             raise self._frozen(
@@ -425,7 +429,7 @@ class Keycloak:
         """Return the call that makes our profile or our policy, where it is missing. There is no fence for either."""
         for kind, wanted in (("profiles", _profile()), ("policies", _policy())):
             address = f"{self._admin}/client-policies/{kind}"
-            there = self._ask("manage-realm", "GET", address)[kind]
+            there = self._ask("manage-realm", "GET", address, shape=record({kind: _NAMED}))[kind]
             mine = next((item for item in there if item.get("name") == OURS), None)
             if mine is None:
                 what = f"the client {'profile' if kind == 'profiles' else 'policy'} {OURS}"
@@ -503,6 +507,20 @@ def _left(step: Step) -> str:
     )
 
 
+_CLIENTS = listed(
+    record(
+        {"id": text}, {"clientId": text, "secret": text, "attributes": mapping(anything), "protocol": text}
+    )
+)
+_INFO = record(
+    {},
+    {"providers": record({}, {"client-policy-executor": record({}, {"providers": mapping(anything)})})},
+)
+_NAMED = listed(
+    record({}, {"name": text, "executors": listed(record({}, {"executor": text})), "profiles": listed(text)})
+)
+
+
 def read_client(document: Mapping[str, Any]) -> Client:
     """Read the representation of a client, as the admin API gives it."""
     attributes = document.get("attributes") or {}
@@ -562,8 +580,8 @@ def _seconds(at: datetime) -> str:
 
 def _instant(seconds: object) -> datetime | None:
     """Read an instant in seconds since 1970; Keycloak writes it as a text, tools also as a number."""
-    text = str(seconds or "")
-    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and int(text) else None
+    found = fitting(digits, str(seconds or ""), 0)
+    return datetime.fromtimestamp(min(found, LAST_SECOND), UTC) if found else None
 
 
 def _profile() -> dict[str, Any]:

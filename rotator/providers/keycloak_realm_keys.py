@@ -28,8 +28,10 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
+from rotator.clients.answers import shaped
 from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
+from rotator.core.shapes import TEXTS, Shape, anything, listed, mapping, record, text, whole
 from rotator.errors import Forbidden, Frozen, NotFound
 from rotator.ports import Aim, Blocked, Call, Capabilities, Copy, Learned
 
@@ -251,9 +253,12 @@ class _Keys:
     def _admin(self) -> str:
         return f"{self.url.rstrip('/')}/admin/realms/{quote(self.realm, safe='')}"
 
-    def _ask(self, role: str, method: str, path: str, document: Any = None) -> Any:
+    def _ask(
+        self, role: str, method: str, path: str, document: Any = None, shape: Shape[Any] = anything
+    ) -> Any:
         try:
-            return self.http.send(method, f"{self._admin}/{path}", document=document).document
+            answer = self.http.send(method, f"{self._admin}/{path}", document=document)
+            return shaped(f"{method} {self._admin}/{path}", shape, answer.document)
         except Forbidden as error:
             if error.code == TOKEN_REFUSED:
                 raise
@@ -263,12 +268,12 @@ class _Keys:
             ) from None
 
     def _components(self) -> list[Mapping[str, Any]]:
-        found = self._ask("view-realm", "GET", f"components?type={KEY_PROVIDER}")
+        found = self._ask("view-realm", "GET", f"components?type={KEY_PROVIDER}", shape=_COMPONENTS)
         return list(found)
 
     def _read(self) -> Realm:
         """Read the keys, with one request."""
-        return read_keys(self.realm, self._ask("view-realm", "GET", "keys"))
+        return read_keys(self.realm, self._ask("view-realm", "GET", "keys", shape=_KEYS))
 
     def _call(self, step: Step, rotation: str) -> Call:
         name = f"the key of {step.version}"
@@ -377,6 +382,14 @@ def _said_by(keys: _Keys, error: Frozen) -> Frozen:
     return error if said.startswith(keys.label) else Frozen(f"{keys.label}: {said}")
 
 
+_KEY = record(
+    {"providerId": text, "status": text},
+    {"kid": text, "algorithm": text, "use": text, "providerPriority": whole},
+)
+_KEYS = record({}, {"keys": listed(_KEY), "active": TEXTS})
+_COMPONENTS = listed(record({"id": text}, {"name": text, "config": mapping(listed(anything))}))
+
+
 def read_keys(realm: str, document: Mapping[str, Any]) -> Realm:
     """Read what `GET keys` tells."""
     entries: Sequence[Mapping[str, Any]] = document.get("keys") or ()
@@ -386,7 +399,7 @@ def read_keys(realm: str, document: Mapping[str, Any]) -> Realm:
             kid=entry["kid"],
             algorithm=str(entry.get("algorithm") or ""),
             status=entry["status"],
-            priority=int(entry.get("providerPriority") or 0),
+            priority=entry.get("providerPriority", 0),
             signs=entry.get("use") == "SIG",
         )
         for entry in entries
