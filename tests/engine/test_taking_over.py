@@ -341,6 +341,7 @@ def test_bytes_stand_in_a_json_list_in_base64(scene: Scene, credential: Mapping[
 @pytest.mark.parametrize("as_holder", [False, True])
 def test_an_object_in_vault_is_no_text(scene: Scene, odd: Any, *, as_holder: bool) -> None:
     """It is neither taken over as the text that a program would print, nor written over with one."""
+    scene.bao.server.call("POST", f"secret/metadata/{scene.life}", {"max_versions": 1})
     scene.bao.server.call("POST", f"secret/data/{scene.life}", {"data": {"field": odd, "other": 1}})
     there(scene, key=b"correct-horse-battery-staple")
     held_in_vault = [{"vault": {"mount": "secret", "path": scene.life, "data": {"field": "value"}}}]
