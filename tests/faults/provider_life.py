@@ -132,7 +132,7 @@ class ProviderLife(Life):
         if outcome is None:
             return
         self._deleted = outcome.result is Result.DELETED
-        hurt = self.vendor.theirs or self.vendor.undo or (self.vendor.blind and self.vendor.foreign)
+        hurt = self.vendor.theirs or self.vendor.undo or (self.vendor.blind and self._looks_foreign)
         if outcome.result is not Result.FROZEN or not hurt:
             self._frozen = self._named = 0
             return
@@ -142,6 +142,11 @@ class ProviderLife(Life):
             self._violate(f"I9: frozen, and it does not say because of what: {outcome.reason}")
         if self._named >= PATIENCE:
             self._cure(outcome.reason)
+
+    @property
+    def _looks_foreign(self) -> bool:
+        """Whether a provider that does not show who changed it was changed by others, or by a call of ours that came late."""
+        return bool(self.vendor.foreign) or not UNFENCED.isdisjoint(self.faults.values())
 
     def _cure(self, reason: str) -> None:
         """Do what a person would whom the message of a frozen rotation asked to."""
