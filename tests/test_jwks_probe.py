@@ -250,12 +250,19 @@ def test_a_server_that_recovers_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["<html>", "", '{"keys": [', b"\xff\xfe"], ids=["HTML", "nothing", "cut off", "bytes"]
+    ("body", "why"),
+    [
+        ("<html>", "it is no JSON"),
+        ("", "it is no JSON"),
+        ('{"keys": [', "it is no JSON"),
+        (b"\xff\xfe", "it is no UTF-8"),
+    ],
+    ids=["HTML", "nothing", "cut off", "bytes"],
 )
-def test_an_answer_that_is_no_json_is_named(body: str | bytes) -> None:
+def test_an_answer_that_is_no_json_is_named(body: str | bytes, why: str) -> None:
     """Proves that a login page in front of the JWKS is told from a missing key, and is not quoted."""
     with serve(Answer(body)) as served:
-        assert look(served.url).waiting == f"GET {served.url}: the answer is no JSON document"
+        assert look(served.url).waiting == f"GET {served.url}: the answer is no JSON document: {why}"
 
 
 def test_a_huge_answer_is_not_read_to_its_end() -> None:
