@@ -64,6 +64,8 @@ class ProviderLife(Life):
         self._deleted = False
         self._renewed: dict[int, datetime] = {}
         """When the run last renewed its lease, by its depth in others."""
+        self._looked: dict[int, datetime] = {}
+        """When it last asked the provider, likewise."""
         super().__init__(bao, scenario, faults, name, stage)
         if scenario.store == "vault" or self.vendor.in_vault:
             self._bao = self._allowed()
@@ -231,13 +233,19 @@ class ProviderLife(Life):
         return answer
 
     def _guarded(self, call: Call) -> None:
-        """I5: a provider has no fence, so nothing new is asked of it by a run whose lease is over, or whose clock is wrong."""
+        """I5: a provider has no fence, so no run changes it whose lease was over when it looked, or whose clock is wrong.
+
+        A run may stand still between its look and its change, and while it reads its own way in: nobody can prevent that.
+        """
         again, self._asks = call == self._asks, call
-        if again or not (call.at_provider and call.changes):
+        if not call.at_provider:
             return
-        since = self.timeline.now - self._renewed.get(self._depth, START)
+        looked, self._looked[self._depth] = self._looked.get(self._depth, START), self.timeline.now
+        if again or not call.changes:
+            return
+        since = looked - self._renewed.get(self._depth, START)
         if since > LEASE:
-            self._violate(f"I5: {call.method} {call.path}, {since} after the lease was renewed")
+            self._violate(f"I5: {call.method} {call.path}, looked at {since} after the lease was renewed")
         if self._wrong_clock[self._depth]:
             self._violate(f"I5: {call.method} {call.path} by a run with a wrong clock")
 
