@@ -52,6 +52,11 @@ def check_strictly(document: Json, version: str) -> None:
     kubernetes_validate.validate(document, version, strict=True)
 
 
+def lasting(objects: Iterable[Json]) -> list[Json]:
+    """Return the objects of a release; those of its hooks come and go (https://helm.sh/docs/topics/charts_hooks/)."""
+    return [o for o in objects if "helm.sh/hook" not in o["metadata"].get("annotations", {})]
+
+
 def of_kind(objects: Iterable[Json], *kinds: str) -> list[Json]:
     """Return the objects of some kinds."""
     return [o for o in objects if o["kind"] in kinds]

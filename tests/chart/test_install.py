@@ -12,7 +12,7 @@ import helm_python
 import pytest
 import yaml
 
-from tests.chart.charts import CHART, NOTES, Json, chart, named, render, texts
+from tests.chart.charts import CHART, NOTES, Json, chart, lasting, named, render, texts
 from tests.chart.conftest import APPS, BATCH, Cluster, Jobs
 from tests.chart.variants import ROTATIONS, SEEN, Values
 from tests.contract.kubernetes_servers import APPLY, STRATEGIC, Api
@@ -310,7 +310,7 @@ def test_everything_but_foreign_kinds_installs(cluster: Cluster, tmp_path: Path)
     values["exporter"] = {**SEEN["exporter"], "podMonitor": {}, "serviceMonitor": {}}
     values["prometheusRule"] = {}
     helm(cluster, "all").install(CHART, "rotator", values, timeout=60)
-    kept = [d for d in render(values, namespace="all") if d["kind"] not in {*foreign, "Pod"}]
+    kept = [d for d in lasting(render(values, namespace="all")) if d["kind"] not in foreign]
     plurals = {"NetworkPolicy": "networkpolicies"}
     for document in kept:
         plural = plurals.get(document["kind"], f"{document['kind'].lower()}s")

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from rotator.policy.files import load
-from tests.chart.charts import PLAIN, Json, allowed, check_strictly, documents, named, of_kind, render
+from tests.chart.charts import (
+    PLAIN,
+    Json,
+    allowed,
+    check_strictly,
+    documents,
+    lasting,
+    named,
+    of_kind,
+    render,
+)
 from tests.chart.test_permissions import check_least_privilege, needed
 from tests.chart.variants import example
 
@@ -52,8 +62,8 @@ def test_the_jobs_are_those_of_the_chart(plain: list[Json], rendered: list[Json]
 def test_there_are_no_other_jobs(plain: list[Json], rendered: list[Json]) -> None:
     """In neither; what Helm makes for an upgrade alone is none of an installation."""
     kinds = ("CronJob", "ServiceAccount", "Role", "RoleBinding", "ConfigMap")
-    lasting = [d for d in rendered if "helm.sh/hook" not in d["metadata"].get("annotations", {})]
-    names = [sorted((d["kind"], d["metadata"]["name"]) for d in of_kind(o, *kinds)) for o in (plain, lasting)]
+    both = plain, lasting(rendered)
+    names = [sorted((d["kind"], d["metadata"]["name"]) for d in of_kind(o, *kinds)) for o in both]
     assert names[0] == names[1]
 
 
