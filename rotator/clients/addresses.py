@@ -8,6 +8,11 @@ from urllib.parse import urljoin, urlsplit
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """The hosts to which plain text does not leave the machine."""
 _PLACE = re.compile(r"[A-Za-z0-9._:\[\]-]{1,260}")
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?(/[!-\[\]-~]*)?"
+)
+"""An address without a user and without a backslash: everybody reads the same host in it."""
+_PORTS = {"https": 443, "http": 80}
 _END = re.compile(r"[/?#\\]")
 
 
@@ -22,6 +27,15 @@ def is_safe(address: str) -> bool:
         and url.username is None
         and (url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK))
     )
+
+
+def origin(address: str) -> str:
+    """Return scheme, host and port (RFC 6454, section 4); empty for an address that could be read in two ways."""
+    found = _ADDRESS.fullmatch(address)
+    if not found:
+        return ""
+    scheme, host, port = found["scheme"].lower(), found["host"].lower(), found["port"]
+    return f"{scheme}://{host}:{int(port) if port else _PORTS[scheme]}"
 
 
 def where(address: str) -> str:

@@ -25,6 +25,7 @@ _NOT_CARRIED_OUT = frozenset({307, 308})
 """Redirects of a request that was left alone (RFC 9110, sections 15.4.8 and 15.4.9)."""
 _SERVER_ERRORS = 500
 _NO_CONTENT = 204
+_NEXT = re.compile(r'rel\s*=\s*"?[^",;]*\bnext\b', re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NOT_TAKEN = frozenset({429, 503})
 _CLASSES: Mapping[int, type[ClientError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
@@ -88,12 +89,31 @@ def json_object(what: str, status: int, body: bytes) -> dict[str, Any]:
         ) from None
 
 
-def shaped(what: str, shape: Shape[T], document: object) -> T:
-    """Return what was read. Rejected where it has another shape than the API gives it."""
+def shaped(what: str, shape: Shape[T], document: object, *, change: bool = False) -> T:
+    """Return what was read. Rejected where it has another shape than the API gives it.
+
+    `change`: whether it answers a request that may have taken effect; then what is odd is Ambiguous.
+    """
     try:
         return shape(document)
     except Unreadable as error:
-        raise Rejected(what, f"the answer is odd: {error}") from None
+        raise (Ambiguous if change else Rejected)(
+            what, f"the answer is odd: {error}. Is this its address, and nothing else in front of it?"
+        ) from None
+
+
+def check_whole(what: str, document: object, headers: Mapping[str, str]) -> None:
+    """Raise Rejected where an answer says that it goes on elsewhere: what is not shown would count as not there.
+
+    By `Link: <...>; rel="next"` (RFC 8288, section 3), or by a field `nextLink`, as OData has it. None is followed.
+    """
+    on = _NEXT.search(headers.get("link", "")) or (
+        isinstance(document, dict) and any(name.lower().endswith("nextlink") for name in document)
+    )
+    if on:
+        raise Rejected(
+            what, "the answer is odd: it goes on elsewhere, expected all of it. That was not followed"
+        )
 
 
 def by_status(what: str, status: int, detail: str, retry_header: str | None, reason: str = "") -> ClientError:

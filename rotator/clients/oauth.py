@@ -16,9 +16,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlsplit
 
-from rotator.clients.answers import REDIRECTS
+from rotator.clients.addresses import origin
+from rotator.clients.answers import REDIRECTS, shaped
 from rotator.clients.http import Fetched, Http
 from rotator.core.sensitive import Material, Sensitive
+from rotator.core.shapes import Shape, anything, flag, record, token
 from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
 from rotator.ports import Clock, Copy
 
@@ -114,17 +116,16 @@ def read_endpoints(what: str, issuer: str, document: Mapping[str, Any]) -> Endpo
         if address is not None and not _as_safe(address, issuer):
             raise Rejected(
                 what,
-                f"its {name}_endpoint is {_shown(address)}, expected an address with https. Nothing was sent there",
+                f"its {name}_endpoint is {_shown(address)}, expected an address with https, a plain host and no user in it. "
+                "Nothing was sent there",
             )
     return Endpoints(issuer=issuer, **addresses)
 
 
 def _as_safe(address: object, issuer: str) -> bool:
     """Whether a secret may be sent to `address`: TLS, unless the issuer was declared without."""
-    if not isinstance(address, str):
-        return False
-    scheme = urlsplit(address).scheme
-    return scheme == "https" or (scheme == "http" and urlsplit(issuer).scheme == "http")
+    place = origin(address) if isinstance(address, str) else ""
+    return place.startswith("https:") or (place.startswith("http:") and urlsplit(issuer).scheme == "http")
 
 
 def _shown(value: object) -> str:
@@ -336,6 +337,14 @@ def _explained(error: ClientError, via: str) -> ClientError:
 # --- logging in ----------------------------------------------------------------------------------------------------
 
 
+_ANSWERS: Mapping[str, Shape[Any]] = {
+    CLIENT_CREDENTIALS: record({"access_token": token}),
+    INTROSPECTION: record({"active": flag}),
+    REVOCATION: anything,
+}
+"""RFC 6749, section 5.1; RFC 7662, section 2.2; RFC 7009, section 2.2, by which a body is ignored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a login asks for, besides being let in."""
@@ -358,12 +367,10 @@ class Asked:
         asked = {"grant_type": CLIENT_CREDENTIALS, "scope": self.scope, "audience": self.audience}
         return {name: value for name, value in asked.items() if value}
 
-    def answered(self, document: Any) -> bool:
-        """Whether a successful answer is what this endpoint answers, and not some other page."""
-        if self.via == REVOCATION:
-            return True  # RFC 7009, section 2.2: the body is ignored
-        named, kind = ("access_token", str) if self.via == CLIENT_CREDENTIALS else ("active", bool)
-        return isinstance(document, dict) and isinstance(document.get(named), kind)
+    @property
+    def shape(self) -> Shape[Any]:
+        """What this endpoint answers; else it is some other page."""
+        return _ANSWERS[self.via]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,10 +419,7 @@ class Door:
             if says is Says.REFUSED:
                 return None
             raise (error if says is Says.NOTHING else _explained(error, asked.via)) from None
-        if not asked.answered(answer.document):
-            raise Rejected(
-                f"POST {url}", "the answer is none of this endpoint: is something else in front of it?"
-            )
+        shaped(f"POST {url}", asked.shape, answer.document)
         return answer
 
     def _is_let_in_elsewhere(self, who: Identity) -> bool:

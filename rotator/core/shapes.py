@@ -8,6 +8,7 @@ place and what was expected, and never the value.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -22,6 +23,7 @@ LONGEST = 1000 * 366 * 86400
 """Seconds that a duration may have."""
 LONGEST_NAME = 64
 """Characters of a name that are shown."""
+_HANDLE = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~:@=+-]{1,255}")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -40,6 +42,29 @@ def text(value: object, where: str = "") -> str:
     if isinstance(value, str):
         return value
     raise _odd(where, "a text", value)
+
+
+def filled(value: object, where: str = "") -> str:
+    """A text that is not empty."""
+    if found := text(value, where):
+        return found
+    raise Unreadable(f"{where or 'it'} is empty")
+
+
+def handle(value: object, where: str = "") -> str:
+    """An id that may stand in an address by itself: no part of it leads elsewhere (RFC 3986, section 3.3)."""
+    found = text(value, where)
+    if _HANDLE.fullmatch(found):
+        return found
+    raise Unreadable(f"{where or 'it'} is no id: expected up to 255 letters, digits and some of ._~:@=+-")
+
+
+def visible(value: object, where: str = "") -> str:
+    """A client's id or secret: printable ASCII, with spaces (VSCHAR: RFC 6749, appendix A)."""
+    found = text(value, where)
+    if found and found.isascii() and found.isprintable():
+        return found
+    raise Unreadable(f"{where or 'it'} is not printable ASCII, or empty")
 
 
 def token(value: object, where: str = "") -> str:
@@ -154,6 +179,30 @@ def record(
             elif name in needed:
                 raise Unreadable(f"{_below(where, name)} is missing")
         return found
+
+    return read
+
+
+def one_of(*words: str) -> Shape[str]:
+    """Return the shape of a text that is one of these."""
+
+    def read(value: object, where: str = "") -> str:
+        if (found := text(value, where)) in words:
+            return found
+        raise Unreadable(f"{where or 'it'} is another word than {' or '.join(words)}")
+
+    return read
+
+
+def distinct(name: str, shape: Shape[dict[str, T]]) -> Shape[list[dict[str, T]]]:
+    """Return the shape of a list of objects no two of which have the same `name`."""
+    items = listed(shape)
+
+    def read(value: object, where: str = "") -> list[dict[str, T]]:
+        found = items(value, where)
+        if len({item[name] for item in found}) == len(found):
+            return found
+        raise Unreadable(f"{where or 'it'} has the same {name} twice")
 
     return read
 

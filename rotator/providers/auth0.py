@@ -25,10 +25,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from rotator.clients.answers import check_whole, shaped
 from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Ambiguous, Conflict, Frozen, NotFound, Rejected
+from rotator.core.shapes import distinct, handle, moment, record, text
+from rotator.errors import Conflict, Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.providers.notes import noted
 
 MOST_NAMED = 2
 """So many keys a client names at the same time."""
@@ -79,19 +82,17 @@ class Keys:
 
 def read_keys(client: Mapping[str, Any], kept: Sequence[Mapping[str, Any]]) -> Keys:
     """Read what the client and the list of its credentials show."""
-    methods = client.get(_METHODS)
-    by_key = methods.get("private_key_jwt") if isinstance(methods, dict) else None
-    named = by_key.get("credentials") or () if isinstance(by_key, dict) else ()
+    by_key = client.get(_METHODS, {}).get("private_key_jwt")
     return Keys(
-        by_key=isinstance(by_key, dict),
-        named=tuple(str(n["id"]) for n in named),
+        by_key=by_key is not None,
+        named=tuple(n["id"] for n in (by_key or {}).get("credentials", ())),
         kept=tuple(
             Key(
-                id=str(k["id"]),
-                name=str(k.get("name") or ""),
-                kid=str(k.get("kid") or ""),
-                kind=str(k.get("credential_type") or ""),
-                created_at=str(k.get("created_at") or "?"),
+                id=k["id"],
+                name=k.get("name", ""),
+                kid=k.get("kid", ""),
+                kind=k.get("credential_type", ""),
+                created_at=k.get("created_at") or "?",
             )
             for k in kept
         ),
@@ -192,8 +193,7 @@ def _uploading(
 
 def _shown_by(copy: Copy, now: datetime) -> datetime | None:
     """Return until when a key that was made may still be on its way into the list; None: that is over, or it never was."""
-    made = copy.material.get(MADE_AT)
-    until = datetime.fromisoformat(made.reveal()) + SHOWN_WITHIN if made else now
+    until = noted(copy, MADE_AT, moment) + SHOWN_WITHIN if MADE_AT in copy.material else now
     return until if until > now else None
 
 
@@ -277,15 +277,15 @@ class Auth0Keys:
 
     def _read(self) -> Keys | None:
         try:
-            client = self.http.get(
-                f"{self._address}?fields=client_id,{_METHODS}&include_fields=true"
-            ).document
-            kept = self.http.get(f"{self._address}/credentials").document
+            client = self.http.get(f"{self._address}?fields=client_id,{_METHODS}&include_fields=true")
+            kept = self.http.get(f"{self._address}/credentials")
         except NotFound:
             return None
-        if not isinstance(client, dict) or not isinstance(kept, list):
-            raise Frozen(_no_answer(self._address))
-        return read_keys(client, kept)
+        what = f"GET {self._address}/credentials"
+        check_whole(what, kept.document, kept.headers)
+        return read_keys(
+            _client(self._address, self.client, client.document), shaped(what, _KEYS, kept.document)
+        )
 
     def _upload(self, copy: Copy) -> Learned:
         document = {
@@ -297,15 +297,14 @@ class Auth0Keys:
         }
         what = f"POST {self._address}/credentials"
         try:
-            made = self.http.send("POST", f"{self._address}/credentials", document=document).document
+            made = self.http.send("POST", f"{self._address}/credentials", document=document)
         except Rejected as error:
             raise Conflict(
                 what,
                 f"HTTP {error.code} {error.reason}: Auth0 does not take the key {copy.id}. It is there already and not shown "
                 "yet, or under another name; or the client keeps as many keys as it may",
             ) from None
-        if not isinstance(made, dict) or not isinstance(made.get("id"), str):
-            raise Ambiguous(what, "the answer holds no id")
+        shaped(what, _KEY, made.document, change=True)
         return {copy.id: {MADE_AT: Sensitive(self.clock.now().isoformat())}}
 
     def _name(self, ids: Sequence[str]) -> Learned:
@@ -424,12 +423,10 @@ class Auth0Secret:
     def _read(self) -> Mapping[str, Any] | None:
         fields = f"client_id,client_secret,token_endpoint_auth_method,{_METHODS}"
         try:
-            client = self.http.get(f"{self._address}?fields={fields}&include_fields=true").document
+            client = self.http.get(f"{self._address}?fields={fields}&include_fields=true")
         except NotFound:
             return None
-        if not isinstance(client, dict):
-            raise Frozen(_no_answer(self._address))
-        return client
+        return _client(self._address, self.client, client.document)
 
     def _shown(self, client: Mapping[str, Any]) -> Sensitive:
         """Return the secret that is shown. Raises Frozen where there is none, or where we may not see it."""
@@ -439,7 +436,7 @@ class Auth0Secret:
                 f"{' or '.join(BY_SECRET)} and its client_authentication_methods to null, or rotate its keys instead"
             )
         value = client.get(SECRET)
-        if not isinstance(value, str) or not value:
+        if not value:
             raise Frozen(
                 f"{self.label} does not show its secret to us, so whether it is ours cannot be known. Nothing was changed. "
                 "Grant rotator's client the scope read:client_keys"
@@ -459,8 +456,18 @@ def _address(url: str, client: str) -> str:
     return f"{url.rstrip('/')}/api/v2/clients/{quote(client, safe='')}"
 
 
-def _no_answer(address: str) -> str:
-    return (
-        f"GET {address} answers, and not as Auth0's Management API does. Nothing was changed. Is this the address of the "
-        "tenant?"
-    )
+_KEY = record({"id": handle}, dict.fromkeys(("name", "kid", "credential_type", "created_at"), text))
+_KEYS = distinct("id", _KEY)
+_BY_KEY = record({}, {"credentials": distinct("id", record({"id": handle}))})
+_CLIENT = record(
+    {"client_id": text},
+    {SECRET: text, "token_endpoint_auth_method": text, _METHODS: record({}, {"private_key_jwt": _BY_KEY})},
+)
+
+
+def _client(address: str, client_id: str, document: object) -> Mapping[str, Any]:
+    """Read the client `client_id`. Raises Rejected."""
+    found = shaped(f"GET {address}", _CLIENT, document)
+    if found["client_id"] != client_id:
+        raise Rejected(f"GET {address}", "the answer is odd: it is about another client")
+    return found

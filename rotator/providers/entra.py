@@ -21,16 +21,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+from rotator.clients.answers import check_whole, shaped
 from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
+from rotator.core.shapes import distinct, handle, moment, record, text, visible
 from rotator.core.timing import format_duration
-from rotator.errors import Ambiguous, Frozen, NotFound, Rejected
+from rotator.errors import Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.providers.notes import noted
 
 GRAPH = "https://graph.microsoft.com"
 STOP = "Stop"
@@ -42,6 +45,7 @@ VALUE, CLIENT_ID = "client_secret", "client_id"
 KEY_ID, MADE, EARLIER = "entra.key_id", "entra.made", "entra.earlier"
 _HINT = 3
 _NOT_THERE = 400
+_NEVER = "9999-12-31"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +151,16 @@ class Entra:
     def _read(self) -> tuple[str, tuple[Password, ...]]:
         """Return the application's client id, and its passwords."""
         try:
-            document = self.http.get(f"{self._place}?$select=appId,passwordCredentials").document
+            answer = self.http.get(f"{self._place}?$select=appId,passwordCredentials")
         except NotFound:
             raise Frozen(
                 f"{self.label} is not there. Nothing was changed. Declare the application's object id, which is not "
                 "its client id"
             ) from None
-        return _parsed(f"GET {self._place}", document)
+        what = f"GET {self._place}"
+        check_whole(what, answer.document, answer.headers)
+        shown = shaped(what, _APPLICATION, answer.document)
+        return shown["appId"], tuple(_password(item) for item in shown["passwordCredentials"])
 
     def _check_client(self, client_id: str, aim: Aim) -> None:
         """See that the passwords are those of the client that is declared."""
@@ -182,15 +189,14 @@ class Entra:
         asked = {"displayName": name_of(rotation, copy.id), "endDateTime": _instant(now + self.lasts)}
         what = f"{self._place}/addPassword"
         try:
-            made = self.http.send("POST", what, document={"passwordCredential": asked}).document
+            answer = self.http.send("POST", what, document={"passwordCredential": asked})
         except Rejected as error:
             raise Frozen(
                 f"{self.label} did not take another password ({error.reason or error.code}). Nothing was changed. A "
                 f"policy of the tenant may forbid passwords, or such as last {format_duration(self.lasts)}; and an "
                 "application that personal accounts use too takes two: remove there the one that nobody uses"
             ) from None
-        if not _has_texts(made, "keyId", "secretText"):
-            raise Ambiguous(f"POST {what}", "the answer has no keyId and secretText")
+        made = shaped(f"POST {what}", _ADDED, answer.document, change=True)
         earlier = _earlier(copy) | ({copy.material[KEY_ID].reveal()} if KEY_ID in copy.material else set())
         return {
             copy.id: {
@@ -360,7 +366,7 @@ def name_of(rotation: str, version_id: str) -> str:
 
 def shown_by(copy: Copy) -> datetime:
     """Return when a password that was added is shown by every replica, as far as anybody can tell."""
-    return datetime.fromisoformat(copy.material[MADE].reveal()) + SETTLES
+    return noted(copy, MADE, moment) + SETTLES
 
 
 def _earlier(copy: Copy) -> set[str]:
@@ -382,24 +388,26 @@ def _instant(at: datetime) -> str:
     return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def _parsed(what: str, document: Any) -> tuple[str, tuple[Password, ...]]:
-    try:
-        shown = document["passwordCredentials"]
-        return str(document["appId"]), tuple(_password(item) for item in shown)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        said = "the answer is no application of Microsoft Graph's: is something else in front of it?"
-        raise Rejected(what, said) from None
+def _end(value: object, where: str = "") -> datetime | None:
+    """When a password ends; None for the last year of all, as some write "never"."""
+    return None if text(value, where).startswith(_NEVER) else moment(value, where)
 
 
-def _password(item: Any) -> Password:
-    ends = item.get("endDateTime")
+_APPLICATION = record(
+    {
+        "appId": handle,
+        "passwordCredentials": distinct(
+            "keyId", record({"keyId": handle}, {"displayName": text, "hint": text, "endDateTime": _end})
+        ),
+    }
+)
+_ADDED = record({"keyId": handle, "secretText": visible})
+
+
+def _password(item: Mapping[str, Any]) -> Password:
     return Password(
-        key_id=str(item["keyId"]),
-        name=str(item.get("displayName") or ""),
-        hint=str(item.get("hint") or ""),
-        ends=datetime.fromisoformat(ends).astimezone(UTC) if ends else None,
+        key_id=item["keyId"],
+        name=item.get("displayName", ""),
+        hint=item.get("hint", ""),
+        ends=item.get("endDateTime"),
     )
-
-
-def _has_texts(item: Any, *names: str) -> bool:
-    return isinstance(item, dict) and all(isinstance(item.get(name), str) and item[name] for name in names)

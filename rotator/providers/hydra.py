@@ -28,10 +28,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from rotator.clients.answers import shaped
 from rotator.clients.http import Http
+from rotator.core.reading import parse
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Ambiguous, Frozen, NotFound
+from rotator.core.shapes import Shape, count, filled, fitting, flag, record, text, visible
+from rotator.errors import Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Copy, Learned
+from rotator.providers.notes import noted
 
 PREVIOUS = 5
 """So many previous secrets stay valid; one more rotation ends the oldest."""
@@ -91,8 +95,7 @@ class Seen:
 
 def note_of(copy: Copy) -> Note | None:
     """Return the note that is kept with a version."""
-    kept = copy.material.get(NOTE)
-    return Note(**json.loads(kept.reveal())) if kept else None
+    return noted(copy, NOTE, _note) if NOTE in copy.material else None
 
 
 def notes_of(aim: Aim) -> tuple[Note, ...]:
@@ -108,26 +111,29 @@ def read_client(document: Mapping[str, Any]) -> Seen:
     token = next(iter(marks), None) if isinstance(marks, dict) else None
     said = marks.get(token) if isinstance(marks, dict) and token else None
     return Seen(
-        method=str(document.get("token_endpoint_auth_method") or BY_SECRET[0]),
-        updated_at=str(document.get("updated_at")),
+        method=document.get("token_endpoint_auth_method") or BY_SECRET[0],
+        updated_at=document["updated_at"],
         mark=_read_mark(token, said) if token else None,
         fence=token,
     )
 
 
 def _read_mark(token: str, said: object) -> Mark | None:
-    if not isinstance(said, dict):
-        return None
-    try:
-        return Mark(
-            token=token,
-            rotation=str(said["rotation"]),
-            version=str(said["version"]),
-            state=str(said["state"]),
-            tries=int(said["tries"]),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None  # somebody wrote it by hand
+    found = fitting(_MARK, said, None)  # None: somebody wrote it by hand
+    return Mark(token=token, **{name: found[name] for name in _MARKED}) if found else None
+
+
+_CLIENT = record({"client_id": text, "updated_at": filled}, {"token_endpoint_auth_method": text})
+_MARKED: Mapping[str, Shape[Any]] = {"rotation": text, "version": text, "state": text, "tries": count}
+_MARK = record(_MARKED)
+_CHANGED = record({"updated_at": filled})
+_MADE = record({"updated_at": filled, SECRET: visible})
+_NOTED = record({"token": text, "updated_at": text, "tries": count, "number": count}, {"alone": flag})
+
+
+def _note(value: object, where: str = "") -> Note:
+    found = _NOTED(parse(value), where)
+    return Note(**{name: found[name] for name in Note.__dataclass_fields__ if name in found})
 
 
 # --- the decision --------------------------------------------------------------------------------------------------
@@ -327,14 +333,12 @@ class Hydra:
 
     def _read(self) -> Mapping[str, Any] | None:
         try:
-            document = self.http.get(self._address).document
+            answer = self.http.get(self._address)
         except NotFound:
             return None
-        if not isinstance(document, dict) or not isinstance(document.get("updated_at"), str):
-            raise Frozen(
-                f"GET {self._address} answers, and not with a client of Hydra, which has client_id and updated_at. Nothing "
-                "was changed. Is this the address of the admin API?"
-            )
+        document = shaped(f"GET {self._address}", _CLIENT, answer.document)
+        if document["client_id"] != self.client:
+            raise Rejected(f"GET {self._address}", "the answer is odd: it is about another client")
         return document
 
     def _does(self, step: Step) -> str:
@@ -371,25 +375,25 @@ class _Change:
         value = self._value()
         changed = self.http.send("PATCH", self.address, document=[*self._marking(mark), *value]).document
         if isinstance(self.step, Rotate):
-            changed = self.http.send("POST", f"{self.address}/secrets/rotate").document
-            return self._made(mark, changed)
-        note = self._note(mark, changed)
+            return self._made(mark)
+        note = self._note(mark, shaped(f"PATCH {self.address}", _CHANGED, changed, change=True))
         return {self.step.copy.id: {NOTE: note.kept()}} if self.step.copy else {}
 
-    def _made(self, mark: Mark, answer: Any) -> Learned:
+    def _made(self, mark: Mark) -> Learned:
         assert isinstance(self.step, Rotate)  # noqa: S101 - only then a secret is made
-        note, value = self._note(mark, answer), answer.get(SECRET)
-        if not isinstance(value, str) or not value:
-            raise Ambiguous(f"POST {self.address}/secrets/rotate", "the answer holds no secret")
-        return {self.step.copy.id: {SECRET: Sensitive(value), NOTE: note.kept()}}
+        address = f"{self.address}/secrets/rotate"
+        made = shaped(f"POST {address}", _MADE, self.http.send("POST", address).document, change=True)
+        note = self._note(mark, made)
+        return {self.step.copy.id: {SECRET: Sensitive(made[SECRET]), NOTE: note.kept()}}
 
-    def _note(self, mark: Mark, answer: Any) -> Note:
-        at = answer.get("updated_at") if isinstance(answer, dict) else None
-        if not isinstance(at, str):
-            raise Ambiguous(f"PATCH {self.address}", "the answer is no client of Hydra")
+    def _note(self, mark: Mark, changed: Mapping[str, Any]) -> Note:
         number = 1 + max((n.number for n in notes_of(self.aim)), default=0)
         return Note(
-            token=mark.token, updated_at=at, tries=mark.tries, number=number, alone=mark.state == ONLY
+            token=mark.token,
+            updated_at=changed["updated_at"],
+            tries=mark.tries,
+            number=number,
+            alone=mark.state == ONLY,
         )
 
     def _value(self) -> Sequence[Mapping[str, Any]]:

@@ -36,7 +36,19 @@ from urllib.parse import quote
 from rotator.clients.answers import shaped
 from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
-from rotator.core.shapes import Shape, anything, digits, fitting, listed, mapping, record, text
+from rotator.core.shapes import (
+    Shape,
+    anything,
+    digits,
+    distinct,
+    fitting,
+    flag,
+    handle,
+    listed,
+    mapping,
+    record,
+    text,
+)
 from rotator.core.timing import format_duration
 from rotator.errors import Forbidden, Frozen, NotFound
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
@@ -375,10 +387,11 @@ class Keycloak:
     def _read(self) -> Client | None:
         """Read the client with one request; None where there is none that we may see."""
         address = f"{self._admin}/clients?clientId={quote(self.client, safe='')}"
-        for document in self._ask("manage-clients", "GET", address, shape=_CLIENTS):
-            if document.get("clientId") == self.client:
-                return read_client(document)
-        return None
+        shown = self._ask("manage-clients", "GET", address, shape=_CLIENTS)
+        found = [document for document in shown if document.get("clientId") == self.client]
+        if len(found) > 1:
+            raise self._frozen("the server shows two clients of this name. Nothing was changed")
+        return read_client(found[0]) if found else None
 
     def _fit(self) -> Client:
         seen = self._read()
@@ -507,10 +520,20 @@ def _left(step: Step) -> str:
     )
 
 
-_CLIENTS = listed(
+_FLAGS = ("serviceAccountsEnabled", "authorizationServicesEnabled")
+_CLIENTS = distinct(
+    "id",
     record(
-        {"id": text}, {"clientId": text, "secret": text, "attributes": mapping(anything), "protocol": text}
-    )
+        {"id": handle},
+        {
+            "clientId": text,
+            "secret": text,
+            "protocol": text,
+            "clientAuthenticatorType": text,
+            "attributes": record({}, {_ROTATED: text, MARK: text}),
+            **dict.fromkeys((*_FLAGS, "publicClient", "bearerOnly", "enabled"), flag),
+        },
+    ),
 )
 _INFO = record(
     {},
@@ -525,11 +548,7 @@ def read_client(document: Mapping[str, Any]) -> Client:
     """Read the representation of a client, as the admin API gives it."""
     attributes = document.get("attributes") or {}
     secret, rotated = document.get("secret"), attributes.get(_ROTATED)
-    kept = {
-        name: bool(document[name])
-        for name in ("serviceAccountsEnabled", "authorizationServicesEnabled")
-        if name in document
-    }
+    kept = {name: document[name] for name in _FLAGS if name in document}
     return Client(
         uuid=document["id"],
         secret=Sensitive(secret) if secret else None,
@@ -537,7 +556,7 @@ def read_client(document: Mapping[str, Any]) -> Client:
         since=_instant(attributes.get(_CURRENT_SINCE)),
         rotated=Sensitive(rotated) if rotated and attributes.get(_ROTATED_SINCE) else None,
         rotated_ends=_instant(attributes.get(_ROTATED_ENDS)),
-        rotation=str(attributes.get(MARK) or ""),
+        rotation=attributes.get(MARK, ""),
         kept=kept,
         unfit=_unfit(document),
     )

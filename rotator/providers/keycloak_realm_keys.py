@@ -31,7 +31,7 @@ from uuid import UUID, uuid5
 from rotator.clients.answers import shaped
 from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
-from rotator.core.shapes import TEXTS, Shape, anything, listed, mapping, record, text, whole
+from rotator.core.shapes import TEXTS, Shape, anything, distinct, handle, listed, mapping, record, text, whole
 from rotator.errors import Forbidden, Frozen, NotFound
 from rotator.ports import Aim, Blocked, Call, Capabilities, Copy, Learned
 
@@ -383,11 +383,11 @@ def _said_by(keys: _Keys, error: Frozen) -> Frozen:
 
 
 _KEY = record(
-    {"providerId": text, "status": text},
+    {"providerId": handle, "status": text},
     {"kid": text, "algorithm": text, "use": text, "providerPriority": whole},
 )
 _KEYS = record({}, {"keys": listed(_KEY), "active": TEXTS})
-_COMPONENTS = listed(record({"id": text}, {"name": text, "config": mapping(listed(anything))}))
+_COMPONENTS = distinct("id", record({"id": handle}, {"name": text, "config": mapping(listed(anything))}))
 
 
 def read_keys(realm: str, document: Mapping[str, Any]) -> Realm:

@@ -25,17 +25,20 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+from rotator.clients.answers import check_whole, shaped
 from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
-from rotator.errors import Ambiguous, Conflict, Frozen, NotFound, Rejected
+from rotator.core.shapes import distinct, handle, moment, one_of, record, text
+from rotator.errors import Conflict, Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.providers.notes import noted
 
 SLOTS = 2
 STOP = "Stop"
 SETTLES = timedelta(minutes=10)
 """For so long a secret that was just made may be missing from a list that is served from a cache."""
 SECRET_ID, MADE = "okta.secret_id", "okta.made"
-_ACTIVE = "ACTIVE"
+_ACTIVE, _INACTIVE = "ACTIVE", "INACTIVE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +162,15 @@ class Okta:
 
     def _read(self) -> tuple[Secret, ...]:
         try:
-            document = self.http.get(self._secrets).document
+            answer = self.http.get(self._secrets)
         except NotFound:
             raise Frozen(
                 f"{self.label} is not there: Okta knows no such app, or it is no OAuth client. Nothing was changed. "
                 "Correct the app's id in the declaration"
             ) from None
-        return _parsed(f"GET {self._secrets}", document)
+        what = f"GET {self._secrets}"
+        check_whole(what, answer.document, answer.headers)
+        return tuple(_secret(item) for item in shaped(what, _SECRETS, answer.document))
 
     def _call(self, move: Move) -> Call:
         copy, secret = move.copy, move.secret
@@ -190,9 +195,9 @@ class Okta:
                 f"changed. Okta takes {SLOTS} secrets an app; 14 to 100 printable ASCII characters each, 32 at least "
                 "with client_secret_jwt; and none with private_key_jwt"
             ) from None
-        (made,) = _parsed(f"POST {self._secrets}", [answer.document], lost=True)
+        made = shaped(f"POST {self._secrets}", _SECRET, answer.document, change=True)
         now = self.clock.now().isoformat()
-        return {copy.id: {SECRET_ID: Sensitive(made.id), MADE: Sensitive(now)}}
+        return {copy.id: {SECRET_ID: Sensitive(made["id"]), MADE: Sensitive(now)}}
 
     def _stand_in(self) -> Learned:
         self._stood_in.add(self.app)
@@ -296,7 +301,7 @@ def _just_made(copy: Copy, now: datetime) -> bool:
 
 
 def _shown_by(copy: Copy) -> datetime:
-    return datetime.fromisoformat(copy.material[MADE].reveal()) + SETTLES
+    return noted(copy, MADE, moment) + SETTLES
 
 
 def _named(secrets: Sequence[Secret]) -> str:
@@ -311,23 +316,18 @@ def _in_the_way(where: str, secrets: Sequence[Secret]) -> Frozen:
     )
 
 
-def _parsed(what: str, document: Any, *, lost: bool = False) -> tuple[Secret, ...]:
-    """Read secrets. `lost`: the answer was to a change, which may have taken effect."""
-    if not isinstance(document, list) or not all(_is_secret(item) for item in document):
-        said = "the answer is no client secret of Okta's: is something else in front of it?"
-        raise Ambiguous(what, said) if lost else Rejected(what, said)
-    return tuple(
-        Secret(
-            id=item["id"],
-            active=item["status"] == _ACTIVE,
-            created=str(item.get("created") or ""),
-            value=Sensitive(item["client_secret"]) if item.get("client_secret") else None,
-            hash=str(item.get("secret_hash") or ""),
-        )
-        for item in document
+_SECRET = record(
+    {"id": handle, "status": one_of(_ACTIVE, _INACTIVE)},
+    {"created": text, "client_secret": text, "secret_hash": text},
+)
+_SECRETS = distinct("id", _SECRET)
+
+
+def _secret(item: Mapping[str, Any]) -> Secret:
+    return Secret(
+        id=item["id"],
+        active=item["status"] == _ACTIVE,
+        created=item.get("created", ""),
+        value=Sensitive(item["client_secret"]) if item.get("client_secret") else None,
+        hash=item.get("secret_hash", ""),
     )
-
-
-def _is_secret(item: Any) -> bool:
-    texts = ("id", "status")
-    return isinstance(item, dict) and all(isinstance(item.get(name), str) and item[name] for name in texts)

@@ -11,14 +11,16 @@ lists clients. Its name carries the rotation and the version, so that a person f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rotator.clients.addresses import origin
 from rotator.clients.oauth import Server
+from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Material, Sensitive
+from rotator.core.shapes import LAST_YEAR, Shape, filled, number, text, token, visible
 from rotator.core.timing import format_duration
 from rotator.errors import Ambiguous, Forbidden, Frozen, NotFound, Rejected
 from rotator.ports import Access, Aim, Call, Capabilities, Clock, Copy, Learned, Login
@@ -27,12 +29,10 @@ TOKEN, URI = "registration.access_token", "registration.uri"
 REGISTERED_AT, EXPIRES_AT = "registration.registered_at", "registration.expires_at"
 """Instants in seconds since 1970: by our clock, and by the server's."""
 METHOD, REMOVED = "registration.authentication", "registration.removed"
+ODD = "registration.odd"
+"""What was odd about the answer to the registration, in words."""
+_LAST = int(datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp())
 _CAPABILITIES = Capabilities(slots=None, makes=True, lists=False, removes=True, alternates=True)
-_ADDRESS = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?(/[!-\[\]-~]*)?"
-)
-"""An address without a user and without a backslash: everybody reads the same host in it."""
-_PORTS = {"https": 443, "http": 80}
 _ONCE = "the client is gone, or somebody else replaced its registration access token"
 
 
@@ -127,6 +127,10 @@ class Registration:
         """Say what is wrong with a client that is to be accepted, and what to do; empty: nothing."""
         if _is_planned(material):
             return ""
+        if ODD in material:
+            return (
+                f"was registered by an odd answer: {material[ODD].reveal()}. Remove this client at the server"
+            )
         if "client_secret" not in material:
             return "was given no client_secret. Declare grant_types that need one, and remove this client at the server"
         if unmanaged := self._unmanaged(material):
@@ -144,9 +148,9 @@ class Registration:
         if URI not in material or TOKEN not in material:
             return "the server gave no registration_client_uri and registration_access_token (RFC 7592)"
         uri, endpoint = material[URI].reveal(), self._endpoint()
-        if not _origin(uri) or _origin(uri) != _origin(endpoint):
+        if not origin(uri) or origin(uri) != origin(endpoint):
             return (
-                f"its registration_client_uri leads to {_origin(uri) or 'no plain address'}, expected {_origin(endpoint)}, where clients are "
+                f"its registration_client_uri leads to {origin(uri) or 'no plain address'}, expected {origin(endpoint)}, where clients are "
                 "registered; no token is sent elsewhere"
             )
         return ""
@@ -212,22 +216,44 @@ def client_metadata(
 
 
 def read_client(document: Any, at: datetime) -> Material:
-    """Return what is kept of a client information response (RFC 7591, section 3.2.1); {} where it names no client."""
+    """Return what is kept of a client information response (RFC 7591, section 3.2.1); {} where it names no client.
+
+    The client is there, whatever else is said of it: what is odd is noted, so that what is sound can still remove it.
+    """
     known = document if isinstance(document, dict) else {}
-    kept = {
-        "client_id": known.get("client_id"),
-        "client_secret": known.get("client_secret"),
-        TOKEN: known.get("registration_access_token"),
-        URI: known.get("registration_client_uri"),
-        METHOD: known.get("token_endpoint_auth_method"),
-    }
-    texts = {name: Sensitive(value) for name, value in kept.items() if isinstance(value, str) and value}
-    if "client_id" not in texts:
+    kept: dict[str, Sensitive] = {}
+    odd: list[str] = []
+    for name, (field_name, shape) in _KEPT.items():
+        try:
+            if (value := known.get(field_name)) not in _SAYS_NOTHING:
+                kept[name] = Sensitive(str(shape(value, field_name)))
+        except Unreadable as error:
+            odd.append(str(error))
+    if "client_id" not in kept:
         return {}
-    ends = known.get("client_secret_expires_at")
-    if isinstance(ends, int | float) and not isinstance(ends, bool) and ends > 0:  # 0: never
-        texts[EXPIRES_AT] = Sensitive(str(int(ends)))
-    return {**texts, REGISTERED_AT: Sensitive(str(int(at.timestamp())))}
+    if odd:
+        kept[ODD] = Sensitive("; ".join(odd))
+    return {**kept, REGISTERED_AT: Sensitive(str(int(at.timestamp())))}
+
+
+def _ends(value: object, where: str = "") -> int:
+    """An instant in seconds since 1970."""
+    if 0 < (found := number(value, where)) <= _LAST:
+        return int(found)
+    raise Unreadable(f"{where} is no instant, expected seconds since 1970, or 0")
+
+
+_KEPT: Mapping[str, tuple[str, Shape[object]]] = {
+    "client_id": ("client_id", visible),
+    "client_secret": ("client_secret", visible),
+    TOKEN: ("registration_access_token", token),
+    URI: ("registration_client_uri", filled),
+    METHOD: ("token_endpoint_auth_method", text),
+    EXPIRES_AT: ("client_secret_expires_at", _ends),
+}
+"""What is kept of an answer, and what it has to look like."""
+_SAYS_NOTHING = (None, "", 0)
+"""A secret that never ends has `client_secret_expires_at` 0."""
 
 
 def _ends_early(material: Material, lasts: timedelta | None) -> str:
@@ -251,15 +277,6 @@ def _instant(seconds: Sensitive) -> datetime:
 def _client(copy: Copy) -> str:
     name = copy.material["client_id"].reveal() if "client_id" in copy.material else "?"
     return f"the client {name} of version {copy.id}"
-
-
-def _origin(address: str) -> str:
-    """Return scheme, host and port (RFC 6454, section 4); empty for an address that could be read in two ways."""
-    found = _ADDRESS.fullmatch(address)
-    if not found:
-        return ""
-    scheme, host, port = found["scheme"].lower(), found["host"].lower(), found["port"]
-    return f"{scheme}://{host}:{int(port) if port else _PORTS[scheme]}"
 
 
 def _advice(error: Forbidden | Rejected) -> str:

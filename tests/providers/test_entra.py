@@ -525,7 +525,7 @@ def test_an_answer_of_something_else_is_not_taken_for_an_empty_list(tenant: Tena
     tenant.api.middle = lambda _, __: Said(200, document)
     bench = tenant.bench()
     first = bench.version(1)
-    with pytest.raises(Rejected, match="is something else in front of it"):
+    with pytest.raises(Rejected, match="the answer is odd"):
         tenant.next(bench, [first])
 
 

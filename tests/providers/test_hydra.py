@@ -16,7 +16,7 @@ from rotator.clients.oauth import BASIC, OAuthLogin
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.oauth_client import OAuthClient
 from rotator.engine.installation import Installation
-from rotator.errors import Frozen, Unavailable
+from rotator.errors import Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Blocked, Copy
 from rotator.providers.hydra import (
     NOTE,
@@ -423,7 +423,7 @@ def test_another_server_at_the_address_is_named(org: Org) -> None:
     org.api.edit()
     del org.api.client.document["updated_at"]
     bench = org.bench()
-    with pytest.raises(Frozen, match="Is this the address of the admin API"):
+    with pytest.raises(Rejected, match=r"updated_at is missing\. Is this its address"):
         bench.step([bench.version(1)])
 
 

@@ -24,6 +24,7 @@ from rotator.ports import Aim, Call, Copy, Deadline
 from rotator.providers.registration import (
     EXPIRES_AT,
     METHOD,
+    ODD,
     REGISTERED_AT,
     REMOVED,
     TOKEN,
@@ -270,6 +271,11 @@ KEPT = {
     METHOD: "client_secret_basic",
     REGISTERED_AT: str(int(START.timestamp())),
 }
+UNKNOWN = {name: value for name, value in KEPT.items() if name != "client_secret"}
+WITHOUT_TOKEN = {name: value for name, value in KEPT.items() if name != TOKEN}
+ENDS, NUMBER = "client_secret_expires_at", "expected a number of at most 9007199254740992"
+NO_INSTANT = "is no instant, expected seconds since 1970, or 0"
+NO_TOKEN = "registration_access_token is no token: expected printable ASCII without spaces"
 
 
 @pytest.mark.parametrize(
@@ -277,12 +283,18 @@ KEPT = {
     [
         (FULL, KEPT),
         ({**FULL, "client_secret_expires_at": 1893456001}, {**KEPT, EXPIRES_AT: "1893456001"}),
-        ({**FULL, "client_secret_expires_at": "soon"}, KEPT),
-        ({**FULL, "client_secret_expires_at": True}, KEPT),
+        ({**FULL, "client_secret_expires_at": "1893456001"}, {**KEPT, ODD: f"{ENDS} is a text, {NUMBER}"}),
+        ({**FULL, "client_secret_expires_at": True}, {**KEPT, ODD: f"{ENDS} is true or false, {NUMBER}"}),
         ({**FULL, "client_secret_expires_at": None}, KEPT),
-        ({**FULL, "client_secret_expires_at": -1}, KEPT),
-        ({**FULL, "client_secret": 7}, {n: v for n, v in KEPT.items() if n != "client_secret"}),
-        ({**FULL, "client_secret": ""}, {n: v for n, v in KEPT.items() if n != "client_secret"}),
+        ({**FULL, "client_secret_expires_at": -1}, {**KEPT, ODD: f"{ENDS} {NO_INSTANT}"}),
+        ({**FULL, "client_secret_expires_at": 10**15}, {**KEPT, ODD: f"{ENDS} {NO_INSTANT}"}),
+        ({**FULL, "client_secret": 7}, {**UNKNOWN, ODD: "client_secret is a number, expected a text"}),
+        (
+            {**FULL, "client_secret": "s\n1"},
+            {**UNKNOWN, ODD: "client_secret is not printable ASCII, or empty"},
+        ),
+        ({**FULL, "client_secret": ""}, UNKNOWN),
+        ({**FULL, "registration_access_token": "t\r\nX: 1"}, {**WITHOUT_TOKEN, ODD: NO_TOKEN}),
         ({"client_id": "c1"}, {"client_id": "c1", REGISTERED_AT: KEPT[REGISTERED_AT]}),
         ({**FULL, "client_id": None}, {}),
         ({}, {}),
@@ -290,7 +302,7 @@ KEPT = {
         (["c1"], {}),
         ("c1", {}),
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_what_is_kept_of_an_answer(document: object, kept: dict[str, str]) -> None:
     """Proves what is kept of a client information response, whatever a server answers."""
