@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +13,11 @@ from rotator.errors import Unavailable
 from tests.faults import explore
 from tests.faults.branches import live
 from tests.faults.explore import life
-from tests.faults.kinds_of_faults import ON_THE_WIRE, Fault
+from tests.faults.kinds_of_faults import AT_PROVIDERS, ON_THE_WIRE, Fault, applies
 from tests.faults.life import Life, Verdict
-from tests.faults.schedules import Schedule
-from tests.faults.stage import NAMESPACE, Bao
+from tests.faults.sameness import RULES, same_as
+from tests.faults.schedules import Schedule, singles
+from tests.faults.stage import NAMESPACE, Bao, Scenario
 from tests.faults.transport import Call
 
 NAMES = ("none", "9.KILL_AFTER", "9.PAUSED", "40.OTHER_RUN+44.LOST", "60.CLOCK_AHEAD", "5000.LOST")
@@ -66,6 +68,55 @@ def test_a_write_that_is_made_again_after_a_damaged_answer_is_found(
     assert {(v.struck, v.converged, len(v.violations)) for v in changes()} == {(1, True, 0)}
     monkeypatch.setattr(http, "no_answer", lambda what, *_: Unavailable(what, "it was not reached"))
     assert any(v.violations for v in changes())
+
+
+@pytest.mark.parametrize("fault", RULES)
+def test_what_counts_as_the_same_life_is_the_same(
+    bao: Bao, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In all runs after the fault the product asks for the same, in a life with the one and in a life with the other."""
+    monkeypatch.setattr(explore, "_bao", [bao])
+    scenario, clean = _clean("okta" if fault in AT_PROVIDERS else "jwt")
+    numbers = range(60, len(clean.calls))
+    apt = (n for n in numbers if applies(fault, clean.calls[n]) and same_as(fault, clean, n))
+    number = next(apt)
+    other = same_as(fault, clean, number)
+    assert other
+    one, two = (life(scenario, {n: f}, "same").live() for n, f in ((number, fault), other))
+    hurt = max(clean.run_of[number], clean.run_of[other[0]])
+    assert (one.struck, one.violations, one.runs) == (1, [], two.runs)
+    assert _after(hurt, one) == _after(hurt, two)
+
+
+@functools.cache
+def _clean(kind: str) -> tuple[Scenario, Verdict]:
+    scenario = Scenario(kind, "kubernetes")
+    return scenario, life(scenario, {}, "same").live()
+
+
+def _after(run: int, verdict: Verdict) -> list[tuple[int, Call]]:
+    return [pair for pair in zip(verdict.run_of, verdict.calls, strict=True) if pair[0] > run]
+
+
+def test_each_life_is_lived_once_and_none_is_left_out() -> None:
+    """Whatever is the same as another leads to one that is lived, in a life of looks and changes in two runs."""
+    look, change = Call("okta", "GET", "/secrets"), Call("okta", "POST", "/secrets")
+    lease, secret = Call("kubernetes", "PATCH", "/leases/a"), Call("kubernetes", "PATCH", "/secrets/a")
+    calls = [lease, look, change, look, secret, lease, lease, look, secret]
+    clean = Verdict(calls=calls, run_of=[0, 0, 0, 0, 0, 0, 1, 1, 1], apart={0, 4, 6})
+    points = [(n, f) for n, call in enumerate(calls) for f in Fault if applies(f, call)]
+    lived = {s.faults[0] for s in singles(Schedule.named("okta-kubernetes-none").scenario, clean)}
+    assert lived < set(points)
+    assert {f for _, f in lived} == {f for _, f in points}
+    for point in points:
+        while other := same_as(point[1], clean, point[0]):
+            point = other  # noqa: PLW2901 - to the end of the chain
+        assert point in lived
+    kills = {p for p in lived if p[1] in {Fault.KILL_BEFORE, Fault.KILL_AFTER}}
+    before, after = {0, 4, 6}, {0, 2, 4, 5, 6, 8}
+    assert kills == {(n, Fault.KILL_BEFORE) for n in before} | {(n, Fault.KILL_AFTER) for n in after}
+    assert {n for n, f in lived if f is Fault.LEASE_LOST} == {0, 3, 5, 6, 8}
+    assert {n for n, f in lived if f is Fault.CLOCK_AHEAD} == {5, 8}
 
 
 def _restarts(call: Call) -> bool:

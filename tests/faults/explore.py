@@ -24,6 +24,7 @@ from tests.faults.branches import Lived, live
 from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import Life, Verdict
 from tests.faults.provider_life import ProviderLife
+from tests.faults.ready import POOL, make_ready
 from tests.faults.realm_life import RealmLife
 from tests.faults.schedules import REALM, SCENARIOS, TOKENS, Schedule, pairs, singles
 from tests.faults.stage import Bao, Scenario
@@ -40,6 +41,7 @@ _bao: list[Bao] = []
 
 def life(scenario: Scenario, faults: Mapping[int, Fault], name: str) -> Life:
     """Return the life of what lives in `scenario`."""
+    POOL.begin()
     if scenario == REALM:
         return RealmLife(_bao[0], scenario, faults, name)
     kind = TokenLife if scenario in TOKENS else ProviderLife
@@ -83,6 +85,7 @@ def _unique(seed: str, schedule: Schedule) -> str:
 def main() -> None:
     """Explore, print progress, and end with the figures."""
     options = _options()
+    make_ready()
     with tempfile.TemporaryDirectory() as folder:
         server = OpenBao(Path(folder))
         _bao.append(Bao.of(server))

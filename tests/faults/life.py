@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rotator import wiring
@@ -42,6 +42,10 @@ class Verdict:
     """What came of a life."""
 
     calls: list[Call]
+    run_of: list[int] = field(default_factory=list)
+    """The run that made each call."""
+    apart: set[int] = field(default_factory=set)
+    """The calls that follow no other of their run at once: they are the first, or time has passed."""
     converged: bool = False
     violations: list[str] = field(default_factory=list)
     struck: int = 0
@@ -73,6 +77,8 @@ class Life:
         self._wrong_clock: dict[int, bool] = {}
         self._late: Perform | None = None
         self._skews: list[timedelta] = []
+        self._answered: datetime | None = None
+        """When the last call of the life's own runs was over."""
         self._unanswered: Call | None = None
         """What the provider has taken last, if no answer came back."""
         self._ring: Any = None
@@ -212,6 +218,13 @@ class Life:
     # --- between the product and the outside ------------------------------------------------------------------
 
     def _middle(self, call: Call, body: bytes, perform: Perform) -> Answer:
+        try:
+            return self._through(call, body, perform)
+        finally:
+            if not self._depth:
+                self._answered = self.timeline.now
+
+    def _through(self, call: Call, body: bytes, perform: Perform) -> Answer:
         self.timeline.now += TICK
         fault = self._strikes(call)
         if fault in {Fault.CONFLICT, Fault.THROTTLED, Fault.UNAVAILABLE}:
@@ -232,7 +245,7 @@ class Life:
             return None
         number = len(self._verdict.calls)
         self.reached(self, number)
-        self._verdict.calls.append(call)
+        self._note(number, call)
         if call == self._unanswered:
             self._violate(
                 f"I6: {call.method} {call.path} may have been taken, and was made again without a look"
@@ -245,6 +258,13 @@ class Life:
         if fault in AMBIGUOUS and call.at_provider and call.changes:
             self._unanswered = call
         return fault
+
+    def _note(self, number: int, call: Call) -> None:
+        verdict = self._verdict
+        if self._answered != self.timeline.now - TICK or verdict.run_of[-1] != verdict.runs:
+            verdict.apart.add(number)
+        verdict.run_of.append(verdict.runs)
+        verdict.calls.append(call)
 
     def _before(self, fault: Fault | None, perform: Perform) -> None:
         """Do what a fault does before its call is performed."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tests.faults.kinds_of_faults import ANYWHERE, Fault, applies
 from tests.faults.life import Verdict
+from tests.faults.sameness import same_as
 from tests.faults.stage import Scenario
 from tests.faults.vendors import VENDORS
 
@@ -44,10 +45,10 @@ class Schedule:
 
 
 def singles(scenario: Scenario, clean: Verdict) -> Iterator[Schedule]:
-    """Yield every fault at every call that it can happen to."""
+    """Yield every fault at every call that it can happen to; each life once."""
     for number, call in enumerate(clean.calls):
         for fault in Fault:
-            if applies(fault, call):
+            if applies(fault, call) and same_as(fault, clean, number) is None:
                 yield Schedule(scenario, ((number, fault),))
 
 

@@ -34,6 +34,11 @@ class Call:
         return self.method != "GET"
 
     @property
+    def looks(self) -> bool:
+        """Whether it certainly changes nothing; a directory counts the binds that it refuses."""
+        return not self.writes and self.system != "ldap"
+
+    @property
     def changes(self) -> bool:
         """Whether it writes, and is no login, which changes nothing."""
         return self.writes and not self.path.endswith("/token")
