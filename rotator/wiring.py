@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rotator import kinds
 from rotator.clients.clock import RunClock
@@ -39,7 +39,7 @@ from rotator.verifiers.accepted_list import AcceptedList
 from rotator.verifiers.jwks import Jwks
 
 if TYPE_CHECKING:
-    from rotator.clients.http import Connect
+    from rotator.clients.http import Connect, Http
     from rotator.clients.kubernetes import Kubernetes
     from rotator.clients.ldap import Ldap as Directory
     from rotator.clients.vault import Vault
@@ -81,6 +81,7 @@ class World:
     retry: Retry = field(init=False)
     _kubernetes: Kubernetes | None = None
     _vault: Vault | None = None
+    _http: list[Http] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Give the run its name, its meter and its retries."""
@@ -113,8 +114,18 @@ class World:
             self._vault = self.connect_vault(self.retry, self.meter)
         return self._vault
 
+    def http(self, **given: Any) -> Http:
+        """Return a client of an HTTP server; `given`: what `Http` takes beside the run's own."""
+        from rotator.clients.http import Http  # noqa: PLC0415 - only where one is declared
+
+        made = Http(self.retry, self.meter, **given)
+        self._http.append(made)
+        return made
+
     def close(self) -> None:
         """Revoke our Vault token and close all connections."""
+        for client in self._http:
+            client.close()
         if self._vault:
             self._vault.close()
         if self._kubernetes:
@@ -419,17 +430,14 @@ def _existing(w: World, policy: RotationPolicy) -> Existing | None:
 
 
 def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:
-    from rotator.clients.http import Http  # noqa: PLC0415 - only where a gate is declared
-    from rotator.gates.jwks_probe import JwksProbe  # noqa: PLC0415 - as above
+    from rotator.gates.jwks_probe import JwksProbe  # noqa: PLC0415 - only where a gate is declared
     from rotator.gates.prometheus import PrometheusQuery  # noqa: PLC0415 - as above
 
     if probe := declared.jwks_probe:
-        return JwksProbe(
-            Http(w.retry, w.meter, ca_file=probe.ca_file), probe.url, probe.times, policy.lead, w.clock
-        )
+        return JwksProbe(w.http(ca_file=probe.ca_file), probe.url, probe.times, policy.lead, w.clock)
     asked = declared.prometheus
     assert asked  # noqa: S101 - exactly one is set
-    return PrometheusQuery(Http(w.retry, w.meter, ca_file=asked.ca_file), asked.url, asked.query, asked.below)
+    return PrometheusQuery(w.http(ca_file=asked.ca_file), asked.url, asked.query, asked.below)
 
 
 # --- what lists show ---------------------------------------------------------------------------------------------

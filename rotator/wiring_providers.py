@@ -187,15 +187,7 @@ class _Way:
 
 
 def _http(w: World, ca_file: str | None, system: str, access: Access | None = None) -> Http:
-    return Http(
-        w.retry,
-        w.meter,
-        ca_file=ca_file,
-        timeout=w.timeout,
-        system=system,
-        access=access,
-        connect=w.connect_http,
-    )
+    return w.http(ca_file=ca_file, timeout=w.timeout, system=system, access=access, connect=w.connect_http)
 
 
 def _method(client: ClientAccess) -> str:

@@ -131,6 +131,9 @@ class Scene:
             connect_http=(lambda _: cast("Any", self)) if self.apis else None,
         )
 
+    def clear(self) -> None:
+        """Close what was never opened."""
+
     def request(self, method: str, url: str, **given: Any) -> Any:
         """Stand for the connections to providers."""
         host = urlsplit(url).netloc

@@ -113,7 +113,7 @@ class Connections:
     def clear(self) -> None:
         """Close them all."""
         for manager in self._managers.values():
-            manager.clear()
+            close(manager)
 
     def _manager(self, proxy: str | None) -> urllib3.PoolManager:
         if proxy not in self._managers:
@@ -129,6 +129,29 @@ class Connections:
             manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._given)
         manager.pool_classes_by_scheme = POOLS
         return manager
+
+
+def close(manager: urllib3.PoolManager) -> None:
+    """Close the connections of all pools. `clear` by itself leaves that to the garbage collector."""
+    for place in manager.pools.keys():  # noqa: SIM118 - the library's container cannot be iterated over
+        if pool := manager.pools.get(place):
+            pool.close()
+    manager.clear()
+
+
+def whole(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
+    """Read an answer to its end, or `largest` octets and one more of it. Raises HTTPError.
+
+    A connection on which something may still be on its way is of no more use: it is closed at once, whatever happened.
+    """
+    octets = None
+    try:
+        octets = answer.read(largest + 1)
+    finally:
+        if octets is None or len(octets) > largest:
+            answer.close()
+        answer.release_conn()
+    return octets
 
 
 def verified(ca_file: str | None) -> ssl.SSLContext:

@@ -20,7 +20,7 @@ from rotator.clients.answers import (
     no_answer,
     said_nothing,
 )
-from rotator.clients.connections import Connections, verified
+from rotator.clients.connections import Connections, verified, whole
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.dates import http_date
@@ -46,7 +46,7 @@ class Fetched:
     headers: Mapping[str, str]
 
 
-Connect = Callable[[str | None], urllib3.PoolManager]
+Connect = Callable[[str | None], Connections]
 """Makes the connections of one client, which verify servers with a PEM bundle; None: the system's."""
 
 
@@ -108,10 +108,7 @@ class Http:
                     redirect=False,
                     preload_content=False,
                 )
-                octets = answer.read(LARGEST + 1)
-            if len(octets) > LARGEST:
-                answer.close()  # the rest is still on its way: this connection is of no more use
-            answer.release_conn()
+                octets = whole(answer, LARGEST)
         except urllib3.exceptions.HTTPError as error:
             self._meter.count(self._system, method, 0)
             raise no_answer(what, error, url, "caFile") from None
@@ -127,6 +124,10 @@ class Http:
             kind = Rejected if method == "GET" and octets else Ambiguous
             raise kind(what, why, code=answer.status)
         return Fetched(found, {k.lower(): v for k, v in answer.headers.itermerged()})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
 
 
 def _reset(headers: Mapping[str, str]) -> str | None:

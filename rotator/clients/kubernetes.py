@@ -24,7 +24,7 @@ from kubernetes.config import kube_config
 from rotator.clients import objects
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
-from rotator.clients.connections import Connections, cause_of, verified
+from rotator.clients.connections import Connections, cause_of, verified, whole
 from rotator.clients.meter import Meter
 from rotator.clients.objects import METADATA, SHAPES
 from rotator.clients.proxies import checked
@@ -321,10 +321,7 @@ class Kubernetes:
                     retries=False,
                     preload_content=False,
                 )
-                status, text = answer.status, answer.read(LARGEST + 1)
-            if len(text) > LARGEST:
-                answer.close()  # the rest is still on its way: this connection is of no more use
-            answer.release_conn()
+                status, text = answer.status, whole(answer, LARGEST)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._meter.count(SYSTEM, method, 0)
             raise no_answer(what, error, self._host, "the kubeconfig") from None

@@ -136,6 +136,17 @@ class PlainSocket(socket.socket):
 class TlsSocket(ssl.SSLSocket):
     """A socket under TLS whose every wait keeps the limit."""
 
+    def getpeername(self) -> Any:
+        """Return who is at the other end. Raises OSError where nobody is any more, and closes the socket.
+
+        The library asks before it begins with TLS, and forgets a socket for which that fails.
+        """
+        try:
+            return super().getpeername()
+        except OSError:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
+
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as the library asks
         """Agree on keys."""
         _patiently(self, lambda: super(TlsSocket, self).do_handshake(block))

@@ -30,7 +30,7 @@ from rotator.clients.answers import (
     no_answer,
     said_nothing,
 )
-from rotator.clients.connections import POOLS
+from rotator.clients.connections import POOLS, close
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.clients.vault_settings import LOGINS, VaultSettings
@@ -349,10 +349,8 @@ class Vault:
         """End a token by itself, not ours; where that fails, it ends when its time is over."""
         holder = _client(self._settings, self._client.adapter.session)
         holder.token = token
-        with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError):
-            with self._retry.within(self._settings.timeout):
-                answer = holder.adapter.request("POST", "/v1/auth/token/revoke-self", raise_exception=False)
-            self._meter.count(SYSTEM, "POST", answer.status_code)
+        with contextlib.suppress(ClientError):
+            self._sent(holder, "POST", "auth/token/revoke-self", None)
 
     def close(self) -> None:
         """Revoke the token that we logged in for; one that was given to us is left alone."""
@@ -408,21 +406,7 @@ class Vault:
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         what = f"{SYSTEM}: {method} {path}"
         sent = self._retry.clock.now()
-        try:
-            with self._meter.span(SYSTEM, {"request": what}), self._retry.within(self._settings.timeout):
-                answer = self._client.adapter.request(
-                    method,
-                    f"/v1/{path}",
-                    json=body,
-                    headers=dict(_HEADERS.get(method, {})),
-                    raise_exception=False,
-                    stream=True,
-                )
-                octets = _read(what, answer)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            self._meter.count(SYSTEM, method, 0)
-            raise no_answer(what, error, self._settings.address, "VAULT_CACERT") from None
-        self._meter.count(SYSTEM, method, answer.status_code)
+        answer, octets = self._sent(self._client, method, path, body)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         asked = Asked(what, method, self._settings.address, _STANDBY)
         check_redirect(asked, answer.status_code, answer.headers)
@@ -431,6 +415,31 @@ class Vault:
         if not octets and said_nothing(answer.status_code, answer.headers):
             return {}
         return json_object(what, answer.status_code, octets)
+
+    def _sent(
+        self, client: hvac.Client, method: str, path: str, body: Json | None
+    ) -> tuple[requests.Response, bytes]:
+        """Return an answer and its body, whatever it says. Raises ClientError where none came."""
+        what = f"{SYSTEM}: {method} {path}"
+        try:
+            with self._meter.span(SYSTEM, {"request": what}), self._retry.within(self._settings.timeout):
+                answer = client.adapter.request(
+                    method,
+                    f"/v1/{path}",
+                    json=body,
+                    headers=dict(_HEADERS.get(method, {})),
+                    raise_exception=False,
+                    stream=True,
+                )
+                with contextlib.closing(
+                    answer
+                ):  # unless it was read to its end, its connection is of no more use
+                    octets = _read(what, answer)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            self._meter.count(SYSTEM, method, 0)
+            raise no_answer(what, error, self._settings.address, "VAULT_CACERT") from None
+        self._meter.count(SYSTEM, method, answer.status_code)
+        return answer, octets
 
 
 @contextlib.contextmanager
@@ -471,6 +480,11 @@ class Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = POOLS
         return manager
 
+    def close(self) -> None:
+        """Close the connections."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            close(manager)
+
 
 class _Session(requests.Session):
     """Takes nothing from the environment, and does not even read where a redirect leads: that may be no address."""
@@ -506,7 +520,6 @@ def _read(what: str, answer: requests.Response) -> bytes:
     for part in answer.iter_content(1 << 16):
         octets += part
         if len(octets) > LARGEST:
-            answer.close()  # the rest is still on its way: this connection is of no more use
             said = f"HTTP {answer.status_code}, and the answer is larger than {LARGEST} bytes"
             raise Ambiguous(what, said, code=answer.status_code)
     return bytes(octets)

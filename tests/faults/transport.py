@@ -128,6 +128,9 @@ class ProviderPool:
         self._middle = middle
         self._now = now
 
+    def clear(self) -> None:
+        """Close what was never opened."""
+
     def request(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
         """Answer like `urllib3.PoolManager.request`."""
         parts = urlsplit(url)

@@ -29,6 +29,15 @@ class Speaker:
 
     read: Callable[[], object]
     write: Callable[[], object]
+    close: Callable[[], object]
+
+    def __post_init__(self) -> None:
+        """Be closed when the test is over."""
+        MADE.append(self)
+
+
+MADE: list[Speaker] = []
+"""The clients of the test that runs."""
 
 
 class Speak(Protocol):
@@ -58,6 +67,7 @@ def _kubernetes(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Spe
     return Speaker(
         lambda: client.get(SECRET, "payments", "key"),
         lambda: client.patch(SECRET, "payments", "key", {"data": {"key": TOKEN}}),
+        client.close,
     )
 
 
@@ -69,6 +79,7 @@ def _vault(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
     return Speaker(
         lambda: client.read("rotator", "key"),
         lambda: client.write("rotator", "key", {"key": Sensitive(TOKEN)}, cas=0),
+        client.close,
     )
 
 
@@ -78,13 +89,18 @@ def _http(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
     return Speaker(
         lambda: client.get(url),
         lambda: client.send("POST", f"{url}/secrets", document={"secret": Sensitive(TOKEN)}),
+        client.close,
     )
 
 
 def _ldap(place: str, ca: str, retry: Retry, timeout: float = 10.0) -> Speaker:
     us = BindAs("cn=rotator", lambda: Sensitive(TOKEN))
     client = Ldap(f"ldaps://{place}", retry, Meter(RunClock()), us, ca_file=ca, timeout=timeout)
-    return Speaker(lambda: client.account("cn=key"), lambda: client.set_password("cn=key", Sensitive(TOKEN)))
+    return Speaker(
+        lambda: client.account("cn=key"),
+        lambda: client.set_password("cn=key", Sensitive(TOKEN)),
+        lambda: None,  # each of its requests closes its own connection
+    )
 
 
 SPEAKERS: dict[str, Speak] = {"kubernetes": _kubernetes, "vault": _vault, "http": _http}

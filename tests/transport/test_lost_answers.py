@@ -124,9 +124,6 @@ NEVER: dict[str, Greet] = {
 """What becomes of a connection before a request could be sent."""
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # Python leaves such a socket to its collector
 @pytest.mark.parametrize("speaker", SPEAKERS)
 @pytest.mark.parametrize("never", NEVER)
 def test_what_was_certainly_never_sent_is_tried_again(tmp_path: Path, speaker: str, never: str) -> None:

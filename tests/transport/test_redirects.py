@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,8 +113,11 @@ def test_a_login_at_a_standby_says_what_to_do(tmp_path: Path, elsewhere: socket.
             "ROTATOR_VAULT_ROLE": "role",
             "ROTATOR_VAULT_SECRET_ID": TOKEN,
         }
-        with pytest.raises(Rejected, match="api_addr"):
-            connected(env, RunClock()).read("rotator", "key")
+        with (
+            contextlib.closing(connected(env, RunClock())) as vault,
+            pytest.raises(Rejected, match="api_addr"),
+        ):
+            vault.read("rotator", "key")
         assert len(server.taken) == 1
     assert nobody_came(elsewhere)
 
