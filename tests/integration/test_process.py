@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,18 @@ WORKLOAD = {
 }
 
 
+DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/api"
+NEVER = 300.0
+"""Seconds after which what has not happened never will."""
+
+
+def _seen(happened: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + NEVER
+    while not happened():
+        assert time.monotonic() < give_up, "it never happens"
+        time.sleep(0.02)
+
+
 class Job:
     """The command line on an emulated cluster whose one Deployment never gets ready, for nobody drives it."""
 
@@ -68,8 +80,27 @@ class Job:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=NEVER)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def run_until(self, happened: Callable[[], bool], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run until something has happened, and ask the run to stop."""
+        process = self.start(*arguments)
+        _seen(happened)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=NEVER)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def restart(self) -> subprocess.CompletedProcess[str]:
+        """Run until the Deployment is restarted: no run ends by itself there, for it never gets ready."""
+        return self.run_until(self._restarted, "run", "-o", "json")
+
+    def _restarted(self) -> bool:
+        return "annotations" in self.ask("GET", DEPLOYMENT)["spec"]["template"]["metadata"]
+
+    def held(self) -> bool:
+        """Whether a run is at work."""
+        return bool((self.lease().get("spec") or {}).get("holderIdentity"))
 
     def lease(self) -> Any:
         """Read the Lease of the rotation."""
@@ -97,33 +128,28 @@ def job(tmp_path: Path) -> Iterator[Job]:
 
 def test_a_run_that_is_asked_to_stop_gives_its_lease_back(job: Job) -> None:
     """SIGTERM, as from a node drain: the next run need not wait for the lease to expire."""
-    process = job.start("run", "-o", "json")
-    give_up = time.monotonic() + 30
-    while (job.lease().get("spec") or {}).get("holderIdentity") is None:
-        assert time.monotonic() < give_up, "the run never took its lease"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert json.loads(out)[0]["result"] == "Waiting"
+    done = job.run_until(job.held, "run", "-o", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0]["result"] == "Waiting"
     assert job.lease()["spec"].get("holderIdentity") is None
-    assert "the run was asked to stop (SIGTERM)" in json.loads(err.splitlines()[-1])["reason"]
+    assert "the run was asked to stop (SIGTERM)" in json.loads(done.stderr.splitlines()[-1])["reason"]
     memo = json.loads(job.lease()["metadata"]["annotations"]["rotator.dev/memo"])
     assert "asked to stop" not in memo["reason"]
 
 
 def test_output_for_programs_is_json_and_logs_are_json_with_stable_keys(job: Job) -> None:
     """What a program reads comes alone on standard output; each log line is one object."""
-    done = job.run("run", "-o", "json", "--deadline", "3s")
+    done = job.restart()
     row = json.loads(done.stdout)[0]
     assert (row["rotation"], row["phase"], row["result"]) == ("default/key", "Switching", "Waiting")
-    record = json.loads(done.stderr.splitlines()[-1])
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    (record,) = (r for r in records if "rotation" in r)
     assert record.keys() >= {"time", "level", "message", "rotation", "result", "reason", "revision"}
 
 
 def test_status_and_plan_read_only_and_name_who_is_waited_for(job: Job) -> None:
     """People see the workload that has not switched; nothing is written, not even a lease."""
-    job.run("run", "--deadline", "3s")
+    job.restart()
     before = job.lease()["metadata"]["resourceVersion"]
     for verb in ("status", "plan"):
         done = job.run(verb, "-o", "json")
@@ -144,8 +170,8 @@ def test_selection_by_label_kind_name_and_shard(job: Job) -> None:
 
 def test_what_could_not_begin_is_no_success(job: Job) -> None:
     """A Job that asked for a rotation while one is under way must not look as if it had begun one."""
-    job.run("run", "--deadline", "3s")
-    done = job.run("rotate", "default/key", "--reason", "INC-1", "--deadline", "3s")
+    job.restart()
+    done = job.run_until(job.held, "rotate", "default/key", "--reason", "INC-1")
     assert done.returncode == 3
     assert "not begun yet, ask again: default/key" in done.stderr
 
