@@ -272,7 +272,7 @@ def credential_of(policy: RotationPolicy) -> Credential:
             length=secret.length,
             alphabet=secret.alphabet or ALPHANUMERIC,
             size=secret.bytes or 32,
-            encoding=secret.encoding or (found if secret.algorithm else None),
+            encoding=secret.encoding,
             found=found,
         )
     from rotator.wiring_providers import credential_for_provider  # noqa: PLC0415 - only where one is declared

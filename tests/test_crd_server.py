@@ -312,6 +312,15 @@ REFUSED = [
         "spec.takeOver: a key shows by itself how it is written, and other credentials are text; expected no encoding",
     ),
     (
+        "an encoding for today alone",
+        shared(
+            "{}\n  every",
+            "{algorithm: HS256}\n  takeOver: {secret: {name: a, key: k}, encoding: base64}\n  every",
+        ),
+        "spec.takeOver.encoding: it counts for the value of today alone; expected credential.sharedSecret.encoding as well, "
+        "which says how services read the HMAC key from now on, so that takeOver can be removed later",
+    ),
+    (
         "raw bytes of a key",
         shared("{}\n  every", "{algorithm: HS256, encoding: raw}\n  every"),
         "spec.credential.sharedSecret: without an encoding the value is the key; expected base64, base64url or hex, or none",

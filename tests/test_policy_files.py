@@ -387,6 +387,20 @@ FIELDS = [
         good("  every: 30d", "  takeOver: {secret: {name: a, key: k}, encoding: hex}\n  every: 30d"),
         (7, "a key shows by itself how it is written"),
     ),
+    *(
+        bad(
+            f"an encoding of {form} for today alone",
+            shared(
+                "{}\n  every",
+                f"{{{form}}}\n  takeOver: {{secret: {{name: a, key: k}}, encoding: base64}}\n  every",
+            ),
+            (
+                7,
+                "spec.takeOver.encoding: it counts for the value of today alone; expected credential.sharedSecret.encoding",
+            ),
+        )
+        for form in ("algorithm: HS256", "algorithm: HS512")
+    ),
     bad("an empty name of a field", good("  every: 30d", "  every: 30d\n  '': x"), (8, _UNKNOWN)),
     bad(
         "a name that breaks lines",

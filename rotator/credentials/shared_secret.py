@@ -86,7 +86,7 @@ class SharedSecret:
         if self.algorithm and _looks_encoded(text):
             return (
                 *said,
-                "its text is taken as the key; if services decode it first, declare takeOver.encoding",
+                "its text is taken as the key; if services decode it first, declare sharedSecret.encoding",
             )
         return said
 

@@ -439,7 +439,8 @@ class TakeOver(OneOf):
     kid: Kid | None = Field(None, description="What its tokens carry; default: derived as for new ones.")
     encoding: Literal["base64", "base64url", "hex"] | None = Field(
         None,
-        description="With a shared secret: how the field writes it. Default: as sharedSecret.encoding says of an HMAC key, else as it is.",
+        description="With a shared secret: how the field writes the value of today; an HMAC key needs sharedSecret.encoding as well. Default: as "
+        "sharedSecret.encoding says of an HMAC key, else as it is.",
     )
 
     @classmethod

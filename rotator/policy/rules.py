@@ -169,6 +169,10 @@ _OWN_FIRST = (
 )
 _NOT_SHOWN = "this provider does not show its secrets; expected secret or vault"
 _NO_KID = "no token carries the id of this credential's versions; expected no kid"
+_SAID_TWICE = (
+    "it counts for the value of today alone; expected credential.sharedSecret.encoding as well, which says how services read "
+    "the HMAC key from now on, so that takeOver can be removed later"
+)
 _ONLY_SHARED = "a key shows by itself how it is written, and other credentials are text; expected no encoding"
 _ITSELF = "this is the very credential that is rotated, and would be out of date after it; expected own"
 _MADE_THERE = "the provider makes the secret; expected no length"
@@ -349,9 +353,17 @@ def _taken_over(policy: RotationPolicy) -> Iterator[Problem]:
         yield where, _NO_KID
     if taken and taken.encoding and not spec.credential.shared_secret:
         yield where, _ONLY_SHARED
+    if taken and taken.encoding and _reads_the_text(spec.credential):
+        yield (*where, "encoding"), _SAID_TWICE
     own = any(uses_own(v.provider) for v in spec.verifiers if v.provider)
     if own and not (taken and not taken.provider):
         yield where, _OWN_FIRST
+
+
+def _reads_the_text(credential: Credential) -> bool:
+    """Whether services take the text of an HMAC key as the key."""
+    shared = credential.shared_secret
+    return bool(shared and shared.algorithm and not shared.encoding)
 
 
 def _shows(form: str, verifier: Verifier) -> bool:
@@ -541,6 +553,12 @@ KIND_RULES = (
         f"!has(self.takeOver) || !has(self.takeOver.encoding) || {_SHARED}",
         _ONLY_SHARED,
         field=".takeOver",
+    ),
+    Rule(
+        f"!has(self.takeOver) || !has(self.takeOver.encoding) || !{_SHARED} || "
+        "!has(self.credential.sharedSecret.algorithm) || has(self.credential.sharedSecret.encoding)",
+        _SAID_TWICE,
+        field=".takeOver.encoding",
     ),
     Rule(
         f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.clientId) || "
