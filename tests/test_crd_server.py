@@ -317,8 +317,10 @@ REFUSED = [
             "{}\n  every",
             "{algorithm: HS256}\n  takeOver: {secret: {name: a, key: k}, encoding: base64}\n  every",
         ),
-        "spec.takeOver.encoding: it counts for the value of today alone; expected credential.sharedSecret.encoding as well, "
-        "which says how services read the HMAC key from now on, so that takeOver can be removed later",
+        (
+            "spec.takeOver.encoding: it counts for the value of today alone; expected credential.sharedSecret.encoding as well, "
+            "which says how services read the HMAC key from now on, so that takeOver can be removed later"
+        ),
     ),
     (
         "raw bytes of a key",
