@@ -226,6 +226,7 @@ def rotation(
         converge=policy.converge + w.landing + (COPIES if _restarts_pods(policy) else timedelta()),
         first_lead=policy.waits_at_first,
     )
+    mounts = _mounts(policy)
     return Rotation(
         ref=policy.ref,
         labels=policy.metadata.labels,
@@ -246,9 +247,18 @@ def rotation(
         before_activate=[_gate(w, policy, g) for g in policy.spec.gates.before_activate],
         before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
         asked_again=request is None,
+        unseen=lambda: w.vault.unseen(mounts) if mounts else "",
         leaving=leaving,
         ending=ending,
     )
+
+
+def _mounts(policy: RotationPolicy) -> set[str]:
+    """Return the mounts in Vault at which something of ours is to be kept."""
+    spec = policy.spec
+    verifiers = [v.place.vault for v in spec.verifiers if v.place]
+    places = [spec.store.vault, *verifiers, *(h.vault for h in spec.holders)]
+    return {place.mount for place in places if place}
 
 
 def _restarts_pods(policy: RotationPolicy) -> bool:

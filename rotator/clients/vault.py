@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -132,6 +132,12 @@ class KvSettings:
         return ""
 
 
+_ONLY_AFTER = (
+    "whether the mount deletes what is written, or asks for more than rotator sends, only the answer to the first write will tell. "
+    "Allow read there (`rotator vault policy` prints it)"
+)
+
+
 def vanishing(mount: str, path: str, written: KvDocument) -> str:
     """Say what was just written there and will not stay; empty: it stays."""
     if not written.vanishes:
@@ -179,6 +185,12 @@ class Vault:
         except Rejected as error:
             return str(error)
         return settings.unfit(mount) if settings else ""
+
+    def unseen(self, mounts: Collection[str]) -> str:
+        """Say of which mounts that were looked at this login may not read the settings; empty: of none."""
+        named = [m for m in sorted(mounts) if m in self._mounts and self._mounts[m] is None]
+        paths = ", ".join(f"{m}/config" for m in named)
+        return f"this login may not read {paths} in Vault: {_ONLY_AFTER}" if named else ""
 
     def _look_at(self, mount: str) -> KvSettings | None:
         what = f"{SYSTEM}: GET {mount}/config"

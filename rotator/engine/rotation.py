@@ -74,6 +74,8 @@ class Rotation:
     before_destroy: Sequence[Gate] = ()
     asked_again: bool = False
     """Whether later runs are asked for the same: what is requested then begins by itself."""
+    unseen: Callable[[], str] = str
+    """Says what could not be looked at, after the looks were made; empty: nothing."""
     leaving: bool = False
     """Whether its declaration was deleted, and the credential is to go with it."""
     ending: bool = False
@@ -392,8 +394,14 @@ class Turn:
             party.check_next(adopted=adopted)
 
     def _foreseen(self) -> str:
-        """Say in a plan what would keep the next rotation from beginning, long before it is due."""
-        if self.run.act or not self.run.ahead or phase(self.entry.ring) not in AT_REST:
+        """Say in a plan what would keep the next rotation from beginning, and what nobody could look at."""
+        if self.run.act or not self.run.ahead:
+            return ""
+        in_the_way, unseen = self._in_the_way_of_the_next(), self.rotation.unseen()
+        return f"{in_the_way}; {unseen}" if unseen else in_the_way
+
+    def _in_the_way_of_the_next(self) -> str:
+        if phase(self.entry.ring) not in AT_REST:
             return ""
         try:
             self._check_next()

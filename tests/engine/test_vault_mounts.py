@@ -130,11 +130,14 @@ def test_what_does_not_fit_is_refused_before_the_first_write(
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("name", FIT)
 def test_what_fits_is_used(bao: Bao, mount: str, name: str, part: str, looks: bool) -> None:
-    """A whole life, also where the settings may not be read."""
+    """A whole life, also where the settings may not be read; plans say so, and name the mount and no other."""
     enable(bao, mount, KV2, FIT[name])
     scene = Scene(logged_in(bao, mount, looks=looks))
     policy = scene.policy(**spec_at(part, mount, scene.life))
+    unseen = f"{mount}/config"
+    assert (unseen in scene.run(policy, act=False).reason) == (not looks)
     scene.until_stable(policy)
+    assert (unseen in scene.run(policy, act=False).reason) == (not looks and part != "store")
     scene.timeline.pass_by(timedelta(days=30))
     scene.until_stable(policy)
     assert len(scene.vault(f"{mount}/data/{scene.life}/here")["data"]) > 1
