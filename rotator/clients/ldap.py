@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -21,6 +21,7 @@ from rotator.clients.limits import PlainSocket, left_now, resolved
 from rotator.clients.meter import Meter
 from rotator.clients.proxies import set_variable
 from rotator.clients.retry import Retry
+from rotator.core.distinguished_names import parse
 from rotator.core.sensitive import Sensitive
 from rotator.errors import (
     Ambiguous,
@@ -30,6 +31,7 @@ from rotator.errors import (
     Frozen,
     NotFound,
     Rejected,
+    RotatorError,
     SettingsError,
     Unavailable,
 )
@@ -73,6 +75,10 @@ _CLASSES: dict[int, type[ClientError]] = {
     80: Ambiguous,  # other
 }
 """What the result codes mean to us (RFC 4511, appendix A.2); all others: the request itself is wrong."""
+_HINTS = {
+    10: "; it refers to another server, and no referral is followed: declare the server that has the account",
+    INSUFFICIENT_ACCESS: "; rotator's own bind needs more access to it",
+}
 POLICY_ERRORS = {
     0: "passwordExpired",
     1: "accountLocked",
@@ -240,9 +246,10 @@ class Ldap:
         entries = [e for e in connection.response or () if e.get("type") == "searchResEntry"]
         if not entries:
             raise NotFound(what, "no such entry is shown to us", code=NO_SUCH_OBJECT)
-        shown = {name.lower(): values for name, values in entries[0]["raw_attributes"].items()}
-        values = tuple(Sensitive(value) for value in shown.get(ATTRIBUTE.lower(), ()))
-        locked = shown.get(LOCKED_SINCE.lower()) or [b""]
+        if len(entries) > 1 or not _is_entry_of(entries[0], dn):
+            raise Rejected(what, "the answer is odd: it shows another entry than the one that was asked for")
+        values = tuple(Sensitive(value) for value in _values(entries[0], ATTRIBUTE))
+        locked = _values(entries[0], LOCKED_SINCE) or [b""]
         has_password = True if values else self._has_password(connection, dn)
         return Account(values, has_password, locked[0].decode(errors="replace"))
 
@@ -265,13 +272,28 @@ class Ldap:
 
     def _ask(self, method: str, dn: str, perform: Callable[[Connection], T]) -> T:
         what = f"{SYSTEM}: {method} {dn}"
-        with self._meter.span(SYSTEM, {"request": what}), self._signed_in(what) as connection:
-            try:
-                with self._retry.within(self._timeout, LARGEST):
-                    return perform(connection)
-            except _transport_errors() as error:
-                self._meter.count(SYSTEM, method, NO_ANSWER)
-                raise self._lost(what, error) from None
+        with (
+            self._meter.span(SYSTEM, {"request": what}),
+            self._signed_in(what) as connection,
+            self._asking(method, lambda cause: self._lost(what, cause)),
+        ):
+            return perform(connection)
+
+    @contextlib.contextmanager
+    def _asking(self, method: str, failed: Callable[[str], ClientError]) -> Any:
+        """Keep the limit of a request, and say what became of one to which no answer came, or one that is no LDAP.
+
+        ldap3 raises whatever its decoder stumbles over.
+        """
+        try:
+            with self._retry.within(self._timeout, LARGEST):
+                yield
+        except RotatorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            self._meter.count(SYSTEM, method, NO_ANSWER)
+            lost = isinstance(error, _transport_errors())
+            raise failed(cause_of(error) if lost else "its answer is no LDAP") from None
 
     @contextlib.contextmanager
     def _signed_in(self, what: str) -> Any:
@@ -316,14 +338,10 @@ class Ldap:
         """Connect, with TLS before anything else, and leave no socket behind."""
         connection: Connection | None = None
         try:
-            try:
-                with self._retry.within(self._timeout, LARGEST):
-                    connection = self._opened()
-                    if self._start_tls or self._encrypted:
-                        self._encrypt(connection, what)
-            except _transport_errors() as error:
-                self._meter.count(SYSTEM, "connect", NO_ANSWER)
-                raise self._unreached(what, error) from None
+            with self._asking("connect", lambda cause: self._unreached(what, cause)):
+                connection = self._opened()
+                if self._start_tls or self._encrypted:
+                    self._encrypt(connection, what)
             yield connection
         finally:
             if connection is not None:
@@ -369,28 +387,22 @@ class Ldap:
             raise Forbidden(what, f"the password of {identity.dn} is empty, which would bind as nobody")
         connection.user, connection.authentication = identity.dn, "SIMPLE"
         connection.password = identity.password.octets()  # bytes go out as they are
-        try:
-            with self._retry.within(self._timeout, LARGEST):
-                connection.bind(read_server_info=False, controls=_policy_control())
-        except _transport_errors() as error:
-            self._meter.count(SYSTEM, "bind", NO_ANSWER)
-            raise self._lost(what, error) from None
-        return self._result(connection, "bind")
+        with self._asking("bind", lambda cause: self._lost(what, cause)):
+            connection.bind(read_server_info=False, controls=_policy_control())
+            return self._result(connection, "bind")
 
     def _result(self, connection: Connection, method: str) -> Result:
         result = _read(connection)
         self._meter.count(SYSTEM, method, result.code)
         return result
 
-    def _unreached(self, what: str, error: BaseException) -> ClientError:
-        hint = "; is its CA in caFile?" if "certificate" in str(error).lower() else ""
+    def _unreached(self, what: str, cause: str) -> ClientError:
+        hint = "; is its CA in caFile?" if "certificate" in cause.lower() else ""
         unused = f"; {proxy} is set, and LDAP goes by no proxy" if (proxy := set_variable()) else ""
-        return Unavailable(
-            what, f"{self._host}:{self._port} was not reached ({cause_of(error)}){hint}{unused}"
-        )
+        return Unavailable(what, f"{self._host}:{self._port} was not reached ({cause}){hint}{unused}")
 
-    def _lost(self, what: str, error: BaseException) -> ClientError:
-        return Ambiguous(what, f"no answer from {self._host}:{self._port} ({cause_of(error)})")
+    def _lost(self, what: str, cause: str) -> ClientError:
+        return Ambiguous(what, f"no answer from {self._host}:{self._port} ({cause})")
 
 
 @cache
@@ -408,6 +420,24 @@ def _transport_errors() -> tuple[type[Exception], ...]:
     from ldap3.core import exceptions  # noqa: PLC0415 - slow to load
 
     return (exceptions.LDAPCommunicationError, OSError)
+
+
+def _is_entry_of(entry: Any, dn: str) -> bool:
+    """Whether an entry has the name that was asked for, whatever a directory calls the types of its parts (`uid`, `userid`)."""
+    try:
+        return [_parts(rdn) for rdn in parse(entry["dn"])] == [_parts(rdn) for rdn in parse(dn)]
+    except ValueError:
+        return False
+
+
+def _parts(rdn: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted(value for _, value in rdn)
+
+
+def _values(entry: Any, name: str) -> list[bytes]:
+    """Return the values of an attribute, in whatever letters its name is written (RFC 4512, section 2.5)."""
+    shown = {written.lower(): values for written, values in entry["raw_attributes"].items()}
+    return list(shown.get(name.lower(), ()))
 
 
 def _address(url: str, *, start_tls: bool) -> tuple[bool, str, int]:
@@ -459,7 +489,7 @@ def _taken(result: Result, what: str) -> None:
     if result.code == SUCCESS:
         return
     kind = _CLASSES.get(result.code, Rejected)
-    hint = "; rotator's own bind needs more access to it" if result.code == INSUFFICIENT_ACCESS else ""
+    hint = _HINTS.get(result.code, "")
     raise kind(what, f"{result}{hint}", code=result.code, reason=result.policy or result.word)
 
 

@@ -29,7 +29,7 @@ class InMemory:
     """A socket on whose other side a directory answers, in this process."""
 
     def __init__(self, directory: Directory) -> None:
-        self._session = ldap_directory._Session(directory)  # noqa: SLF001 - one connection of the directory
+        self._session = ldap_directory.Session(directory)
         self._answers = b""
 
     def sendall(self, message: bytes) -> None:

@@ -22,7 +22,7 @@ from typing import cast
 
 from rotator.sandbox.openbao import OpenBao
 from tests.faults.stage import Bao
-from tests.fuzz import beside, lives, readers
+from tests.fuzz import beside, directories, lives, readers
 from tests.fuzz.beside import STOPPED
 from tests.fuzz.forks import HANGS, HUNG
 
@@ -59,7 +59,12 @@ def _of_readers(bao: Bao, seed: int, tell: Callable[[str], None]) -> None:
         tell(act())
 
 
-FAMILIES = {"readers": _of_readers, "lives": lives.live, "beside": beside.live}
+FAMILIES = {
+    "readers": _of_readers,
+    "lives": lives.live,
+    "beside": beside.live,
+    "directories": directories.live,
+}
 
 
 def _work(family: str, bao: Bao, seed: int, end: float, to: Connection) -> None:

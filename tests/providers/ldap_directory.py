@@ -72,7 +72,8 @@ def _parts(octets: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def _tlv(tag: int, *contents: bytes) -> bytes:
+def tlv(tag: int, *contents: bytes) -> bytes:
+    """Write one value."""
     body = b"".join(contents)
     size = b"" if len(body) < 0x80 else len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
     return bytes([tag, len(body)]) + body if not size else bytes([tag, 0x80 | len(size)]) + size + body
@@ -258,7 +259,9 @@ def _changed(present: list[bytes], how: int, values: list[bytes]) -> list[bytes]
 
 
 @dataclass
-class _Session:
+class Session:
+    """One connection."""
+
     directory: Directory
     who: str = ""
 
@@ -275,11 +278,11 @@ class _Session:
             code, policy = refused.code, refused.policy
         controls = b""
         if asked and policy is not None:
-            value = _tlv(0x30, _tlv(0x81, bytes([policy])))
-            controls = _tlv(0xA0, _tlv(0x30, _tlv(0x04, _CONTROL), _tlv(0x04, value)))
-        result = _tlv(_REPLY[tag], _tlv(0x0A, bytes([code])), _tlv(0x04), _tlv(0x04), more)
-        messages = [_tlv(0x30, _tlv(0x02, number), entry) for entry in before]
-        return [*messages, _tlv(0x30, _tlv(0x02, number), result, controls)]
+            value = tlv(0x30, tlv(0x81, bytes([policy])))
+            controls = tlv(0xA0, tlv(0x30, tlv(0x04, _CONTROL), tlv(0x04, value)))
+        result = tlv(_REPLY[tag], tlv(0x0A, bytes([code])), tlv(0x04), tlv(0x04), more)
+        messages = [tlv(0x30, tlv(0x02, number), entry) for entry in before]
+        return [*messages, tlv(0x30, tlv(0x02, number), result, controls)]
 
     def _perform(self, tag: int, body: bytes) -> tuple[int, list[bytes], bytes]:
         if tag == DELETE:
@@ -309,11 +312,11 @@ class _Session:
         wanted = {name.decode().lower() for name in names}
         seen = self.directory.shown(self.who, dn)
         attributes = (
-            _tlv(0x30, _tlv(0x04, name.encode()), _tlv(0x31, *(_tlv(0x04, v) for v in values)))
+            tlv(0x30, tlv(0x04, name.encode()), tlv(0x31, *(tlv(0x04, v) for v in values)))
             for name, values in seen.items()
             if name.lower() in wanted and values
         )
-        return _tlv(0x64, _tlv(0x04, dn.encode()), _tlv(0x30, *attributes))
+        return tlv(0x64, tlv(0x04, dn.encode()), tlv(0x30, *attributes))
 
 
 def _modifications(octets: bytes) -> Iterator[tuple[int, str, list[bytes]]]:
@@ -341,7 +344,9 @@ def straight(asked: int, perform: Perform) -> None:
     perform()
 
 
-class _Listener(socketserver.ThreadingTCPServer):
+class Listener(socketserver.ThreadingTCPServer):
+    """Listens on loopback."""
+
     daemon_threads = False
     allow_reuse_address = True
 
@@ -371,7 +376,7 @@ class _Listener(socketserver.ThreadingTCPServer):
         self._thread.join()
 
 
-class DirectoryServer(_Listener):
+class DirectoryServer(Listener):
     """A directory behind a port."""
 
     def __init__(self, directory: Directory) -> None:
@@ -380,7 +385,7 @@ class DirectoryServer(_Listener):
         self._one = threading.Lock()
 
     def _serve(self, client: socket.socket) -> None:
-        session = _Session(self.directory)
+        session = Session(self.directory)
         while message := receive(client):
             if operation(message) == UNBIND:
                 return
@@ -389,7 +394,7 @@ class DirectoryServer(_Listener):
             client.sendall(b"".join(answers))
 
 
-class Wire(_Listener):
+class Wire(Listener):
     """A place in the wire before a directory, real or not, where every request can be cut off, or its answer."""
 
     def __init__(self, url: str) -> None:
