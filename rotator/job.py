@@ -10,6 +10,7 @@ from typing import Any
 
 from rotator import wiring
 from rotator.clients.meter import Span, no_span
+from rotator.clients.retry import PATIENCE
 from rotator.custom_resources import Found, let_go, load_resources, prepare, release
 from rotator.declared import Declared
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Report
@@ -60,6 +61,7 @@ class Job:
             context=systems.context,
             deadline=systems.deadline,
             timeout=systems.timeout.total_seconds(),
+            patience=PATIENCE if self.act else 0.0,  # a person who looks is told at once
             concurrency=systems.concurrency,
             span=self.span,
         )

@@ -69,6 +69,8 @@ class World:
     connect_vault: Callable[[Retry, Meter], Vault]
     timeout: float = 10.0
     """The longest time a request may take, in seconds."""
+    patience: float = 0.0
+    """For how many seconds a read is tried again while a system is away."""
     identity: str = ""
     node: str = ""
     """The node that the run is on, where that is known."""
@@ -87,7 +89,7 @@ class World:
         """Give the run its name, its meter and its retries."""
         self.identity = self.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self.meter = Meter(self.clock, self.span, self.node)
-        self.retry = Retry(self.clock, self.deadline)
+        self.retry = Retry(self.clock, self.deadline, patience=self.patience)
 
     @property
     def landing(self) -> timedelta:
@@ -138,11 +140,12 @@ def ends_after(clock: RunClock, length: timedelta) -> Deadline:
     return clock.deadline(length - grace, grace)
 
 
-def world(
+def world(  # noqa: PLR0913 - what the command line may ask
     *,
     context: str | None = None,
     deadline: timedelta,
     timeout: float = 10.0,
+    patience: float = 0.0,
     concurrency: int = CONCURRENCY,
     span: Span = no_span,
 ) -> World:
@@ -167,6 +170,7 @@ def world(
         connect_kubernetes=kubernetes,
         connect_vault=vault,
         timeout=timeout,
+        patience=patience,
         node=os.environ.get(NODE, ""),
         span=span,
     )

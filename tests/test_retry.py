@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.clients.answers import by_status
-from rotator.clients.retry import ATTEMPTS, LONGEST_WAIT, Retry, retry_after
+from rotator.clients.limits import left_now
+from rotator.clients.retry import (
+    ANSWER,
+    ATTEMPTS,
+    LONGEST_WAIT,
+    PATIENCE,
+    SILENCE,
+    Retry,
+    briefly,
+    retry_after,
+)
 from rotator.errors import (
     Ambiguous,
     ClientError,
@@ -152,6 +162,94 @@ def test_it_never_sleeps_up_to_the_deadline_and_never_asks_after_it(
         Retry(clock, Deadline(START + left)).call(asked, read=True)
     assert all(instant < START + left for instant in asked.instants)
     assert sum(clock.slept) < left.total_seconds()
+
+
+@settings(deadline=None)
+@given(away=st.floats(0, PATIENCE - LONGEST_WAIT), kind=st.sampled_from([Unavailable, Ambiguous]))
+def test_a_read_waits_for_a_system_that_is_away(away: float, kind: type[ClientError]) -> None:
+    """Proves it for a whole restart of an API server, whatever the back-off draws; and that the wait has an end."""
+    clock = Clock()
+    back = START + timedelta(seconds=away)
+
+    def ask() -> str:
+        if clock.now() < back:
+            raise kind("GET x")
+        return "done"
+
+    assert Retry(clock, FAR, patience=PATIENCE).call(ask, read=True) == "done"
+    back = FAR.at
+    began = clock.now()
+    with pytest.raises(kind):
+        Retry(clock, FAR, patience=PATIENCE).call(ask, read=True)
+    assert clock.now() - began <= timedelta(seconds=PATIENCE)
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["what is read for a change", "a change"])
+def test_a_change_waits_for_nobody(*, read: bool) -> None:
+    """Proves I5: what was seen right before it would be old."""
+    clock = Clock()
+    asked = Asked(clock, [Unavailable("x")] * 100)
+    with briefly(brief=read), pytest.raises(Unavailable):
+        Retry(clock, FAR, patience=PATIENCE).call(asked, read=read)
+    assert asked.count == ATTEMPTS
+
+
+@settings(deadline=None)
+@given(after=st.integers(1, 20))
+def test_nobody_is_waited_for_once_the_run_is_asked_to_stop(after: int) -> None:
+    """Proves that the wait ends with the pause in which that happens; what is given back afterwards is tried again."""
+    clock = Clock()
+    deadline = Deadline(FAR.at, timedelta(seconds=15))
+
+    def stop() -> str:
+        if clock.now() >= START + timedelta(seconds=after):
+            deadline.end(clock.now(), "SIGTERM")
+        raise Unavailable("x")
+
+    with pytest.raises(Unavailable):
+        Retry(clock, deadline, patience=PATIENCE).call(stop, read=True)
+    assert clock.now() == deadline.at
+    asked = Asked(clock, [Unavailable("x")] * 100)
+    with pytest.raises(Unavailable):
+        Retry(clock, deadline, patience=PATIENCE).call(asked, read=True)
+    assert asked.count == ATTEMPTS
+
+
+def test_a_request_under_way_when_the_run_is_asked_to_stop_gets_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Proves that it does not use up what is kept for giving back; what begins afterwards may."""
+    clock = Clock()
+
+    def seconds() -> float:
+        return (clock.now() - START).total_seconds()
+
+    monkeypatch.setattr("time.monotonic", seconds)
+    deadline = Deadline(FAR.at, timedelta(seconds=15))
+    retry = Retry(clock, deadline)
+    with retry.within(10):
+        assert left_now() == 10
+        clock.sleep(1)
+        deadline.end(clock.now(), "SIGTERM")
+        assert left_now() == ANSWER.total_seconds()
+        clock.sleep(ANSWER.total_seconds())
+        with pytest.raises(TimeoutError):
+            left_now()
+    with retry.within(60):
+        assert left_now() == 13
+
+
+def test_people_are_told_once_what_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """Proves that a run that waits is not silent, and that eight that wait for the same say so once."""
+    clock = Clock()
+    retry = Retry(clock, FAR, patience=PATIENCE)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            retry.call(Asked(clock, [Unavailable("GET x")] * 100), read=True)
+        clock.instant = START
+    (told,) = caplog.records
+    assert 0 < vars(told)["seconds"] <= PATIENCE - SILENCE
+    assert vars(told)["reason"] == "GET x"
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(seconds=1)])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from rotator.clients.limits import LOOK
 from rotator.ports import Deadline
 
 
@@ -30,12 +31,12 @@ class RunClock:
         self,
         wall: Callable[[], datetime] = _wall,
         steady: Callable[[], float] = _steady,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._steady = steady
         self._start = wall()
         self._origin = steady()
-        self._sleep = sleep
+        self._sleep = sleep or self._nap
         self._deadlines: list[Deadline] = []
 
     def now(self) -> datetime:
@@ -43,8 +44,13 @@ class RunClock:
         return self._start + timedelta(seconds=self._steady() - self._origin)
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass, or as much of it as there is until the run is asked to stop."""
         self._sleep(seconds)
+
+    def _nap(self, seconds: float) -> None:
+        while seconds > 0 and not any(deadline.signal for deadline in self._deadlines):
+            time.sleep(min(seconds, LOOK))
+            seconds -= LOOK
 
     def correct(self, by: timedelta) -> None:
         """Move the clock by what it was found to be off; what time is left stays the same."""

@@ -22,7 +22,7 @@ from rotator.clients.answers import (
 )
 from rotator.clients.connections import Connections, verified, whole
 from rotator.clients.meter import Meter
-from rotator.clients.retry import Retry
+from rotator.clients.retry import Retry, briefly
 from rotator.core.dates import http_date
 from rotator.core.reading import Unreadable, parse
 from rotator.core.sensitive import Sensitive
@@ -91,9 +91,10 @@ class Http:
         ClientError with `reason`, the server's word for its error, where it gave one.
         """
         body, kind = _body(document, form)
-        allowed = self._access.headers() if self._access else {}
-        sent = {"Accept": "application/json", **kind, **_revealed({**(headers or {}), **allowed})}
         again = method == "GET" if read is None else read
+        with briefly(brief=not again):
+            allowed = self._access.headers() if self._access else {}
+        sent = {"Accept": "application/json", **kind, **_revealed({**(headers or {}), **allowed})}
         return self._retry.call(lambda: self._ask(method, url, body, sent), read=again)
 
     def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Fetched:

@@ -1,67 +1,137 @@
-"""Retries, in one place: attempts and a deadline, exponential back-off with jitter, Retry-After honoured.
+"""Retries, in one place: attempts, patience and a deadline, exponential back-off with jitter, Retry-After honoured.
 
 What a system did not take (`Unavailable`) is asked again. What may have taken effect (`Ambiguous`) is asked again
 only if it is a read: a write goes back to the caller, who reads the state back first (I6).
+
+A read waits until a system is back: an API server that restarts is away for 10 to 30 seconds. A write does not, and neither
+does what is asked for its sake, as a token: its lease was renewed and the state read right before it (I5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import timedelta
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import tenacity
 
-from rotator.clients.limits import LARGEST, bounded, within
+from rotator.clients.limits import LARGEST, Left, bounded, within
 from rotator.errors import Ambiguous, DeadlineExceeded, Unavailable
 from rotator.ports import Clock, Deadline
 
 T = TypeVar("T")
 
+log = logging.getLogger("rotator")
+
 ATTEMPTS = 5
+"""So often anything is tried that can be tried again."""
+PATIENCE = 30.0
+"""For so many seconds at least a run tries a read again."""
+SILENCE = 3.0
+"""After so many seconds people are told what is waited for."""
+ANSWER = timedelta(seconds=2)
+"""For so long a request that is under way when its run ends is waited for: its answer tells what the next run need not ask."""
 FIRST_WAIT = 0.1
-LONGEST_WAIT = 10.0
+LONGEST_WAIT = 5.0
 LONGEST_ASKED = 86400.0
 """A Retry-After beyond this means the same to us: not in this run."""
 
 
-@dataclass(frozen=True)
+_brief: ContextVar[bool] = ContextVar("_brief", default=False)
+
+
+@contextmanager
+def briefly(*, brief: bool = True) -> Iterator[None]:
+    """Wait for nothing meanwhile: a change is about to be made, on what was seen right before it."""
+    token = _brief.set(brief or _brief.get())
+    try:
+        yield
+    finally:
+        _brief.reset(token)
+
+
+@dataclass
 class Retry:
     """How the clients of one run retry: within its deadline, on its clock."""
 
     clock: Clock
     deadline: Deadline
     attempts: int = ATTEMPTS
+    patience: float = 0.0
+    """For how many seconds a read is tried again, however many attempts that takes."""
+    _told: datetime | None = field(default=None, repr=False)
 
     def call(self, ask: Callable[[], T], *, read: bool) -> T:
         """Call `ask` until it answers, gives up for good, or the run's deadline is near."""
         self.check()
-        again = (Unavailable, Ambiguous) if read else (Unavailable,)
+        began, again = self.clock.now(), (Unavailable, Ambiguous) if read else (Unavailable,)
+        waits = read and not _brief.get() and began < self.deadline.at
+        patience = timedelta(seconds=self.patience if waits else 0)
+
+        def enough(state: tenacity.RetryCallState) -> bool:
+            then = self.clock.now() + timedelta(seconds=state.upcoming_sleep)
+            tried = state.attempt_number >= self.attempts and then > began + patience
+            return tried or then >= self.deadline.last or self._ended_since(began)
+
+        def tell(state: tenacity.RetryCallState) -> None:
+            if self.clock.now() - began >= timedelta(seconds=SILENCE):
+                self._tell(state, began + patience)
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(again),
-            stop=lambda state: state.attempt_number >= self.attempts or self._too_late(state),
+            stop=enough,
             wait=_wait,
             sleep=self.clock.sleep,
+            before_sleep=tell,
             reraise=True,
         )
         return retrying(ask)
 
+    def _ended_since(self, began: datetime) -> bool:
+        """Whether the run has ended, or was asked to, since something was begun. What is given back comes after that."""
+        return began < self.deadline.at <= self.clock.now()
+
+    def _tell(self, state: tenacity.RetryCallState, until: datetime) -> None:
+        """Say what is waited for, once for all that wait for it."""
+        now = self.clock.now()
+        if self._told and now < self._told + timedelta(seconds=self.patience):
+            return
+        self._told = now
+        error = state.outcome.exception() if state.outcome else None
+        left = max(0, round((min(until, self.deadline.last) - now).total_seconds()))
+        log.warning("waiting for an answer", extra={"reason": str(error), "seconds": left})
+
     def within(self, seconds: float, octets: int = LARGEST) -> AbstractContextManager[None]:
-        """Limit all waits for one request to `seconds`, to so many octets, and to what is left of the run."""
-        return within(seconds, self._seconds, octets=octets)
+        """Limit all waits for one request to `seconds`, to so many octets, and to what is left of the run.
+
+        One that is under way when the run ends, or is asked to, gets a moment for its answer and no more.
+        """
+        return within(seconds, self._left(), octets=octets)
+
+    def _left(self) -> Left:
+        """Return what tells for how many seconds that which begins now may go on."""
+        began = self.clock.now()
+
+        def left() -> float:
+            end = self.deadline.last
+            if self._ended_since(began):
+                end = min(end, self.deadline.at + ANSWER)
+            return (end - self.clock.now()).total_seconds()
+
+        return left
 
     def bounded(self, call: Callable[[], T]) -> T:
         """Call what cannot be told to end, and leave it behind when the run ends. Raises DeadlineExceeded then."""
+        left = self._left()
         try:
-            with within(self._seconds(), self._seconds):
+            with within(left(), left):
                 return bounded(call)
         except TimeoutError:
             raise self._over() from None
-
-    def _seconds(self) -> float:
-        return (self.deadline.last - self.clock.now()).total_seconds()
 
     def check(self) -> None:
         """Raise DeadlineExceeded if no time is left to ask anything."""
@@ -70,9 +140,6 @@ class Retry:
 
     def _over(self) -> DeadlineExceeded:
         return DeadlineExceeded(f"{self.deadline.why}; the next run carries on from what is recorded")
-
-    def _too_late(self, state: tenacity.RetryCallState) -> bool:
-        return timedelta(seconds=state.upcoming_sleep) >= self.deadline.last - self.clock.now()
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)

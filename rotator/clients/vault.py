@@ -32,7 +32,7 @@ from rotator.clients.answers import (
 )
 from rotator.clients.connections import POOLS, close
 from rotator.clients.meter import Meter
-from rotator.clients.retry import Retry
+from rotator.clients.retry import Retry, briefly
 from rotator.clients.vault_settings import LOGINS, VaultSettings
 from rotator.core.reading import Unreadable, parse
 from rotator.core.sensitive import Sensitive
@@ -372,7 +372,8 @@ class Vault:
         self._client.adapter.close()
 
     def _call(self, method: str, path: str, body: Json | None = None, *, read: bool = False) -> Json:
-        self._ensure_token()
+        with briefly(brief=not read):
+            self._ensure_token()
         return self._retry.call(lambda: self._ask(method, path, body), read=read)
 
     def _ensure_token(self) -> None:

@@ -17,7 +17,7 @@ from rotator.core import shapes
 from rotator.core.codec import instant
 from rotator.core.reading import Unreadable, parse
 from rotator.engine.outcome import Summary
-from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, LeaseLost, NotFound
+from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, LeaseLost, NotFound, Unavailable
 from rotator.kinds import DEEDS, LEASE, MANAGED, MANAGED_BY, PREFIX, ROTATOR, Kind, lease_name
 from rotator.ports import Clock, Deeds
 
@@ -262,7 +262,7 @@ class Leases:
             }
             try:
                 return self._write(view, taken, view.memo)
-            except (Conflict, Ambiguous, NotFound) as error:
+            except (Conflict, Unavailable, Ambiguous, NotFound) as error:
                 last, view = error, self._again(view)
         if last and view.holder in {"", self.identity}:
             raise last
@@ -273,6 +273,7 @@ class Leases:
         now = self.clock.now()
         if view.expires and view.expires - now > self.duration * (1 - RENEW_AFTER):
             return view
+        away: Unavailable | None = None
         for _ in range(ATTEMPTS):
             if view.holder != self.identity:
                 raise LeaseLost(
@@ -280,8 +281,11 @@ class Leases:
                 )
             try:
                 return self._write(view, self._renewed(), view.memo)
-            except (Conflict, Ambiguous, NotFound):
-                view = self._again(view)
+            except (Conflict, Unavailable, Ambiguous, NotFound) as error:
+                away = error if isinstance(error, Unavailable) else None
+                view = self._again(view)  # which waits until the API server is back
+        if away:
+            raise away
         raise LeaseLost(f"the lease {view.namespace}/{view.name} cannot be renewed")
 
     def give_back(self, view: LeaseView, memo: Memo) -> None:

@@ -8,7 +8,19 @@ import time
 from typing import TextIO
 
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
-_KEYS = ("rotation", "result", "reason", "until", "step", "error", "where", "revision", "active", "exit_code")
+_KEYS = (
+    "rotation",
+    "result",
+    "reason",
+    "until",
+    "step",
+    "error",
+    "where",
+    "revision",
+    "active",
+    "exit_code",
+    "seconds",
+)
 """The keys that a record may carry besides time, level and message."""
 
 

@@ -25,13 +25,14 @@ class Timeline:
         for told in self.moved:
             told()
 
-    def _seconds(self) -> float:
+    def seconds(self) -> float:
+        """Return the seconds that have passed."""
         return (self.now - START).total_seconds()
 
     def run_clock(self, skew: timedelta) -> RunClock:
         """Return the clock of a run on a node that is off by `skew`."""
         return RunClock(
             wall=lambda: self.now + skew,
-            steady=self._seconds,
+            steady=self.seconds,
             sleep=lambda seconds: self.pass_by(timedelta(seconds=seconds)),
         )
