@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from rotator.core.shapes import (
     count,
     digits,
     document,
+    filled,
     fitting,
     flag,
     listed,
@@ -66,6 +68,9 @@ LARGEST = 8 << 20
 RENEW_BEFORE = 0.5
 """The token is renewed once this share of its life is over."""
 _CAS_MISMATCH = b"check-and-set parameter"
+_WRONG = re.compile(rb"invalid (role|secret)", re.IGNORECASE)
+"""How the server names a role id or a secret id that it does not know; other refusals come with the same status."""
+WRONG = "invalid role or secret ID"
 _STANDBY = (
     "If a standby answered, it names the `api_addr` of the active server: let VAULT_ADDR name the active server, or let the "
     "standbys forward requests (`cluster_addr`)"
@@ -76,6 +81,8 @@ _HEADERS: Mapping[str, Mapping[str, str]] = {"PATCH": {"Content-Type": "applicat
 _LASTING = "Use a mount that keeps it, or bao write {}/config delete_version_after=0s"
 
 Json = dict[str, Any]
+_NOTHING: Json = {}
+"""Stands for an answer without a word, which no document is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,7 +337,8 @@ class Vault:
         """Return what the server says of a secret id; None where it does not know it."""
         body = {"secret_id": secret_id.reveal()}
         path = f"auth/{mount}/role/{role}/secret-id/lookup"
-        return _fitting(path, _SECRET_ID, self._of_role(path, body, read=True)).get("data")
+        answer = self._of_role(path, body, read=True)
+        return None if answer is _NOTHING else _fitting(path, _SECRET_ID, answer)["data"]
 
     def destroy_secret_id(self, mount: str, role: str, secret_id: Sensitive) -> None:
         """End a secret id; one that is gone is no error. Tokens that it brought live on until they expire."""
@@ -343,9 +351,16 @@ class Vault:
         try:
             answer = _fitting(path, _LOGIN, self._of_role(path, body, read=True))
         except Rejected as error:
-            if error.code == _BAD_REQUEST:
+            if error.reason == WRONG:
                 return False
-            raise
+            if error.code != _BAD_REQUEST:
+                raise
+            raise Rejected(
+                error.what,
+                "HTTP 400, and not because the role id or the secret id is wrong, so it says nothing about them. See whether the "
+                "role or its secret ids are bound to addresses (secret_id_bound_cidrs) that rotator's is none of",
+                code=error.code,
+            ) from None
         self._revoke(answer["auth"]["client_token"])
         return True
 
@@ -426,7 +441,7 @@ class Vault:
         if answer.status_code not in TAKEN:
             raise _translate(what, answer, octets)
         if not octets and said_nothing(answer.status_code, answer.headers):
-            return {}
+            return _NOTHING
         return json_object(what, answer.status_code, octets)
 
     def _sent(
@@ -554,7 +569,8 @@ def _translate(what: str, answer: requests.Response, octets: bytes) -> ClientErr
         detail += f" Vault at {where(answer.url)} is sealed"
     if answer.status_code == _FORBIDDEN:
         detail += "; `rotator vault policy` prints what is needed"
-    return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"))
+    reason = WRONG if answer.status_code == _BAD_REQUEST and _WRONG.search(octets) else ""
+    return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"), reason)
 
 
 def _no_kv(errors: list[str]) -> str:
@@ -612,8 +628,8 @@ _HISTORY = record(
     }
 )
 _GONE = record({}, {"errors": listed(text), "data": record({}, {"metadata": record({}, {"version": count})})})
-_ROLE_ID = record({"data": record({"role_id": text})})
-_SECRET_ID = record({}, {"data": document})
+_ROLE_ID = record({"data": record({"role_id": filled})})
+_SECRET_ID = record({"data": record({"expiration_time": filled}, {"secret_id_num_uses": count})})
 _LIFE = {"lease_duration": seconds}
 _LOGIN = record({"auth": record({"client_token": token}, _LIFE)})
 _RENEWED = record({"auth": record({}, _LIFE)})

@@ -96,7 +96,7 @@ class AppRole:
     def _check_lasting(self, found: Mapping[str, Any]) -> None:
         """Refuse limits by which a secret id would end between two runs, or be used up by the proof."""
         limits = {
-            "secret_id_ttl": found.get("expiration_time", NEVER) != NEVER,
+            "secret_id_ttl": found["expiration_time"] != NEVER,
             "secret_id_num_uses": bool(found.get("secret_id_num_uses")),
         }
         if ours := [name for name, set_ in limits.items() if set_]:

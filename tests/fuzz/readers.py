@@ -45,6 +45,7 @@ from rotator.targets import writers
 from rotator.targets.stamp import from_texts
 from rotator.telemetry.status import wanted
 from tests.core.rings import FIRST, after
+from tests.fuzz import roles
 from tests.fuzz.oddities import odd, torn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -287,6 +288,7 @@ READERS: Mapping[str, Reader] = {
     "policy": Reader({**ROTATION, "metadata": {"name": "a", "namespace": "b"}}, _policy),
     "headers": Reader(HEADERS, _headers),
     "prometheus": Reader(SAMPLES, _prometheus),
+    "roles": Reader(roles.GOOD, roles.read),
     "jwks": Reader({"keys": [{"kid": "v", "kty": "OKP"}]}, _jwks),
     "pod": Reader(POD, _object(kinds.POD, _pod)),
     "secret": Reader(

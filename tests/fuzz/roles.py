@@ -1,0 +1,101 @@
+"""A Vault all of whose answers are written down, for what is asked about the secret ids of a role."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter
+
+from rotator.clients.clock import RunClock
+from rotator.clients.meter import Meter
+from rotator.clients.retry import Retry
+from rotator.clients.vault import Vault
+from rotator.clients.vault_settings import VaultSettings
+from rotator.core.sensitive import Sensitive
+from rotator.ports import Aim, Copy, Deadline
+from rotator.providers.app_role import AppRole, AppRoleLogin
+
+ROLE_ID, LOOKUP, ADD, DESTROY, LOGIN = "/role-id", "/lookup", "/custom-secret-id", "/destroy", "/login"
+FOUND = {
+    "cidr_list": [], "creation_time": "2026-11-26T19:34:06Z", "expiration_time": "0001-01-01T00:00:00Z", "metadata": {},
+    "last_updated_time": "2026-11-26T19:34:06Z", "secret_id_accessor": "a", "secret_id_num_uses": 0, "secret_id_ttl": 0,
+}  # fmt: skip
+AROUND = {
+    "request_id": "r",
+    "lease_id": "",
+    "lease_duration": 0,
+    "wrap_info": None,
+    "warnings": None,
+    "auth": None,
+}
+AUTH = {"client_token": "s.1", "accessor": "a", "policies": [], "lease_duration": 60, "renewable": True}
+GOOD: Mapping[str, Any] = {
+    ROLE_ID: {**AROUND, "data": {"role_id": "an-id"}},
+    LOOKUP: {**AROUND, "data": FOUND},
+    LOGIN: {**AROUND, "data": None, "auth": AUTH},
+}
+SECRET_ID = "a-secret-id-in-use"
+
+
+class Says(BaseAdapter):
+    """Connections on which each request is answered as written down, by the end of its path; else by nothing."""
+
+    def __init__(self, answers: Mapping[str, tuple[int, bytes]]) -> None:
+        super().__init__()
+        self._answers = answers
+        self.asked: list[str] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Answer."""
+        self.asked.append(str(request.path_url))
+        found = (said for tail, said in self._answers.items() if request.path_url.endswith(tail))
+        status, body = next(found, (204, b""))
+        answer = requests.Response()
+        answer.status_code, answer.url, answer.request = status, str(request.url), request
+        answer.raw = io.BytesIO(body)
+        answer.headers["Content-Length"] = str(len(body))
+        return answer
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def vault(says: Says) -> Vault:
+    """Return the product's client on these connections."""
+    settings = VaultSettings.from_environment(
+        {"VAULT_ADDR": "https://vault.example:8200", "VAULT_TOKEN": "t"}
+    )
+    clock = RunClock(sleep=lambda _: None)
+    retry = Retry(clock, Deadline(clock.now() + timedelta(minutes=1)), attempts=1)
+    return Vault(settings, retry, Meter(clock), says)
+
+
+def acts(client: Vault) -> Iterator[Callable[[], object]]:
+    """Yield what is asked of a role."""
+    role, login = AppRole(client, "approle", "api"), AppRoleLogin(client, "approle", "api")
+    copy = Copy("v1", {"secret_id": Sensitive(SECRET_ID)})
+    yield lambda: role.next_call(
+        Aim(rotation="a/b", accept=(copy,), forget=(), known=frozenset({"v1"}), settled=False)
+    )
+    yield lambda: role.next_call(
+        Aim(rotation="a/b", accept=(), forget=(copy,), known=frozenset({"v1"}), settled=False)
+    )
+    yield lambda: role.check_free("a/b")
+    yield lambda: login.accepted(copy)
+
+
+def read(octets: bytes) -> None:
+    """Ask for everything, each of which is answered by a part of a document."""
+    try:
+        document = json.loads(octets)
+    except (ValueError, RecursionError):
+        document = {}
+    parts = document if isinstance(document, dict) else {}
+    answers = {tail: (200, json.dumps(said).encode()) for tail, said in parts.items() if tail in GOOD}
+    for act in acts(vault(Says(answers or dict.fromkeys(GOOD, (200, octets))))):
+        act()
