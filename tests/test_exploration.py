@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from rotator.clients import http
 from rotator.engine.delivery import Delivery
 from rotator.errors import Unavailable
+from rotator.sandbox.openbao import OpenBao
 from tests.faults import explore
 from tests.faults.branches import live
 from tests.faults.explore import life
@@ -19,6 +24,7 @@ from tests.faults.sameness import RULES, same_as
 from tests.faults.schedules import Schedule, singles
 from tests.faults.stage import NAMESPACE, Bao, Scenario
 from tests.faults.transport import Call
+from tests.faults.vault import KeptVault
 
 NAMES = ("none", "9.KILL_AFTER", "9.PAUSED", "40.OTHER_RUN+44.LOST", "60.CLOCK_AHEAD", "5000.LOST")
 
@@ -148,3 +154,84 @@ def test_a_branch_that_fails_is_a_violation(bao: Bao, monkeypatch: pytest.Monkey
 
     ((_, verdict),) = live(begin, [schedule])
     assert verdict.violations == ["the life ended in an exception"]
+
+
+_RING, _KEY, _ROLE = "a/b", "k", "auth/approle/role/of-a"
+_MINE = {"secret_id": "mine", "metadata": '{"a": "b"}'}
+ASKED: tuple[tuple[str, str, Any], ...] = (
+    ("GET", "rotator/config", {}),
+    ("GET", f"rotator/data/{_RING}", {}),
+    ("GET", f"rotator/metadata/{_RING}", {}),
+    (
+        "POST",
+        f"rotator/metadata/{_RING}",
+        {"max_versions": 1, "cas_required": True, "custom_metadata": {"o": "1"}},
+    ),
+    ("GET", f"rotator/metadata/{_RING}", {}),
+    ("GET", f"rotator/data/{_RING}", {}),
+    ("POST", f"rotator/data/{_RING}", {"options": {"cas": 0}, "data": {"x": "1"}}),
+    ("POST", f"rotator/data/{_RING}", {"options": {"cas": 0}, "data": {"x": "2"}}),
+    ("POST", f"rotator/data/{_RING}", {"options": {"cas": 1}, "data": {"x": "2"}}),
+    ("GET", f"rotator/data/{_RING}", {}),
+    ("GET", f"rotator/data/{_RING}?version=1", {}),
+    ("GET", f"rotator/metadata/{_RING}", {}),
+    ("PATCH", f"rotator/metadata/{_RING}", {"custom_metadata": {"q": "z"}}),
+    ("GET", f"rotator/metadata/{_RING}", {}),
+    ("PATCH", f"rotator/metadata/{_RING}", {"custom_metadata": {"o": None, "q": None}}),
+    ("GET", f"rotator/metadata/{_RING}", {}),
+    ("PATCH", "rotator/metadata/none", {"custom_metadata": {"q": "z"}}),
+    ("POST", f"secret/data/{_KEY}", {"options": {"cas": 3}, "data": {"x": "1"}}),
+    *(("POST", f"secret/data/{_KEY}", {"options": {"cas": n}, "data": {"x": str(n)}}) for n in range(3)),
+    ("PUT", f"secret/destroy/{_KEY}", {"versions": [1, 2]}),
+    ("GET", f"secret/data/{_KEY}?version=1", {}),
+    ("GET", f"secret/metadata/{_KEY}", {}),
+    ("PUT", f"secret/destroy/{_KEY}", {"versions": [3, 9]}),
+    ("GET", f"secret/data/{_KEY}", {}),
+    ("POST", f"secret/metadata/{_KEY}", {"max_versions": 2, "cas_required": True}),
+    ("GET", f"secret/metadata/{_KEY}", {}),
+    *(("POST", f"secret/data/{_KEY}", {"options": {"cas": n}, "data": {}}) for n in range(3, 15)),
+    ("GET", f"secret/metadata/{_KEY}", {}),
+    *(("DELETE", f"secret/metadata/{_KEY}", {}) for _ in range(2)),
+    ("GET", f"secret/metadata/{_KEY}", {}),
+    ("GET", f"secret/data/{_KEY}", {}),
+    ("PUT", f"secret/destroy/{_KEY}", {"versions": [1]}),
+    ("POST", _ROLE, {"token_ttl": "1m", "token_num_uses": 1}),
+    ("GET", f"{_ROLE}/role-id", {}),
+    ("GET", "auth/approle/role/none/role-id", {}),
+    ("POST", f"{_ROLE}/secret-id/lookup", {"secret_id": "mine"}),
+    *(("POST", f"{_ROLE}/custom-secret-id", _MINE) for _ in range(2)),
+    ("POST", f"{_ROLE}/secret-id/lookup", {"secret_id": "mine"}),
+    *(("POST", f"{_ROLE}/secret-id/destroy", {"secret_id": "mine"}) for _ in range(2)),
+    ("POST", f"{_ROLE}/secret-id/lookup", {"secret_id": "mine"}),
+    ("POST", "auth/approle/role/none/secret-id/lookup", {"secret_id": "mine"}),
+    ("POST", "auth/approle/login", {"role_id": "of nobody", "secret_id": "mine"}),
+)
+"""What is asked of both, in this order."""
+_OWN = frozenset({"request_id", "secret_id_accessor", "role_id"})
+"""What each server makes up."""
+
+
+def test_the_vault_in_this_process_answers_as_openbao_does(tmp_path: Path) -> None:
+    """All that lives and runs ask for, and what is refused; but for instants and what a server makes up."""
+    real = OpenBao(tmp_path)
+    try:
+        real.app_role()
+        kept = KeptVault(real.ca_file)
+        session = requests.Session()
+        session.trust_env, session.verify = False, real.ca_file
+        for method, target, body in ASKED:
+            kind = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
+            headers = {"X-Vault-Token": real.root_token, **kind}
+            answer = session.request(method, f"{real.address}/v1/{target}", json=body, headers=headers)
+            said = answer.json() if answer.content else None
+            found = kept.answer(method, target, copy.deepcopy(body), kept.root_token)
+            assert (found[0], _plain(found[1])) == (answer.status_code, _plain(said)), (method, target)
+    finally:
+        real.stop()
+
+
+def _plain(document: Any) -> Any:
+    if not isinstance(document, dict):
+        return document
+    named = {k: v for k, v in document.items() if k not in _OWN}
+    return {k: bool(v) if k.endswith("_time") else _plain(v) for k, v in named.items()}

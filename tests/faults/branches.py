@@ -1,7 +1,6 @@
 """Many lives for the price of one beginning: each goes on from a fork of the same life, at the call of its first fault.
 
-Everything that such a life touches is in the memory of its process, so a fork is a snapshot of it all. A life that keeps
-something in a real server cannot be continued twice, and is lived from its beginning.
+Everything that a life touches is in the memory of its process, so a fork is a snapshot of it all.
 """
 
 from __future__ import annotations

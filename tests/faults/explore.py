@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import multiprocessing
@@ -15,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -39,13 +37,23 @@ FEW, MANY = 12, 200
 _bao: list[Bao] = []
 
 
-def life(scenario: Scenario, faults: Mapping[int, Fault], name: str) -> Life:
-    """Return the life of what lives in `scenario`."""
+def life(scenario: Scenario, faults: Mapping[int, Fault], name: str, bao: Bao | None = None) -> Life:
+    """Return the life of what lives in `scenario`: at the real OpenBao, if no other is given."""
     POOL.begin()
+    bao = bao or _bao[0]
     if scenario == REALM:
-        return RealmLife(_bao[0], scenario, faults, name)
+        return RealmLife(bao, scenario, faults, name)
     kind = TokenLife if scenario in TOKENS else ProviderLife
-    return kind(_bao[0], scenario, faults, name)
+    return kind(bao, scenario, faults, name)
+
+
+def kept(scenario: Scenario, seed: int) -> Life:
+    """Return the life without faults from which all others of this seed branch off: all of it is in this process."""
+    return life(scenario, {}, _name(scenario, seed), Bao.kept(_bao[0].server.ca_file))
+
+
+def _name(scenario: Scenario, seed: int) -> str:
+    return f"life-{seed}/{scenario.kind}-{scenario.store}"
 
 
 @dataclass(frozen=True)
@@ -54,32 +62,28 @@ class Job:
 
     scenario: Scenario
     schedules: tuple[Schedule, ...]
-    seed: str
+    seed: int
     end: float
     """When it is too late to begin, by the monotonic clock."""
 
 
 def _live(job: Job) -> list[Lived]:
-    """Live a job's schedules, each from where its first fault is, or from its beginning where that cannot be."""
+    """Live a job's schedules, each from where its first fault is."""
     if time.monotonic() > job.end:
         return []
-    beginning = partial(life, job.scenario, {})
-    name = f"{job.seed}/{job.scenario.kind}-{job.scenario.store}"
-    if job.scenario.store == "kubernetes" and not _is_in_vault(job.scenario):
-        return live(lambda: beginning(name), job.schedules)
-    return [
-        (schedule, life(job.scenario, dict(schedule.faults), _unique(job.seed, schedule)).live())
-        for schedule in job.schedules
-    ]
+    return live(lambda: kept(job.scenario, job.seed), job.schedules)
 
 
-def _is_in_vault(scenario: Scenario) -> bool:
-    return scenario.kind in VENDORS and VENDORS[scenario.kind].in_vault
+def _at_openbao(scenario: Scenario, seed: int, expected: Verdict) -> Verdict:
+    """Live a life that needs a Vault once more, at a real OpenBao with exactly the policy that is printed for it."""
+    verdict = life(scenario, {}, _name(scenario, seed)).live()
+    if verdict.calls != expected.calls:
+        verdict.violations.append("OpenBao was asked for something else than the Vault in this process")
+    return verdict
 
 
-def _unique(seed: str, schedule: Schedule) -> str:
-    """Return the name of a life that leaves something in a server that others use as well."""
-    return f"{seed}/{hashlib.sha256(schedule.name.encode()).hexdigest()[:16]}"
+def _needs_vault(scenario: Scenario) -> bool:
+    return scenario.store == "vault" or (scenario.kind in VENDORS and VENDORS[scenario.kind].in_vault)
 
 
 def main() -> None:
@@ -105,7 +109,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=int, default=0, help="end after so many seconds; 0: when all is lived"
     )
-    parser.add_argument("--pairs", type=int, default=1000, help="pairs of faults per scenario")
+    parser.add_argument("--pairs", type=int, default=200, help="pairs of faults per scenario")
     parser.add_argument("--sample", type=int, default=0, help="only so many single faults per scenario")
     parser.add_argument(
         "--fault", action="append", default=[], choices=[f.name for f in Fault], help="only these"
@@ -139,7 +143,8 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
     seconds = options.seconds or (BOUND if options.bounded else 0)
     named = [Schedule.named(n) for n in options.only]
     chosen = {s.scenario for s in named} or {s for s in SCENARIOS if s.kind in (options.kind or [s.kind])}
-    clean = {s: life(s, {}, f"clean/{s.kind}-{s.store}").live() for s in SCENARIOS if s in chosen}
+    clean = {s: kept(s, seed).live() for s in SCENARIOS if s in chosen}
+    real = {s: _at_openbao(s, seed, clean[s]) for s in clean if _needs_vault(s)}
     for scenario, verdict in clean.items():
         _say(
             f"{scenario.kind} {scenario.store}: a life of {verdict.runs} runs and {len(verdict.calls)} calls"
@@ -161,7 +166,7 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
                 _tell(schedule, verdict)
                 if figures["schedules"] % 1000 == 0:
                     _say(f"{figures['schedules']} of {len(schedules)}, {figures['violations']} violations")
-    for scenario, verdict in clean.items():
+    for scenario, verdict in (*clean.items(), *real.items()):
         if verdict.violations or not verdict.converged:
             figures["violations"] += 1
             _tell(Schedule(scenario, ()), verdict)
@@ -182,7 +187,7 @@ def _jobs(schedules: Sequence[Schedule], seed: int, end: float, size: int) -> li
     for scenario in SCENARIOS:
         own = [s for s in schedules if s.scenario == scenario]
         chunks = (tuple(own[at : at + size]) for at in range(0, len(own), size))
-        parts.append([Job(scenario, chunk, f"life-{seed}", end) for chunk in chunks])
+        parts.append([Job(scenario, chunk, seed, end) for chunk in chunks])
     return [job for turn in zip_longest(*parts) for job in turn if job]
 
 

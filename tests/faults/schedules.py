@@ -53,10 +53,14 @@ def singles(scenario: Scenario, clean: Verdict) -> Iterator[Schedule]:
 
 
 def pairs(scenario: Scenario, clean: Verdict, count: int, seed: int) -> Iterator[Schedule]:
-    """Yield `count` pairs: a fault somewhere, and another soon after it, while the first still hurts."""
+    """Yield `count` pairs: a fault that can happen somewhere, and one soon after it, while the first still hurts.
+
+    Which call comes second, the first fault decides: what cannot happen to it does not, and then the pair is a single one.
+    """
     draw = random.Random(f"{seed}-{scenario}")  # noqa: S311 - a schedule, not a secret
+    seconds = ANYWHERE if scenario in TOKENS else tuple(Fault)
     for _ in range(count):
-        first = draw.randrange(len(clean.calls))
-        second = first + draw.randint(1, 25)
-        faults = ANYWHERE if scenario in TOKENS else tuple(Fault)
-        yield Schedule(scenario, ((first, draw.choice(faults)), (second, draw.choice(faults))))
+        number = draw.randrange(len(clean.calls))
+        first = draw.choice([fault for fault in Fault if applies(fault, clean.calls[number])])
+        later = number + draw.randint(1, 25)
+        yield Schedule(scenario, ((number, first), (later, draw.choice(seconds))))

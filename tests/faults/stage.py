@@ -6,7 +6,9 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+from requests.adapters import HTTPAdapter
 
 from rotator.clients.vault import Adapter
 from rotator.policy.model import RotationPolicy
@@ -14,6 +16,7 @@ from rotator.sandbox.emulator import Cluster, WorkloadController
 from rotator.sandbox.emulator.nodes import Nodes
 from rotator.sandbox.openbao import OpenBao
 from tests.faults.timeline import Timeline
+from tests.faults.vault import KeptAdapter, KeptVault
 
 NAMESPACE = "payments"
 OTHER = "reports"
@@ -62,18 +65,25 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Bao:
-    """The part of a running OpenBao that lives need."""
+    """The part of a Vault that lives need: of a running OpenBao, or of one in this process."""
 
     server: OpenBao
     role: str
     secret: str
-    adapter: Adapter
+    adapter: HTTPAdapter
 
     @classmethod
     def of(cls, server: OpenBao) -> Bao:
         """Prepare a role with exactly the shipped policy."""
         role, secret = server.app_role()
         return cls(server, role, secret, Adapter())
+
+    @classmethod
+    def kept(cls, ca_file: str) -> Bao:
+        """Begin an empty one in this process: a fork has it as it was."""
+        server = KeptVault(ca_file)
+        role, secret = server.app_role()
+        return cls(cast("OpenBao", server), role, secret, KeptAdapter(server))
 
     def drop_connections(self) -> None:
         """Close all connections: two processes must not share one."""
