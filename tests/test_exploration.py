@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from rotator import wiring
 from rotator.clients import http
+from rotator.clients.retry import Retry
 from rotator.engine.delivery import Delivery
+from rotator.engine.fleet import Fleet
 from rotator.errors import Unavailable
 from rotator.sandbox.openbao import OpenBao
 from tests.faults import explore
@@ -123,6 +127,43 @@ def test_each_life_is_lived_once_and_none_is_left_out() -> None:
     assert kills == {(n, Fault.KILL_BEFORE) for n in before} | {(n, Fault.KILL_AFTER) for n in after}
     assert {n for n, f in lived if f is Fault.LEASE_LOST} == {0, 3, 5, 6, 8}
     assert {n for n, f in lived if f is Fault.CLOCK_AHEAD} == {5, 8}
+
+
+def _on_any_clock(patch: pytest.MonkeyPatch) -> None:
+    make = wiring.fleet
+
+    def fleet(*args: Any, **given: Any) -> Fleet:
+        made = make(*args, **given)
+        return replace(made, run=replace(made.run, check=lambda _: None))
+
+    patch.setattr(wiring, "fleet", fleet)
+
+
+def _asked_again(patch: pytest.MonkeyPatch) -> None:
+    call = Retry.call
+    patch.setattr(Retry, "call", lambda retry, ask, **_: call(retry, ask, read=True))
+
+
+BROKEN = ((_on_any_clock, Fault.CLOCK_AHEAD), (_asked_again, Fault.BROKEN))
+
+
+@pytest.mark.parametrize(("breaks", "fault"), BROKEN)
+def test_what_is_broken_on_purpose_is_found_in_the_lives_that_are_lived(
+    bao: Bao, breaks: Callable[[pytest.MonkeyPatch], None], fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the product as it is, nothing is found in the same lives."""
+    monkeypatch.setattr(explore, "_bao", [bao])
+    scenario, clean = _clean("okta")
+    own = [s for s in singles(scenario, clean) if s.faults[0][1] is fault]
+    changing = [s for s in own if clean.calls[s.faults[0][0]].at_provider]
+    lived = (changing or own)[:3]
+
+    def found() -> bool:
+        return any(v.violations for _, v in live(lambda: life(scenario, {}, "same"), lived))
+
+    assert not found()
+    breaks(monkeypatch)
+    assert found()
 
 
 def _restarts(call: Call) -> bool:
