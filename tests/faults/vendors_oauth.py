@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from joserfc import jwk
 
 from tests.faults.logins import Slow
@@ -284,7 +285,8 @@ class Hydra(Vendor):
 def _key(name: str) -> jwk.RSAKey:
     """Return a key that somebody has: the same in every life, because RSA keys are slow to make."""
     del name
-    return jwk.RSAKey.generate_key(2048)
+    key = generate_private_key(65537, 2048)  # the server's side: not from the pool of the product's keys
+    return jwk.RSAKey(key, key)
 
 
 @functools.cache
@@ -499,7 +501,8 @@ class KeycloakCut(Keycloak):
 @functools.cache
 def _realm_key() -> Any:
     about: Any = {"kid": "the-realms-own", "use": "sig", "alg": "RS256"}
-    return jwk.generate_key("RSA", 2048, about)
+    key = generate_private_key(65537, 2048)
+    return jwk.RSAKey(key, key, about)
 
 
 def spare_rsa(api: keycloak_server.KeycloakApi, realm: str) -> None:
