@@ -167,10 +167,16 @@ class Registration:
         return Call(f"remove the client of {copy.id} at {self.label}", lambda: self._remove(copy))
 
     def _remove(self, copy: Copy) -> Learned:
-        """Delete the client (RFC 7592, section 2.3). What is not there any more answers 401, like a token used up."""
+        """Delete the client (RFC 7592, section 2.3). What is not there any more answers 401, like a token used up.
+
+        Where the answer is lost, a login shows whether the client has ended: nothing else there can be looked at.
+        """
         bearer = Sensitive(f"Bearer {copy.material[TOKEN].reveal()}")
         try:
             self.server.http.send("DELETE", copy.material[URI].reveal(), headers={"Authorization": bearer})
+        except Ambiguous:
+            if self.login.accepted(copy):
+                raise
         except NotFound:
             self._needs_hands(copy, "the server answers that there is no such client")
         except Forbidden as error:

@@ -604,14 +604,21 @@ def test_a_lost_registration_is_said_and_the_next_run_goes_on(
 @pytest.mark.parametrize("once", [True, False], ids=["tokens for one use", "tokens that stay"])
 @pytest.mark.parametrize("after", [True, False])
 def test_a_lost_removal_is_carried_on(bench: Bench, api: OidcServer, after: bool, once: bool) -> None:
-    """Proves that a DELETE is harmless when it comes twice (I5), and that the client ends."""
+    """Proves that the client ends, and that a DELETE is made again only where the client is let in still (I6)."""
     api.dialect = Dialect(tokens_last_for_one_use=once)
     first = bench.version(1)
     bench.reach([first])
     second = bench.version(2)
     bench.reach([first, second])
-    api.middle = losing("DELETE", after=after)
+    lose, seen = losing("DELETE", after=after), []
+
+    def middle(asked: Asked, perform: Callable[[], Said]) -> Said:
+        seen.append(asked.method)
+        return lose(asked, perform)
+
+    api.middle = middle
     bench.reach([second], [first])
+    assert seen.count("DELETE") == (1 if after else 2)
     assert not bench.logs_in(bench.copy(first))
     assert bench.logs_in(bench.copy(second))
     assert len(api.clients) == 1
