@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from urllib.parse import parse_qs, unquote_plus
 
 from tests.field.cases import case
@@ -109,3 +112,101 @@ def _(place: Place) -> None:
     same("exit and result", (ran.code, ran.row["result"]), (1, "Frozen"))
     same("what plain text has seen", seen, [])
     same("what exists", place.names("ConfigMap") - {"kube-root-ca.crt"}, set())
+
+
+def _signer(place: Place, url: str) -> None:
+    place.declare(
+        credential={"jwtSigningKey": {"algorithm": "ES256"}},
+        verifiers=[{"jwks": {"configMap": "public", **SOON}}],
+        holders=[{"secret": {"name": "signer"}, "pickUp": "1s"}],
+        gates={"beforeActivate": [{"jwksProbe": {"url": url, "times": 1}}]},
+    )
+
+
+def _issuer(place: Place, **headers: str) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return a server that shows the published keys with some headers."""
+    packed = headers.get("Content-Encoding") == "gzip"
+
+    class Issuer(Silent):
+        def do_GET(self) -> None:
+            """Show what is published."""
+            octets = place.data("ConfigMap", "public").get("jwks.json", b'{"keys": []}')
+            octets = gzip.compress(octets) if packed else octets
+            self.send_response(200)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(octets)))
+            self.end_headers()
+            self.wfile.write(octets)
+
+    return Issuer
+
+
+_TOMORROW = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+OPEN: dict[str, dict[str, str]] = {
+    "jwk-set": {"Content-Type": "application/jwk-set+json"},
+    "gzip": {"Content-Encoding": "gzip"},
+    "no-store": {"Cache-Control": "no-store", "Expires": _TOMORROW},
+}
+KEPT: dict[str, tuple[dict[str, str], str]] = {
+    "expires": ({"Expires": _TOMORROW}, "cache lifetime"),
+    "max-age": ({"Cache-Control": "public, max-age=600"}, "cache lifetime of 10m"),
+    "age": ({"Age": "3600"}, "(Age)"),
+}
+
+
+def _opens(headers: dict[str, str]) -> Callable[[Place], None]:
+    def act(place: Place) -> None:
+        """A probe opens where the keys are shown as verifiers read them, however they are sent."""
+        with _listening(_issuer(place, **headers)) as address:
+            _signer(place, f"http://{address}/keys")
+            runs = place.live()
+        same("the end", (runs[-1].code, runs[-1].row["phase"]), (0, "Stable"))
+
+    return act
+
+
+def _freezes(headers: dict[str, str], says: str) -> Callable[[Place], None]:
+    def act(place: Place) -> None:
+        """A probe freezes where caches may keep the old keys for longer than the lead; nobody signs with the new one."""
+        with _listening(_issuer(place, **headers)) as address:
+            _signer(place, f"http://{address}/keys")
+            frozen = place.until_frozen()
+        named("the reason", frozen.row["reason"], says, "maxAge")
+        same("holders", place.names("Secret") & {"signer"}, set())
+
+    return act
+
+
+for _name, _headers in OPEN.items():
+    case(f"16-probe-{_name}")(_opens(_headers))
+for _name, (_headers, _says) in KEPT.items():
+    case(f"26-probe-{_name}")(_freezes(_headers, _says))
+
+
+@case("12-proxy")
+def _(place: Place) -> None:
+    """A Vault behind a proxy is asked by it, and one in a network of NO_PROXY is not; a proxy that refuses is named."""
+    asked: list[str] = []
+
+    class Proxy(Silent):
+        def do_CONNECT(self) -> None:
+            """Refuse, and note what was asked for."""
+            asked.append(self.path)
+            self.send_error(403)
+
+    place.declare(
+        credential={"jwtSigningKey": {"algorithm": "ES256"}},
+        store={"vault": {"mount": "rotator", "path": f"{place.namespace}/key"}},
+        verifiers=[{"jwks": {"configMap": "public", **SOON}}],
+        holders=[{"secret": {"name": "signer"}, "pickUp": "1s"}],
+    )
+    there = "https://vault.example:8200"
+    with _listening(Proxy) as proxy:
+        ran = place.run(HTTPS_PROXY=f"http://{proxy}", VAULT_ADDR=there)
+        named("the reason", ran.row["reason"], proxy)
+        same("what the proxy was asked for", set(asked), {"vault.example:8200"})
+        asked.clear()
+        place.run(HTTPS_PROXY=f"http://{proxy}", VAULT_ADDR="https://127.0.0.1:9", NO_PROXY="127.0.0.0/8")
+    same("what the proxy was asked for", asked, [])
+    same("exit and result", (ran.code, ran.row["result"]), (1, "Frozen"))

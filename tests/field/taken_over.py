@@ -177,3 +177,24 @@ def _(place: Place) -> None:
     same("the secret", place.data("Secret", "session"), {"SECRET": value})
     (entry,) = json.loads(place.data("Secret", "accepted")["accepted"])
     same("the entry", (base64.b64decode(entry["value"]), entry.get("encoding")), (value, "base64"))
+
+
+@case("27-hmac-decoded")
+def _(place: Place) -> None:
+    """A service that decodes its HMAC key goes on: its tokens of today are accepted, and so are those of tomorrow."""
+    key = bytes(range(32))
+    written = base64.b64encode(key)
+    spec: dict[str, object] = {"algorithm": "HS256", "encoding": "base64"}
+    _shared(place, spec, written, {"jwks": {"secret": "accepted", **SOON}})
+    place.live()
+    same("the value", place.data("Secret", "session"), {"SECRET": written})
+    same("the key", [_octets(k["k"]) for k in place.keys("Secret", "accepted")], [key])
+    place.wait(place.rotate())
+    place.live()
+    after = place.data("Secret", "session")["SECRET"]
+    same("whether it was rotated", after == written, False)
+    same("the key", [_octets(k["k"]) for k in place.keys("Secret", "accepted")], [base64.b64decode(after)])
+
+
+def _octets(text: str) -> bytes:
+    return base64.urlsafe_b64decode(f"{text}==")
