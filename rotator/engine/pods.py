@@ -46,12 +46,12 @@ def ready_since(pod: Json) -> datetime | None:
     return None
 
 
-def is_unscheduled(pod: Json) -> bool:
-    """Whether the scheduler has found no node for a pod: it runs nowhere, and holds nothing."""
-    unscheduled = any(
-        c.get("type") == "PodScheduled" and c.get("status") == "False" for c in _conditions(pod)
-    )
-    return unscheduled and not (pod.get("spec") or {}).get("nodeName")
+def has_no_node(pod: Json) -> bool:
+    """Whether a pod is bound to no node: no kubelet starts it, so it holds nothing, whatever its conditions say.
+
+    API: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#nodename.
+    """
+    return not (pod.get("spec") or {}).get("nodeName")
 
 
 def trouble(pod: Json) -> str:

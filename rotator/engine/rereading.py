@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from rotator.engine.pods import terminal
+from rotator.engine.pods import has_no_node, terminal
 from rotator.engine.readers import Source, stuck
 from rotator.engine.rollout import Cluster, some
 from rotator.errors import Forbidden
@@ -37,7 +37,7 @@ class Rereading:
 
     def _stuck(self, since: datetime, keys: Collection[str]) -> Iterator[str]:
         for pod in self.cluster.list(POD, self.namespace):
-            ways = () if terminal(pod) else stuck(pod, self.source, keys, since)
+            ways = () if terminal(pod) or has_no_node(pod) else stuck(pod, self.source, keys, since)
             if ways:
                 how = ", ".join(f"{way.how} in {way.container}" for way in ways)
                 yield f"{pod['metadata']['namespace']}/{pod['metadata']['name']} ({how})"

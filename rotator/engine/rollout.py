@@ -17,7 +17,7 @@ from rotator.core.machine import Sighting
 from rotator.core.shapes import digits, fitting
 from rotator.core.timing import format_duration
 from rotator.engine.fence import Fence
-from rotator.engine.pods import controller, created, is_unscheduled, leaving, ready_since, terminal, trouble
+from rotator.engine.pods import controller, created, has_no_node, leaving, ready_since, terminal, trouble
 from rotator.engine.readers import Source, references
 from rotator.engine.workloads import Progress, Workload, progress
 from rotator.errors import Ambiguous, Conflict, Frozen, NotFound, Superseded
@@ -248,8 +248,8 @@ class Rollout:
     ) -> Sighting:
         """Look at the pods: all new, ready, and for the soak.
 
-        Only an old pod is a failure after the time-out: the next rollout of somebody else's is none, and a pod that the
-        scheduler finds no node for holds nothing.
+        Only an old pod is a failure after the time-out: the next rollout of somebody else's is none, and a pod without
+        a node holds nothing.
         """
         pods = self._sorted(workloads, delivered, reverted)
         if pods.taken_back:
@@ -289,7 +289,7 @@ class Rollout:
     ) -> _Pods:
         pods = _Pods()
         for pod, owner in self._running(workloads):
-            if is_unscheduled(pod):
+            if has_no_node(pod):
                 pods.nowhere = True
             elif not self._switched(pod, owner, delivered, reverted):
                 pods.old.append(_named(pod))
@@ -420,7 +420,7 @@ class _Pods:
     taken_back: list[tuple[Workload, Json]] = field(default_factory=list)
     """Old ones of a workload whose restart was taken back."""
     nowhere: bool = False
-    """Whether the scheduler finds no node for one."""
+    """Whether one has no node."""
 
 
 @dataclass(frozen=True, slots=True)

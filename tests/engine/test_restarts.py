@@ -126,15 +126,17 @@ class Town(Scene):
         """Return what the pods of a workload carry."""
         return {carried(p["metadata"]) for p in self.pods_of(name)}
 
-    def bare(self, name: str, labels: Json | None = None, owner: Json | None = None) -> None:
-        """Create a running pod of no workload that reads the Secret, perhaps of a Job."""
+    def bare(
+        self, name: str, labels: Json | None = None, owner: Json | None = None, node: str = "node-1"
+    ) -> None:
+        """Create a running pod of no workload that reads the Secret, perhaps of a Job, perhaps on no node."""
         metadata: Json = {"name": name, "labels": labels or {}}
         if owner:
             metadata["ownerReferences"] = [
                 {"apiVersion": "batch/v1", "uid": "1", "controller": True, **owner}
             ]
         container = {"name": "a", "image": "a", "envFrom": [{"secretRef": {"name": "key"}}]}
-        spec = {"containers": [container], "restartPolicy": "Never"}
+        spec = {"containers": [container], "restartPolicy": "Never", **({"nodeName": node} if node else {})}
         made = self.stage.ask(
             "POST", f"/api/v1/namespaces/{NAMESPACE}/pods", {"metadata": metadata, "spec": spec}
         )
@@ -783,12 +785,13 @@ def test_a_holder_in_two_namespaces_restarts_the_workloads_of_each(town: Town) -
 
 
 def test_pods_of_no_workload_are_waited_for_by_name_and_ended_ones_are_not(town: Town) -> None:
-    """A Job's pod holds the old version until it ends, even where it bears the labels of a Deployment."""
+    """A Job's pod holds the old version until it ends, whatever its labels; one on no node holds nothing."""
     policy = town.restarting()
     town.to_activation(policy)
     town.bare("import-1", {"app": "api"}, {"kind": "Job", "name": "import"})
     town.bare("import-0", {"app": "api"}, {"kind": "Job", "name": "import"})
     town.bare("debug")
+    town.bare("on-no-node", node="")
     town.phase("import-0", "Succeeded")
     outcome = town.run(policy, deadline=timedelta(minutes=1))
     assert "pods that run the old version: payments/debug, payments/import-1" in outcome.reason

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.pods import ready_since, terminal
+from rotator.engine.pods import has_no_node, ready_since, terminal
 from rotator.engine.readers import Source, references
 from rotator.engine.workloads import Workload, annotation_key, progress
 from rotator.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, ROLLOUT, SECRET, STATEFUL_SET, Kind
@@ -545,6 +545,30 @@ def test_a_pod_that_has_ended_uses_nothing() -> None:
     assert [terminal({"status": {"phase": p}}) for p in ("Succeeded", "Failed")] == [True, True]
     assert [terminal({"status": {"phase": p}}) for p in ("Pending", "Running", "Unknown")] == [False] * 3
     assert not terminal({})
+
+
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "nowhere"),
+    [
+        ({"spec": {"nodeName": "node-1"}}, False),
+        ({"spec": {"nodeName": "node-1"}, "status": {"conditions": [UNSCHEDULABLE]}}, False),
+        ({"spec": {}, "status": {"conditions": [UNSCHEDULABLE]}}, True),
+        ({"spec": {}, "status": {"conditions": [{**UNSCHEDULABLE, "reason": "SchedulingGated"}]}}, True),
+        ({"spec": {}, "status": {"conditions": [{"type": "PodScheduled", "status": "True"}]}}, True),
+        ({"spec": {}, "status": {"conditions": []}}, True),
+        ({"spec": {}, "status": {"phase": "Pending"}}, True),
+        ({"spec": {"schedulerName": "one-that-does-not-run"}}, True),
+        ({"spec": {"nodeName": ""}}, True),
+        ({"spec": {"nodeName": None}}, True),
+        ({}, True),
+    ],
+)
+def test_a_pod_is_somewhere_only_where_it_names_a_node(pod: Json, nowhere: bool) -> None:
+    """Its conditions are told by others, late or never: only a pod that is bound to a node is started."""
+    assert has_no_node(pod) is nowhere
 
 
 def test_a_pod_is_ready_since_its_condition_changed() -> None:

@@ -135,8 +135,11 @@ class Place:
             raise Wrong(f"cannot patch {kind} {name}: {answer.body}")
 
     def bare_pod(self, name: str, **spec: Any) -> None:
-        """Create a pod that no workload made."""
-        document = {"metadata": {"name": name, **spec.pop("metadata", {})}, "spec": spec}
+        """Create a pod that no workload made, on a node."""
+        document = {
+            "metadata": {"name": name, **spec.pop("metadata", {})},
+            "spec": {"nodeName": "node", **spec},
+        }
         answer = self._ask("post", f"{_CORE}/namespaces/{self.namespace}/pods", document)
         same("a pod is made", answer.status, 201)
 

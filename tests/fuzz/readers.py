@@ -158,7 +158,7 @@ def _pod(pod: dict[str, Any]) -> None:
         pods.leaving,
         pods.created,
         pods.ready_since,
-        pods.is_unscheduled,
+        pods.has_no_node,
     ):
         look(pod)
     pods.trouble(pod)
