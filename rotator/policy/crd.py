@@ -10,6 +10,7 @@ API: apiextensions.k8s.io/v1, structural schemas; rules in CEL, whose estimated 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from rotator.policy.model import Metadata, RotationPolicy, Schema
@@ -29,12 +30,14 @@ _OPAQUE = {"workloads"}
 
 def definition() -> dict[str, Any]:
     """Return the CustomResourceDefinition; no part stands in it twice, or YAML would be full of anchors."""
-    whole: dict[str, Any] = json.loads(json.dumps(_definition()))
+    whole: dict[str, Any] = json.loads(_definition())
     return whole
 
 
-def _definition() -> dict[str, Any]:
-    return {
+@cache
+def _definition() -> str:
+    """Write it once: pydantic takes half a second to make the schema."""
+    whole = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{PLURAL}.{GROUP}"},
@@ -61,6 +64,7 @@ def _definition() -> dict[str, Any]:
             ],
         },
     }
+    return json.dumps(whole)
 
 
 def _column(
