@@ -21,7 +21,7 @@ demo: $(VENV)/.ready ## rotate real credentials under real traffic, on this mach
 	@$(BIN)/rotator demo $(ARGS)
 
 test: check ## all tests that need no server of a provider
-	$(BIN)/pytest -m 'not real_provider' $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal -m 'not real_provider' $(ARGS)
 
 test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider and slapd below build/, start them, and rotate there
 	$(BIN)/python -m tests.providers.install

@@ -13,9 +13,16 @@ from hypothesis import HealthCheck, settings
 from rotator.core.sensitive import Sensitive
 from rotator.sandbox.openbao import OpenBao, find_bao
 from tests.faults.stage import Bao
+from tests.skips import Skips
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """See to it that nothing is skipped silently."""
+    config.pluginmanager.register(Skips())
+
 
 SHORTEST_SECRET = 12
 """Shorter values (an algorithm's name, a revision) are wrapped as well, and are no secrets."""

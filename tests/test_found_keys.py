@@ -155,6 +155,28 @@ def test_a_key_is_the_same_key_however_it_is_written(form: str, named: str) -> N
         (P256.private_numbers().private_value.to_bytes(32), P256, "ES256"),
         (P521.private_numbers().private_value.to_bytes(66).hex().encode(), P521, "ES512"),
     ],
+    ids=[
+        "RSA, PKCS #1",
+        "RSA of 1024 bits, PKCS #1",
+        "RSA, PKCS #1, CRLF and no last line end",
+        "P-256, SEC 1",
+        "P-256, SEC 1 with parameters",
+        "P-384, SEC 1, one line",
+        "P-256 without its curve",
+        "P-384 without its curve",
+        "P-521 without its curve",
+        "P-256 without its curve, with parameters",
+        "a JWK without the primes",
+        "a JWK Set with one private key",
+        "PEM in a JSON document",
+        "Ed25519, raw",
+        "Ed25519, raw, with the public key",
+        "Ed25519, base64",
+        "Ed25519, base64url",
+        "Ed25519, hex",
+        "P-256, raw",
+        "P-521, hex",
+    ],
 )
 def test_forms_that_only_some_keys_have(written: bytes, key: PrivateKey, algorithm: str) -> None:
     """PKCS #1, SEC 1 with and without parameters, JWKs without primes, and bare numbers where the algorithm is known."""
