@@ -116,6 +116,28 @@ def rotate(
 
 
 @cli.command()
+@paths_option
+@cluster_options
+def leave(*, output: str, **options: Any) -> None:
+    """End what only a run can end, before rotator is uninstalled: no Rotation waits for a run any more.
+
+    It carries out the deletions that were asked for (`deletionPolicy: Delete`), and takes rotator's finalizer off all
+    other Rotations: their credentials stay as they are. It advances none. Exit code 3: not all is done, call it again.
+
+    \b
+    Example: rotator leave --resources-in payments
+    """
+    if not options["namespaces"]:
+        raise click.UsageError("which namespaces? Expected --resources-in [env: ROTATOR_RESOURCES_IN]")
+    report = _advance(act=True, leaves=True, **options)
+    _show(report, output, steps=True)
+    undone = [o.rotation for o in report.outcomes if o.result in {"Waiting", "Held"}]
+    if undone and report.exit_code != 1:
+        click.echo(f"rotator: not done yet, call it again: {', '.join(undone)}", err=True)
+    sys.exit(report.exit_code or (HELD if undone else 0))
+
+
+@cli.command()
 @policy_options
 @cluster_options
 def plan(*, output: str, **options: Any) -> None:
@@ -248,7 +270,7 @@ def _declared(*, paths: Sequence[Path], namespaces: Sequence[str], **more: Any) 
 
 
 _METRICS = ("metrics_push", "metrics_file", "metrics_job")
-_JOB = ("act", "request", "tell_last", "events")
+_JOB = ("act", "request", "tell_last", "events", "leaves")
 _SYSTEMS = ("context", "deadline", "timeout", "concurrency", "lease", "listed", "look_every")
 
 

@@ -360,6 +360,18 @@ def let_go(api: ResourceApi, ref: str, documents: Mapping[str, Json]) -> Outcome
     return _let_go(api, documents[ref], done)
 
 
+def leave(api: ResourceApi, found: Found) -> list[Outcome]:
+    """Take the finalizer off every Rotation that nobody deletes, before the last run: no other would be left to do it."""
+    staying = [d for d in found.documents.values() if _has_finalizer(d) and not _is_leaving(d)]
+    stuck = [o for o in found.refused if _is_leaving(d := found.documents[o.rotation]) and _has_finalizer(d)]
+    return [*stuck, *(_finalize(api, d, keep=False) or _left(d) for d in staying)]
+
+
+def _left(document: Json) -> Outcome:
+    reason = f"the finalizer {FINALIZER} was taken off; its credential is left as it is, and goes on working"
+    return Outcome(rotation=_ref(document), result=Result.IDLE, reason=reason)
+
+
 def _let_go(api: ResourceApi, document: Json, done: Outcome) -> Outcome:
     """Remove the finalizer; somebody may have written the resource meanwhile, and its deletion stands all the same."""
     problem: ClientError | None = None

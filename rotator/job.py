@@ -11,7 +11,7 @@ from typing import Any
 from rotator import wiring
 from rotator.clients.meter import Span, no_span
 from rotator.clients.retry import PATIENCE
-from rotator.custom_resources import Found, let_go, load_resources, prepare, release
+from rotator.custom_resources import Found, leave, let_go, load_resources, prepare, release
 from rotator.declared import Declared
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Report
 from rotator.engine.outcome import Outcome, Result
@@ -52,6 +52,8 @@ class Job:
     """Without acting: whether a rotation that the last run left frozen is shown so."""
     events: bool = False
     """Whether Kubernetes Events are written."""
+    leaves: bool = False
+    """Whether it is the last run: it ends the deletions that were asked for, lets all other Rotations go, and advances none."""
     span: Span = no_span
 
     def connect(self) -> World:
@@ -102,20 +104,33 @@ class Job:
         self, world: World, files: Sequence[RotationPolicy], found: Found
     ) -> tuple[list[Rotation], list[Outcome]]:
         """Wire what is wanted; return with it what became of the rest."""
+        if self.leaves:
+            rotations, others = self._wire(world, [(p, True) for p in found.leaving], found)
+            return rotations, [*others, *self._kept(world, found), *leave(world.kubernetes, found)]
         wants = self.declared.wants
         resources = [p for p in found.policies if wants(p)]
         others = [o for o in found.refused if self.declared.wants_document(found.documents[o.rotation])]
         if self.act:
             resources, held_up = prepare(world.kubernetes, resources, found.documents)
             others += held_up
-            others += [
-                let_go(world.kubernetes, ref, found.documents)
-                for ref in found.kept
-                if self.declared.wants_document(found.documents[ref])
-            ]
+            others += self._kept(world, found)
         rotations = [self._wired(world, p) for p in files if wants(p)]
         leaving = [(p, True) for p in found.leaving if wants(p)]
-        for policy, leaves in [*((p, False) for p in resources), *leaving]:
+        wired, unwired = self._wire(world, [*((p, False) for p in resources), *leaving], found)
+        return [*rotations, *wired], [*others, *unwired]
+
+    def _kept(self, world: World, found: Found) -> list[Outcome]:
+        """Let those go that are being deleted, and whose credentials stay after all."""
+        documents = found.documents
+        wanted = [ref for ref in found.kept if self.declared.wants_document(documents[ref])]
+        return [let_go(world.kubernetes, ref, documents) for ref in wanted]
+
+    def _wire(
+        self, world: World, resources: Sequence[tuple[RotationPolicy, bool]], found: Found
+    ) -> tuple[list[Rotation], list[Outcome]]:
+        """Wire custom resources, each with whether it is being deleted; return with them those that cannot be."""
+        rotations, others = list[Rotation](), list[Outcome]()
+        for policy, leaves in resources:
             ending = leaves and policy.metadata.namespace in found.ending
             try:
                 rotations.append(self._wired(world, policy, leaving=leaves, ending=ending))

@@ -174,6 +174,7 @@ def test_a_reader_that_stops_early_sees_no_traceback(tmp_path: Path) -> None:
         (["rotate", "payments/a"], "Missing option '--reason'"),
         (["rotate", "--reason", "x"], "which rotation?"),
         (["rotate", "a/b", "-l", "c=d", "--reason", "x"], "which rotation?"),
+        (["leave"], "which namespaces? Expected --resources-in"),
         (["run", "--deadline", "soon"], "'soon' is no duration: expected numbers with units"),
         (["run", "--deadline", "0s"], "expected more than 0s"),
         (["run", "--deadline", "99999999999d"], "expected at most 36500d"),

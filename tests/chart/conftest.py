@@ -188,12 +188,8 @@ class Jobs:
     def _run_hook(self, api: Api, job: Json, said: list[str]) -> None:
         spec = job["spec"]["template"]["spec"]
         (container,) = spec["containers"]
-        environment = {e["name"]: e["value"] for e in container["env"] if "value" in e}
-        environment["ROTATOR_POLICIES"] = ":".join(
-            self._mounted(environment["ROTATOR_POLICIES"], spec, container)
-        )
         done = subprocess.run(
-            self._command(container), env={"PATH": os.environ["PATH"], **environment},
+            self._command(container), env=self._environment(spec, container, {}),
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         said.append(done.stdout + done.stderr)
@@ -213,8 +209,10 @@ class Jobs:
 
     def _environment(self, spec: Json, container: Json, more: Mapping[str, str]) -> dict[str, str]:
         """Return the container's environment, its policies and its account's token, and no more."""
-        token = self.cluster.token(self.namespace, spec["serviceAccountName"])
-        config = self.cluster.plane.kubeconfig(self.folder / "kubeconfig", token)
+        config = Path("/nonexistent")
+        if spec["automountServiceAccountToken"]:
+            token = self.cluster.token(self.namespace, spec["serviceAccountName"])
+            config = self.cluster.plane.kubeconfig(self.folder / "kubeconfig", token)
         plain = {e["name"]: e["value"] for e in container["env"] if "value" in e}
         if policies := plain.get("ROTATOR_POLICIES"):
             plain["ROTATOR_POLICIES"] = ":".join(self._mounted(policies, spec, container))

@@ -352,9 +352,9 @@ def test_a_custom_resource_lives_and_dies_with_the_rights_that_are_named_for_it(
     cluster.namespace("team")
     target = {
         "namespace": "team",
-        "rotations": ["key"],
-        "secrets": ["rotation-key", "key"],
-        "configMaps": ["key-accepted"],
+        "rotations": ["key", "left"],
+        "secrets": ["rotation-key", "key", "rotation-left", "left"],
+        "configMaps": ["key-accepted", "left-accepted"],
         "restarts": True,
     }
     resources = {"enabled": True, "namespaces": ["team"], "allowDeletion": True, "targets": [target]}
@@ -381,6 +381,30 @@ def test_a_custom_resource_lives_and_dies_with_the_rights_that_are_named_for_it(
             jobs.run("rotator-rotate")
     for path in ("secrets/key", "secrets/rotation-key", "configmaps/key-accepted"):
         assert cluster.api.get(f"{CORE}/team/{path}").status == 404, path
+    _uninstalls_and_leaves_nothing_waiting(cluster, tmp_path, rotation)
+
+
+def _uninstalls_and_leaves_nothing_waiting(cluster: Cluster, tmp_path: Path, rotation: Json) -> None:
+    """One Rotation is deleted, one is not: the first goes with its credential, the second keeps it and its namespace can go."""
+    at = f"{ROTATIONS_API}/namespaces/team/rotations"
+    renamed = json.loads(json.dumps(rotation).replace('"key-accepted"', '"left-accepted"'))
+    renamed["metadata"]["name"] = renamed["spec"]["holders"][0]["secret"]["name"] = "left"
+    for document in (rotation, renamed):
+        assert cluster.api.post(at, document).status == 201
+    with Jobs(cluster, "desk", tmp_path) as jobs:
+        jobs.run("rotator-rotate")
+        assert cluster.get(f"{at}/left")["metadata"]["finalizers"] == ["rotator.dev/credential"]
+        cluster.shell("kubectl delete rotation key --namespace team --wait=false")
+        with jobs.hooks() as said:
+            helm(cluster, "desk").uninstall("rotator", timeout=60)
+    assert ["the finalizer rotator.dev/credential was taken off" in text for text in said] == [True]
+    assert not cluster.get(f"{at}/left")["metadata"].get("finalizers")
+    for path, status in {
+        f"{CORE}/team/secrets/left": 200,
+        f"{CORE}/team/secrets/key": 404,
+        f"{at}/key": 404,
+    }.items():
+        assert cluster.api.get(path).status == status, path
 
 
 # --- without Helm -------------------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ class Resources:
         events: bool = False,
         vault: bool = True,
         request: str | None = None,
+        leaves: bool = False,
         **declared: Any,
     ) -> Report:
         """Do one run over all custom resources of the namespace, with the permissions of a CronJob."""
@@ -108,6 +109,7 @@ class Resources:
             act=act,
             events=events,
             request=request,
+            leaves=leaves,
         )
         world = self.scene.world()
         if not vault:
@@ -653,6 +655,42 @@ def test_with_the_policy_delete_the_credential_goes_with_the_rotation(resources:
     (outcome,) = resources.run().outcomes
     assert (outcome.result, outcome.rotation) == (Result.DELETED, f"{NAMESPACE}/key")
     assert documents(resources, life) == {}
+
+
+def test_the_last_run_ends_deletions_and_lets_all_others_go(resources: Resources) -> None:
+    """No run is left after it. What nobody deletes keeps its credential, whatever its spec says; nothing is advanced."""
+    for name in ("goes", "stays", "broken", "undone"):
+        resources.create(name, deletionPolicy="Delete")
+        resources.until_stable(name)
+    resources.create("retained")
+    resources.create("new", deletionPolicy="Delete")
+    for name in ("broken", "undone"):
+        resources.change(name, {"spec": {"lead": "1s"}})
+    resources.delete("goes")
+    resources.delete("undone")
+    resources.scene.timeline.pass_by(DAYS_30)
+    held = resources.scene.held("stays")
+    report = resources.run(leaves=True)
+    assert {o.rotation.partition("/")[2]: o.result for o in report.outcomes} == {
+        "goes": Result.DELETED,
+        "stays": Result.IDLE,
+        "broken": Result.IDLE,
+        "undone": Result.REFUSED,
+    }
+    assert report.exit_code == 1
+    assert resources.get("goes") is None
+    assert resources.scene.held("goes") is None
+    assert resources.scene.held("stays") == held
+    for name in ("retained", "new"):
+        assert resources.scene.held(name) is None
+    finalizers = {
+        n: resources.get(n)["metadata"].get("finalizers") for n in ("stays", "broken", "undone", "new")
+    }
+    assert finalizers == {"stays": None, "broken": None, "undone": ["rotator.dev/credential"], "new": None}
+    assert resources.run(leaves=True).exit_code == 1, "until somebody corrects it, or removes the finalizer"
+    resources.change("undone", {"spec": {"lead": None}})
+    assert resources.run(leaves=True).exit_code == 0
+    assert resources.get("undone") is None
 
 
 def test_fields_and_documents_of_others_survive_the_deletion(resources: Resources) -> None:
