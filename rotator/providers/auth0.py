@@ -276,9 +276,10 @@ class Auth0Keys:
         return _address(self.url, self.client)
 
     def _read(self) -> Keys | None:
+        """Read the list first: a key that is named since then is not in it, and is not taken for one that may go."""
         try:
-            client = self.http.get(f"{self._address}?fields=client_id,{_METHODS}&include_fields=true")
             kept = self.http.get(f"{self._address}/credentials")
+            client = self.http.get(f"{self._address}?fields=client_id,{_METHODS}&include_fields=true")
         except NotFound:
             return None
         what = f"GET {self._address}/credentials"
