@@ -149,8 +149,8 @@ class Vendor(ABC):
         if self.undo:
             self.undo.pop()()
             return
-        for key in [*self.theirs][:1]:
-            del self.theirs[key]
+        for key in [*self.theirs, *sorted(self.foreign & set(self.present()))][:1]:
+            self.theirs.pop(key, None)
             if key in self.present():
                 self.take(key)
 
@@ -175,7 +175,7 @@ class Vendor(ABC):
 
     def is_named_in(self, reason: str) -> bool:
         """Whether the reason of a freeze says that somebody else's secret is what stands in the way."""
-        return any(key in reason for key in self.theirs)
+        return any(key in reason for key in self.foreign)
 
     def slow_down(self) -> None:
         """From now on changes come to the nodes one after the other; where it has one node, nothing changes."""
