@@ -77,7 +77,7 @@ def _odd(draw: random.Random, answer: Answer) -> Answer:
         return replace(answer, headers=headers)
     try:
         return replace(answer, body=odd(draw, answer.json), headers=_unmeasured(answer))
-    except ValueError:
+    except (ValueError, RecursionError):
         return replace(answer, body=torn(draw, answer.body), headers=_unmeasured(answer))
 
 

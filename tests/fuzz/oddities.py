@@ -63,7 +63,7 @@ def _instead(draw: random.Random, value: Any) -> Any:
     if isinstance(value, str) and value.startswith(("{", "[")) and draw.random() < 0.6:
         try:
             return odd(draw, json.loads(value)).decode(errors="replace")  # a document in a text
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     if isinstance(value, dict | list) and value and draw.random() < 0.3:
         return _without(draw, value)
