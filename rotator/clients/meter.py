@@ -45,6 +45,10 @@ class CorrectableClock(Protocol):
         ...
 
 
+YEARS = range(2020, 2100)
+"""When a server's clock may stand."""
+
+
 class Meter:
     """Counts requests by system, method and status code, and keeps how far our clock was off at first sight."""
 
@@ -67,10 +71,11 @@ class Meter:
         """Compare a `Date` header with our own clock around the request that it answers.
 
         Only what is certain counts: the server's instant is somewhere in its second, and somewhere between
-        sending and receiving. The first header of the reference system sets the run's clock right.
+        sending and receiving. The first header of the reference system sets the run's clock right. A year in which
+        no clock can stand is an odd answer, and accuses nobody's clock.
         """
         theirs = http_date(header or "")
-        if theirs is None:
+        if theirs is None or theirs.year not in YEARS:
             return
         with self._lock:
             behind = max(theirs - self._clock.now(), timedelta())
