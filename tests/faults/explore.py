@@ -107,7 +107,7 @@ def _options() -> argparse.Namespace:
         "--bounded", action="store_true", help=f"what fits into {BOUND} seconds: another part for each seed"
     )
     parser.add_argument(
-        "--seconds", type=int, default=0, help="end after so many seconds; 0: when all is lived"
+        "--seconds", type=int, default=0, help="end so many seconds after the first; 0: when all is lived"
     )
     parser.add_argument("--pairs", type=int, default=200, help="pairs of faults per scenario")
     parser.add_argument("--sample", type=int, default=0, help="only so many single faults per scenario")
@@ -154,7 +154,7 @@ def _explore(options: argparse.Namespace) -> Mapping[str, int | float]:
     figures = {"points": 0, "schedules": 0, "converged": 0, "violations": 0, "struck": 0, "runs": 0}
     traffic: Counter[str] = Counter()
     points: set[tuple[Scenario, tuple[int, Fault]]] = set()
-    end = started + seconds if seconds else math.inf
+    end = time.monotonic() + seconds if seconds else math.inf
     jobs = _jobs(schedules, seed, end, FEW if seconds else MANY)
     _bao[0].drop_connections()
     with multiprocessing.get_context("fork").Pool() as pool:
