@@ -77,6 +77,9 @@ def _vector(*values: str) -> Any:
         pytest.param(_vector("NaN"), False, "returns nan", id="not a number is not below"),
         pytest.param(_vector(), False, "no data", id="no data is no answer"),
         pytest.param({"data": {"resultType": "scalar", "result": [1, "0"]}}, True, "", id="a scalar"),
+        pytest.param(
+            {"data": {"resultType": "scalar", "result": [1, 10**400]}}, False, "none of a", id="too large"
+        ),
         pytest.param({"status": "error"}, False, "none of a Prometheus", id="an error"),
         pytest.param([], False, "none of a Prometheus", id="something else"),
     ],

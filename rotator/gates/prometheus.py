@@ -39,7 +39,7 @@ class PrometheusQuery:
             values = _values(document)
         except ClientError as error:
             return self._closed(str(error))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return self._closed("the answer is none of a Prometheus instant query")
         if not values:
             return self._closed("the query returns no data; where that means zero, add `or vector(0)` to it")
