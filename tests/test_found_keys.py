@@ -98,6 +98,7 @@ WRITTEN: Mapping[str, Callable[[Any], bytes]] = {
     "in quotes": lambda k: b'"' + pkcs8(k).replace(b"\n", b"\\r\\n") + b'"',
     "indented": lambda k: b"".join(b"    " + line + b"\n" for line in pkcs8(k).splitlines()),
     "trailing blanks": lambda k: pkcs8(k).replace(b"\n", b" \t\n"),
+    "text around, in an old encoding": lambda k: "friendlyName: Schlüssel\n".encode("latin-1") + pkcs8(k),
     "text around": lambda k: b"Bag Attributes\n  friendlyName: key\n" + pkcs8(k) + b"the end\n",
     "public key before": lambda k: public(k) + pkcs8(k),
     "public key behind": lambda k: pkcs8(k) + public(k),
@@ -189,7 +190,86 @@ def test_what_a_jwk_says_beside_the_key_is_kept() -> None:
     assert (found.kid, found.algorithm) == ("2023", "PS256")
 
 
+def tlv(tag: int, *parts: bytes) -> bytes:
+    """Write a value in DER."""
+    inside = b"".join(parts)
+    size = len(inside)
+    octets = size.to_bytes(max(1, (size.bit_length() + 7) // 8))
+    written = octets if size < 128 else bytes([0x80 + len(octets)]) + octets
+    return bytes([tag]) + written + inside
+
+
+PSS = bytes.fromhex("06092a864886f70d01010a")
+SHA512 = tlv(0x30, tlv(0xA0, tlv(0x30, bytes.fromhex("0609608648016503040203"), b"\x05\x00")))
+
+
+def for_pss(parameters: bytes) -> bytes:
+    """Write an RSA key down as one that is for RSASSA-PSS alone, as `openssl genpkey -algorithm RSA-PSS` does."""
+    bare = RSA.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return tlv(0x30, b"\x02\x01\x00", tlv(0x30, PSS, parameters), tlv(0x04, bare))
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "expected"),
+    [
+        (for_pss(b""), "RS256", "PS256"),
+        (for_pss(b""), "PS384", "PS384"),
+        (for_pss(SHA512), "RS256", "PS512"),
+        (for_pss(SHA512), "PS256", "PS512"),
+        (base64.b64encode(for_pss(SHA512)), "RS256", "PS512"),
+        (der(RSA), "RS256", None),
+        (der(RSA), "PS256", None),
+    ],
+)
+def test_a_key_for_pss_alone_is_no_key_for_another_signature(
+    written: bytes, asked: str, expected: str | None
+) -> None:
+    """RFC 4055, section 1.2: today's tokens are signed by PSS, whatever is declared, and the list has to say so."""
+    found = read_private_key(written, asked)
+    assert same_key(found.private, RSA)
+    assert found.algorithm == expected
+
+
+def of_another_curve(key: ec.EllipticCurvePrivateKey, parameters: bytes = b"", point: bytes = b"") -> bytes:
+    """Write a SEC 1 key whose curve is none of ours, though its scalar is as long as one."""
+    size = (key.key_size + 7) // 8
+    scalar = tlv(0x04, key.private_numbers().private_value.to_bytes(size))
+    said = tlv(0xA0, parameters) if parameters else b""
+    public_part = tlv(0xA1, tlv(0x03, b"\0" + point)) if point else b""
+    return tlv(0x30, b"\x02\x01\x01", scalar, said, public_part)
+
+
+def point(key: ec.EllipticCurvePrivateKey, form: PublicFormat = PublicFormat.UncompressedPoint) -> bytes:
+    """Write a point of a curve."""
+    return key.public_key().public_bytes(Encoding.X962, form)
+
+
+@pytest.mark.parametrize(
+    ("key", "form"),
+    [
+        (k, f)
+        for k in (P256, P384, P521)
+        for f in (PublicFormat.UncompressedPoint, PublicFormat.CompressedPoint)
+    ],
+)
+def test_a_public_key_tells_the_curve_of_a_key_that_names_none(
+    key: ec.EllipticCurvePrivateKey, form: PublicFormat
+) -> None:
+    """Also behind parameters that spell a curve out, as old programs do."""
+    for said in (b"", tlv(0x30, b"\x02\x01\x01")):
+        assert same_key(read_private_key(of_another_curve(key, said, point(key, form))).private, key)
+
+
+UNKNOWN_CURVE = bytes.fromhex("06092b240303020801010c")  # brainpoolP384t1
 REFUSED: Mapping[str, tuple[bytes, str]] = {
+    "another curve, by name": (of_another_curve(P384, UNKNOWN_CURVE, point(ec.generate_private_key(ec.SECP384R1()))), "it is no private key"),
+    "another curve, by name alone": (of_another_curve(P384, UNKNOWN_CURVE), "it is no private key"),
+    "another curve, spelt out": (of_another_curve(P256, tlv(0x30, b"\x02\x01\x01"), point(OTHER)), "it is no private key"),
+    "another curve, not named": (of_another_curve(P256, b"", point(OTHER)), "it is no private key"),
+    "PKCS #12": (tlv(0x30, b"\x02\x01\x03", tlv(0x30, bytes(40))), "it is a PKCS #12 store"),
+    "PKCS #12 in base64": (base64.b64encode(tlv(0x30, b"\x02\x01\x03", tlv(0x30, b"\xff" * 400))), "it is a PKCS #12 store"),
+    "a Java key store": (b"\xfe\xed\xfe\xed" + bytes(40), "it is a Java key store"),
+    "PuTTY": (b"PuTTY-User-Key-File-3: ssh-rsa\n", "it is PuTTY's own format"),
     "nothing": (b"", "it is no private key"),
     "white space": (b" \n", "it is no private key"),
     "a word": (b"not a key", "it is no private key"),

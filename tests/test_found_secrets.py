@@ -101,6 +101,34 @@ def test_a_jwk_says_its_kid() -> None:
     assert secret.adopt(Sensitive(_jwk(kid="k1")), "k2", "web/jwt").id == "k2"
 
 
+def _set(*keys: bytes) -> bytes:
+    return json.dumps({"keys": [json.loads(k) for k in keys]}).encode()
+
+
+AS_JWK: Mapping[str, tuple[bytes, str]] = {
+    "a JWK": (_jwk(kid="k1"), "HS256"),
+    "a JWK of another algorithm": (_jwk(kid="k1", alg="HS384"), "HS384"),
+    "a JWK for something else": (_jwk(kid="k1", alg="A256GCM"), "HS256"),
+    "a JWK Set": (_set(_jwk(kid="k1")), "HS256"),
+    "a JWK Set that says it twice": (_set(_jwk(kid="k1"), _jwk(kid="k1")), "HS256"),
+    "a JWK Set with a public key beside it": (_set(b'{"kty": "RSA", "n": "AA", "e": "AQAB"}', _jwk(kid="k1")), "HS256"),
+    "a JWK in base64": (base64.b64encode(_jwk(kid="k1")), "HS256"),
+    "a JWK Set in base64url": (base64.urlsafe_b64encode(_set(_jwk(kid="k1"))).rstrip(b"="), "HS256"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("named", AS_JWK)
+@pytest.mark.parametrize("encoding", [None, "base64"])
+def test_a_jwk_is_the_key_that_it_means_however_it_stands_there(named: str, encoding: str | None) -> None:
+    """Taken as a text, its tokens of today would be refused by the list."""
+    written, algorithm = AS_JWK[named]
+    secret = SharedSecret("HS256", encoding=encoding)
+    made = secret.adopt(Sensitive(written), None, "web/jwt")
+    accepted = secret.accepted(made.id, made.material)
+    assert (accepted["kid"], accepted["alg"], accepted["k"]) == ("k1", algorithm, json.loads(_jwk())["k"])
+    assert secret.same("jwk", Sensitive(written), secret.fields(made.id, made.material)["jwk"])
+
+
 SAME: Mapping[str, tuple[SharedSecret, str, bytes, bytes, bool]] = {
     "a JWK in another order": (SharedSecret("HS256"), "jwk", _jwk(), _jwk(kid="a", alg="HS256"), True),
     "a JWK of another kid": (SharedSecret("HS256"), "jwk", _jwk(kid="b"), _jwk(kid="a"), False),
@@ -141,10 +169,21 @@ def test_a_weak_secret_is_taken_over_and_said_to_be_weak(named: str) -> None:
     assert secret.fields(made.id, made.material)["value"].octets() == written
 
 
-def test_a_line_end_is_named() -> None:
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (WORDS + b"\n", "it ends with a line end, which counts as part of it"),
+        (WORDS + b"\r\n", "it ends with a line end, which counts as part of it"),
+        (WORDS + b" ", "it has white space around it, which counts as part of it"),
+        (b"\t" + WORDS, "it has white space around it, which counts as part of it"),
+        (b'"' + WORDS + b'"', "it stands in quotes, which counts as part of it"),
+        (b"\xef\xbb\xbf" + WORDS, "it begins with a byte order mark, which counts as part of it"),
+    ],
+)
+def test_what_stands_around_a_value_is_named(written: bytes, expected: str) -> None:
     """Whether its readers take it off nobody can see."""
-    (note,) = SharedSecret("HS256").adopt(Sensitive(WORDS + b"\n"), None, "web/jwt").notes
-    assert note == "it ends with a line end, which counts as part of it"
+    (note,) = SharedSecret("HS256").adopt(Sensitive(written), None, "web/jwt").notes
+    assert note == expected
 
 
 REFUSED: Mapping[str, tuple[SharedSecret, bytes, str]] = {
@@ -154,6 +193,11 @@ REFUSED: Mapping[str, tuple[SharedSecret, bytes, str]] = {
     "half a digit": (SharedSecret("HS256", encoding="hex"), b"abc", "it is not hex"),
     "bytes": (SharedSecret("HS256", encoding="hex"), KEY, "it is not hex"),
     "said to be base64": (SharedSecret(length=40, found="base64"), b"!", "it is not base64"),
+    "a JWK of another kind": (SharedSecret("HS256"), b'{"kty": "RSA", "n": "AA", "e": "AQAB"}', "it is a JWK that is no key of HMAC"),
+    "a JWK without a key": (SharedSecret("HS256"), b'{"kty": "oct"}', "it is a JWK that is no key of HMAC"),
+    "a JWK with an odd key": (SharedSecret("HS256"), _jwk(k="!"), "it is a JWK that is no key of HMAC"),
+    "an empty JWK Set": (SharedSecret("HS256"), b'{"keys": []}', "it is a JWK that is no key of HMAC"),
+    "a JWK Set of several": (SharedSecret("HS256"), _set(_jwk(kid="a"), _jwk(kid="b")), "it is a JWK Set of several keys"),
     "a kid with colours": (SharedSecret("HS256"), _jwk(kid="\x1b[31mred"), "its kid is blank, longer than"),
     "a kid without end": (SharedSecret("HS256"), _jwk(kid="k" * 513), "its kid is blank, longer than 512 octets"),
 }  # fmt: skip

@@ -12,7 +12,12 @@ from typing import Any, NoReturn
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_pem_public_key,
+)
 from joserfc.errors import JoseError
 
 from rotator.core.reading import Unreadable, parse
@@ -27,6 +32,20 @@ WANTED = "expected a private key in PEM, DER or as a JWK, as it is or in base64 
 
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _KEY_BLOCKS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+_FOREIGN = (
+    (re.compile(rb"\x30(?:\x80|[\x00-\x7f]|\x81.|\x82..|\x83...)\x02\x01\x03\x30", re.DOTALL), "a PKCS #12 store", "openssl pkcs12 -nodes"),
+    (re.compile(rb"\xfe\xed\xfe\xed|\xce\xce\xce\xce"), "a Java key store", "keytool -importkeystore -deststoretype pkcs12"),
+    (re.compile(rb"PuTTY-User-Key-File-"), "PuTTY's own format", "puttygen -O private-openssh"),
+)  # fmt: skip
+"""How other containers of keys begin, what they are called, and what takes a key out of them."""
+_PSS = re.compile(
+    rb"\x30.{1,8}\x02\x01\x00\x30.{1,2}?\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a(.{0,40})", re.DOTALL
+)
+"""A PKCS #8 that says id-RSASSA-PSS (RFC 4055, section 1.2): its key signs nothing else. Then the hash, where it is said."""
+_PSS_HASHES = {
+    b"\x60\x86\x48\x01\x65\x03\x04\x02" + bytes([n]): alg
+    for n, alg in ((1, "PS256"), (2, "PS384"), (3, "PS512"))
+}
 _WAYS = {
     "ENCRYPTED PRIVATE KEY": "it is encrypted; put it down without a password (openssl pkey -in KEY -out PLAIN)",
     "OPENSSH PRIVATE KEY": "it is in OpenSSH's own format; write it as PKCS #8 (ssh-keygen -p -m pkcs8 -f KEY)",
@@ -39,7 +58,7 @@ class Found:
 
     private: PrivateKey
     algorithm: str | None = None
-    """The `alg` of a JWK, where it says one."""
+    """The `alg` of a JWK, where it says one, and of a key that is for RSASSA-PSS alone."""
     kid: str | None = None
     """The `kid` of a JWK, likewise."""
 
@@ -57,11 +76,14 @@ def read_private_key(octets: bytes, algorithm: str = "") -> Found:
 
 
 def _read(octets: bytes, algorithm: str, layers: int) -> Found:
-    if found := _raw(octets, algorithm) or _der(octets):
+    if found := _raw(octets, algorithm) or _der(octets, algorithm):
         return found
+    for begins, called, way in _FOREIGN:
+        if begins.match(octets):
+            raise ValueError(f"it is {called}; take the key out of it ({way}), and put it down as PKCS #8")
     text = _text(octets)
     if "-----BEGIN " in text:
-        return Found(_only(_pem_keys(text)))
+        return _only(_pem_keys(text, algorithm))
     if text.startswith(("{", "[")):
         return _json(text)
     for decode in (from_hex, from_base64) if layers else ():
@@ -71,18 +93,22 @@ def _read(octets: bytes, algorithm: str, layers: int) -> Found:
 
 
 def _text(octets: bytes) -> str:
-    """Return text without what editors and shells put around it: a byte order mark, white space, quotes."""
+    """Return text without what editors and shells put around it: a byte order mark, white space, quotes.
+
+    What stands around a PEM may be in any encoding (RFC 7468, section 2).
+    """
     try:
         return octets.decode("utf-8-sig").strip(" \t\r\n\0\"'")
-    except UnicodeDecodeError:
-        pass  # it quotes the octets
+    except UnicodeDecodeError:  # it quotes the octets
+        if b"-----BEGIN " in octets:
+            return octets.decode("latin-1")
     raise ValueError(f"it is no private key; {WANTED}")
 
 
 # --- PEM and DER -------------------------------------------------------------------------------------------------
 
 
-def _pem_keys(text: str) -> Iterator[PrivateKey]:
+def _pem_keys(text: str, algorithm: str) -> Iterator[Found]:
     """Read the private keys of a PEM (RFC 7468); certificates, parameters, public keys and text around are passed over."""
     text = text.replace("\\r", "\n").replace("\\n", "\n")  # one line of an .env file or of JSON
     seen, position = [], 0
@@ -95,23 +121,25 @@ def _pem_keys(text: str) -> Iterator[PrivateKey]:
         if label in _WAYS:
             raise ValueError(_WAYS[label])
         if label in _KEY_BLOCKS:
-            yield _pem_key(text[begin.end() : position])
+            yield _pem_key(text[begin.end() : position], algorithm)
     if not set(seen) & set(_KEY_BLOCKS):
         raise ValueError(f"its PEM holds {_listed(seen)}, and no private key")
 
 
-def _pem_key(body: str) -> PrivateKey:
+def _pem_key(body: str, algorithm: str) -> Found:
     lines = body.splitlines()
     if any("ENCRYPTED" in line for line in lines):
         raise ValueError("it is encrypted; put it down without a password (openssl pkey -in KEY -out PLAIN)")
     der = from_base64("".join(line for line in lines if ":" not in line))
-    found = _der(der) if der else None
+    found = _der(der, algorithm) if der else None
     if found is None:
-        raise ValueError("its PEM is damaged: what stands between BEGIN and END is no private key")
-    return found.private
+        raise ValueError(
+            "its PEM is damaged, or of a kind that is not known here: what stands between BEGIN and END is no private key"
+        )
+    return found
 
 
-def _der(octets: bytes) -> Found | None:
+def _der(octets: bytes, algorithm: str) -> Found | None:
     """Read PKCS #8, PKCS #1 or SEC 1; None for anything else."""
     if not octets.startswith(b"\x30"):
         return None
@@ -122,17 +150,41 @@ def _der(octets: bytes) -> Found | None:
         return Found(bare) if bare else None
     if not isinstance(private, PrivateKey):
         raise ValueError(OF_KIND)  # noqa: TRY004 - one error for all that is no key of ours
-    return Found(private)
+    return Found(private, algorithm=_of_pss(octets, algorithm))
+
+
+def _of_pss(octets: bytes, algorithm: str) -> str | None:
+    """Return the algorithm of a key that is for RSASSA-PSS alone; where it names no hash, the one that is asked for."""
+    found = _PSS.match(octets)
+    if found is None:
+        return None
+    said = (alg for oid, alg in _PSS_HASHES.items() if oid in found[1])
+    return next(said, algorithm if algorithm.startswith("PS") else "PS256")
 
 
 def _sec1_without_curve(octets: bytes) -> ec.EllipticCurvePrivateKey | None:
-    """Read an ECPrivateKey that leaves its curve out (RFC 5915, section 3): its length says which it is."""
+    """Read an ECPrivateKey that names no curve (RFC 5915, section 3): its length says which it is.
+
+    One that describes another curve has a public key of that curve, or says it in parameters: it is none of ours.
+    """
     inner = re.match(rb"\x30(?:.|\x81.|\x82..)\x02\x01\x01\x04(.)", octets, re.DOTALL)
     if inner is None:
         return None
     size = inner[1][0]
-    scalar = octets[inner.end() : inner.end() + size]
-    return next((k for curve in CURVES.values() if (k := _scalar(scalar, curve()))), None)
+    scalar, rest = octets[inner.end() : inner.end() + size], octets[inner.end() + size :]
+    private = next((k for curve in CURVES.values() if (k := _scalar(scalar, curve()))), None)
+    if private is None or not rest:
+        return private
+    points = (
+        private.public_key().public_bytes(Encoding.X962, written)
+        for written in (PublicFormat.UncompressedPoint, PublicFormat.CompressedPoint)
+    )
+    return private if any(rest.endswith(b"\x03" + _length(len(p) + 1) + b"\0" + p) for p in points) else None
+
+
+def _length(size: int) -> bytes:
+    """Write a length in DER."""
+    return bytes([size]) if size < 128 else bytes([0x81, size])  # noqa: PLR2004 - X.690, section 8.1.3
 
 
 def _scalar(octets: bytes, curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey | None:
@@ -175,8 +227,7 @@ def _json(text: str) -> Found:
     found = [_jwk(k) for k in keys if "d" in k]
     if not found:
         raise ValueError("it is a JWK without a private part (no `d`)")
-    _only(f.private for f in found)
-    return found[0]
+    return _only(iter(found))
 
 
 def _jwk(document: dict[str, Any]) -> Found:
@@ -208,10 +259,10 @@ def same_public_key(theirs: bytes, ours: bytes) -> bool:
 # --- several -----------------------------------------------------------------------------------------------------
 
 
-def _only(keys: Iterator[PrivateKey]) -> PrivateKey:
+def _only(keys: Iterator[Found]) -> Found:
     """Return the one key that there is, however often. Raises ValueError for two that differ."""
     first, *others = keys
-    if any(not same_key(first, other) for other in others):
+    if any(not same_key(first.private, other.private) for other in others):
         raise ValueError(
             f"it holds {len(others) + 1} private keys, and they differ; put the one in use into a field of its own"
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rotator.core.due import Reason
@@ -68,21 +69,26 @@ class SharedSecret:
     def adopt(self, value: Sensitive, version_id: str | None, rotation: str) -> Made:
         """Take over a value as it is; one that is shorter than it should be is said to be weak.
 
-        An HMAC key may stand there as a JWK, which says by itself which `kid` its tokens carry. Raises ValueError, without
+        An HMAC key may stand there as a JWK, which says by itself which `kid` its tokens carry, and which `alg`. Raises ValueError, without
         quoting it, where it is empty, or not written as is said.
         """
-        text, kid = self._found(value.octets())
+        if self.algorithm and (jwk := _of_jwk(value.octets())):
+            of_today = replace(self, algorithm=jwk.algorithm or self.algorithm)
+            text, kid = encode(jwk.key, self.encoding), known_id(jwk.kid)
+            return of_today._adopted(text, version_id or kid, rotation)  # noqa: SLF001 - one of our own
+        return self._adopted(self._found(value.octets()), version_id, rotation)
+
+    def _adopted(self, text: bytes, version_id: str | None, rotation: str) -> Made:
         material = self._material(text)
         size, least = len(_key(material)), HMAC_BYTES.get(self.algorithm or "", OPAQUE_BYTES)
         weak = f"{size} bytes, and {least} are needed ({_why(self.algorithm)})" if size < least else None
-        return Made(version_id or kid or _id(rotation, text), material, self.spec, weak, self._notes(text))
+        return Made(version_id or _id(rotation, text), material, self.spec, weak, self._notes(text))
 
     def _notes(self, text: bytes) -> tuple[str, ...]:
         """Return what nobody can see from here: what the readers of a value make of it."""
         if self.algorithm and self.encoding:
             return ()
-        ends = text.endswith((b"\n", b"\r"))
-        said = ("it ends with a line end, which counts as part of it",) if ends else ()
+        said = tuple(f"it {where}, which counts as part of it" for where in _edges(text))
         if self.algorithm and _looks_encoded(text):
             return (
                 *said,
@@ -90,17 +96,15 @@ class SharedSecret:
             )
         return said
 
-    def _found(self, octets: bytes) -> tuple[bytes, str | None]:
-        """Return the value to hand out, and the `kid` of a JWK."""
+    def _found(self, octets: bytes) -> bytes:
+        """Return the value to hand out."""
         if not octets.strip():
             raise ValueError("it is empty")
-        if self.algorithm and (jwk := _of_jwk(octets)):
-            return encode(jwk[0], self.encoding), known_id(jwk[1])
         written = self.found or (self.encoding if self.algorithm else None)
         if written is None:
-            return octets, None
+            return octets
         key = decode(octets, written)
-        return octets if written == self._written else encode(key, self._written), None
+        return octets if written == self._written else encode(key, self._written)
 
     def _material(self, value: bytes) -> Material:
         material = {
@@ -143,8 +147,13 @@ class SharedSecret:
         if theirs == ours:
             return True
         if name == "jwk":
-            one, other = (_of_jwk(v.octets()) for v in (theirs, ours))
-            return one is not None and other is not None and one[0] == other[0] and one[1] in {None, other[1]}
+            one, other = (_jwk_or_none(v.octets()) for v in (theirs, ours))
+            return (
+                one is not None
+                and other is not None
+                and one.key == other.key
+                and one.kid in {None, other.kid}
+            )
         if name != "value" or not (self.algorithm and self.encoding):
             return False
         try:
@@ -206,17 +215,73 @@ def _is_text(value: bytes) -> bool:
         return False
 
 
-def _of_jwk(octets: bytes) -> tuple[bytes, str | None] | None:
-    """Return key and `kid` of a symmetric JWK (RFC 7518, section 6.4); None for anything else."""
+@dataclass(frozen=True, slots=True)
+class _Jwk:
+    """A symmetric JWK, by what it says."""
+
+    key: bytes
+    kid: str | None
+    algorithm: str | None
+    """Its `alg`, where it is one of HMAC."""
+
+
+def _of_jwk(octets: bytes) -> _Jwk | None:
+    """Read a symmetric JWK (RFC 7518, section 6.4), or a JWK Set that holds one key, as it is or in base64.
+
+    None for what is no JWK. Raises ValueError for a JWK that is no key of HMAC.
+    """
+    document = _object(octets) or (_object(inner) if (inner := _unwrapped(octets)) else None)
+    if document is None or not {"kty", "keys"} & document.keys():
+        return None
+    keys = document["keys"] if isinstance(document.get("keys"), list) else [document]
+    found = {(k["k"], k.get("kid"), k.get("alg")) for k in keys if _is_symmetric(k)}
+    if len(found) > 1:
+        raise ValueError("it is a JWK Set of several keys; put the one in use into a field of its own")
+    key = from_base64(next(iter(found))[0]) if found else None
+    if not key:
+        raise ValueError(
+            'it is a JWK that is no key of HMAC: expected "kty": "oct", and its `k` in base64url'
+        )
+    ((_, kid, alg),) = found
+    return _Jwk(key, kid if isinstance(kid, str) else None, alg if alg in HMAC_BYTES else None)
+
+
+def _jwk_or_none(octets: bytes) -> _Jwk | None:
+    try:
+        return _of_jwk(octets)
+    except ValueError:
+        return None
+
+
+def _is_symmetric(jwk: object) -> bool:
+    if not isinstance(jwk, dict) or jwk.get("kty") != "oct":
+        return False
+    said = (jwk.get("kid"), jwk.get("alg"))
+    return isinstance(jwk.get("k"), str) and all(x is None or isinstance(x, str) for x in said)
+
+
+def _object(octets: bytes) -> dict[str, Any] | None:
     try:
         document = parse(octets)
     except Unreadable:
         return None
-    if not isinstance(document, dict) or document.get("kty") != "oct":
-        return None
-    text, kid = document.get("k"), document.get("kid")
-    key = from_base64(text) if isinstance(text, str) else None
-    return (key, kid if isinstance(kid, str) else None) if key else None
+    return document if isinstance(document, dict) else None
+
+
+def _unwrapped(octets: bytes) -> bytes | None:
+    return from_base64(octets.decode()) if octets.isascii() else None
+
+
+def _edges(text: bytes) -> Iterator[str]:
+    """Say what stands around a value that its readers may take off, or not."""
+    if text.startswith(codecs.BOM_UTF8):
+        yield "begins with a byte order mark"
+    if text.endswith((b"\n", b"\r")):
+        yield "ends with a line end"
+    elif text != text.strip(b" \t\r\n"):
+        yield "has white space around it"
+    if text[:1] == text[-1:] and text[:1] in {b'"', b"'"}:
+        yield "stands in quotes"
 
 
 def _jwk(version_id: str, material: Material) -> dict[str, Any]:
