@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -283,14 +283,17 @@ def _advance(*, progress: bool = False, **options: Any) -> Report:
     metrics, job_options, systems = taken(_METRICS), taken(_JOB), taken(_SYSTEMS)
     # what one asks for by hand says nothing of the scheduled runs, nor of the rotations that it leaves alone
     told = any(metrics.get(m) for m in _METRICS[:2]) and "request" not in job_options
-    with _failure_is_told({**metrics, "shard": options.get("shard")} if told else None):
+    with (
+        ExitStack() as traces,
+        _failure_is_told({**metrics, "shard": options.get("shard")} if told else None),
+    ):
         declared = _declared(**options)
         files = declared.files()
-        from rotator.clients.meter import no_span  # noqa: PLC0415 - clients load after the policies are known to be good
-        from rotator.job import Job, Systems  # noqa: PLC0415 - as above
-        from rotator.telemetry.traces import span  # noqa: PLC0415 - as above
+        from rotator.job import Job, Systems  # noqa: PLC0415 - clients load after the policies are known to be good
+        from rotator.telemetry.traces import tracing  # noqa: PLC0415 - as above
 
-        job = Job(declared=declared, systems=Systems(**systems), span=span() or no_span, **job_options)
+        span = traces.enter_context(tracing())
+        job = Job(declared=declared, systems=Systems(**systems), span=span, **job_options)
         world = job.connect()
         gc.freeze()  # what is loaded by now stays to the end
         gc.set_threshold(GARBAGE)

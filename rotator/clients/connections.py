@@ -154,12 +154,15 @@ def whole(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
     return octets
 
 
-def verified(ca_file: str | None) -> ssl.SSLContext:
-    """Return what verifies servers with a PEM bundle (None: the system's). Raises SettingsError for what is no bundle."""
+def verified(ca_file: str | None, name: str = "caFile") -> ssl.SSLContext:
+    """Return what verifies servers with a PEM bundle (None: the system's). Raises SettingsError for what is no bundle.
+
+    `name`: where the bundle is declared.
+    """
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"caFile {ca_file}: {reason}; expected a PEM bundle") from None
+        raise SettingsError(f"{name} {ca_file}: {reason}; expected a PEM bundle") from None
     context.sslsocket_class = TlsSocket
     return context

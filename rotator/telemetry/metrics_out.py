@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import math
-import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from prometheus_client import CollectorRegistry, pushadd_to_gateway, write_to_textfile
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from rotator.errors import ClientError, SettingsError
+from rotator.clients.connections import verified
+from rotator.clients.outlet import Outlet
+from rotator.errors import SettingsError
 
 FORM = "expected http://HOST:PORT or https://HOST:PORT, a path after it if need be"
 
@@ -27,11 +26,11 @@ def push(  # noqa: PLR0913 - where to, as what, and what
     job: str,
     grouping: Mapping[str, str],
     registry: CollectorRegistry,
-    timeout: float,
+    seconds: float,
     *,
     ca_file: str | None = None,
 ) -> None:
-    """Add `registry` to the group `job` and `grouping` of the Pushgateway at `url`, within `timeout` seconds.
+    """Add `registry` to the group `job` and `grouping` of the Pushgateway at `url`, within `seconds`.
 
     A name that is pushed replaces all series of that name in the group; others stay as they were. A name that is
     in the registry without a sample is pushed as not-a-number, or the gateway would show its last value for ever.
@@ -40,24 +39,23 @@ def push(  # noqa: PLR0913 - where to, as what, and what
     API: https://github.com/prometheus/pushgateway#put-method
     """
     gateway = _Gateway.at(url)
-    context = _context(ca_file)
+    context = verified(ca_file, "the CA file of the Pushgateway")
+    with closing(Outlet("push of the metrics to the Pushgateway", context)) as outlet:
 
-    def handler(
-        url: str, method: str, timeout: float | None, headers: Sequence[tuple[str, str]], data: bytes
-    ) -> Callable[[], None]:
-        sent = {**dict(headers), **gateway.authorization}
-        request = Request(url, data=data, headers=sent, method=method)  # noqa: S310 - http or https, checked
-        return lambda: gateway.send(request, context, timeout)
+        def handler(
+            url: str, method: str, timeout: float | None, headers: Sequence[tuple[str, str]], data: bytes
+        ) -> Callable[[], None]:
+            del method, timeout  # a POST, and the limit of the whole
+            return lambda: outlet.post(url, data, {**dict(headers), **gateway.authorization}, seconds)
 
-    pushadd_to_gateway(
-        gateway.base,
-        job,
-        WithoutGaps(registry),
-        grouping_key=dict(grouping),
-        timeout=timeout,
-        handler=handler,
-        compression="gzip",
-    )
+        pushadd_to_gateway(
+            gateway.base,
+            job,
+            WithoutGaps(registry),
+            grouping_key=dict(grouping),
+            handler=handler,
+            compression="gzip",
+        )
 
 
 def write_file(path: str, registry: CollectorRegistry) -> None:
@@ -103,7 +101,6 @@ class _Gateway:
 
     base: str
     """The URL without user and password."""
-    shown: str
     authorization: Mapping[str, str]
 
     @classmethod
@@ -118,50 +115,8 @@ class _Gateway:
         if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
             raise SettingsError(f"the URL of the Pushgateway cannot be used: {FORM}")
         place = f"[{host}]" if ":" in host else host
-        shown = f"{parts.scheme}://{place}{f':{port}' if port else ''}"
         authorization = {}
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             authorization["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        return cls(shown + parts.path, shown, authorization)
-
-    def send(self, request: Request, context: ssl.SSLContext, timeout: float | None) -> None:
-        """Send it, or raise ClientError with a sentence that holds neither the path nor an answer's text."""
-        opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context), _NoRedirect())
-        what = f"push of the metrics to the Pushgateway {self.shown}"
-        try:
-            with opener.open(request, timeout=timeout):
-                return
-        except HTTPError as error:
-            error.close()
-            raise ClientError(what, f"HTTP {error.code}", code=error.code) from None
-        except URLError as error:
-            raise ClientError(what, _why(error.reason)) from None
-        except (OSError, http.client.HTTPException) as error:
-            raise ClientError(what, _why(error)) from None
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirected POST would arrive as a GET without its data, and look like a success."""
-
-    def redirect_request(self, *_: object, **__: object) -> None:
-        """Follow none."""
-
-
-def _why(reason: object) -> str:
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {reason.verify_message}"
-    if isinstance(reason, TimeoutError):
-        return "no answer in time"
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    return type(reason).__name__
-
-
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise SettingsError(
-            f"the CA file {ca_file} of the Pushgateway cannot be used: {error.strerror or error}; expected a PEM bundle"
-        ) from None
+        return cls(f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path}", authorization)

@@ -6,12 +6,12 @@ a run, one a rotation, one a request, named by system; a request says its method
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from rotator.clients.meter import no_span
 from rotator.errors import RotatorError, SettingsError
 
 if TYPE_CHECKING:
@@ -21,29 +21,24 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 Span = Callable[[str, Mapping[str, str]], AbstractContextManager[object]]
 
 
-def span(environment: Mapping[str, str] = os.environ) -> Span | None:
-    """Return what traces the work of this process; None where no endpoint is named.
+@contextmanager
+def tracing(environment: Mapping[str, str] = os.environ) -> Iterator[Span]:
+    """Trace the work that is done meanwhile, where an endpoint is named.
 
-    Raises SettingsError where one is, and the extra is not installed.
+    Raises SettingsError where an endpoint is named, and the extra is not installed.
     """
     if not any(environment.get(name) for name in ENDPOINTS):
-        return None
+        yield no_span
+        return
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - an extra
-            OTLPSpanExporter,
-        )
-        from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415 - as above
-        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
+        from rotator.telemetry.traces_out import tracer  # noqa: PLC0415 - an extra
     except ImportError:
         raise SettingsError(
             f"{ENDPOINTS[0]} asks for traces, and OpenTelemetry is not installed. Expected: rotator[otel], or the "
             "image built with REQUIREMENTS=requirements-otel.txt. Nothing was touched"
         ) from None
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: "rotator"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    atexit.register(provider.shutdown)
-    return by(provider.get_tracer("rotator"))
+    with tracer() as opened:
+        yield by(opened)
 
 
 def by(tracer: Tracer) -> Span:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rotator.sandbox.emulator import Cluster, EmulatorServer
 from rotator.sandbox.processes import free_port
 from tests.observability.servers import Pushgateway, get
+from tests.transport.servers import Greet, OverTls, drip, read_request, silence
 
 TOKEN = "sandbox-admin"
 DECLARATION = """
@@ -116,10 +118,34 @@ def test_what_is_asked_for_by_hand_says_nothing_of_the_schedule(site: Site, gate
     assert "rotator_run_exit_code" not in values(gateway.shown())
 
 
-def test_a_gateway_that_is_away_fails_no_run(site: Site) -> None:
-    """A job's exit code is about credentials."""
-    site.env |= {"ROTATOR_METRICS_PUSH": f"http://127.0.0.1:{free_port()}"}
-    assert site.run("run")[0] == 0
+def _refusing(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+
+
+COLLECTORS: dict[str, Greet] = {
+    "drips": drip(b"x", b"HTTP/1.1 200 OK\r\nX: "),
+    "refuses": _refusing,
+}
+
+
+@pytest.mark.parametrize("collector", COLLECTORS)
+def test_no_collector_fails_or_holds_a_run(site: Site, tmp_path: Path, collector: str) -> None:
+    """A job's exit code is about credentials: metrics and traces that could not be told are a warning each."""
+    with OverTls(tmp_path, silence, greet=COLLECTORS[collector]) as server:
+        place = server.place
+        site.env |= {
+            "ROTATOR_METRICS_PUSH": f"http://{place}",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{place}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
+        }
+        process = site.start("run")
+        _, err = process.communicate(timeout=120)
+    lines = [json.loads(line) for line in err.splitlines()]
+    warnings = {line["message"]: line["reason"] for line in lines if line["level"] == "WARNING"}
+    assert process.returncode == 0
+    assert set(warnings) == {"metrics could not be told", "traces could not be told"}
+    assert all(place in reason for reason in warnings.values())
 
 
 def test_a_text_file_is_whole_or_old(site: Site, tmp_path: Path) -> None:

@@ -120,9 +120,9 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 def answer(status: int, body: bytes = b"{}", **headers: str) -> Act:
-    """Return what answers, whole and well."""
+    """Return what answers, whole and well; `headers` with `_` for `-`."""
     lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     octets = "\r\n".join([*lines, "", ""]).encode() + body
     return lambda connection: connection.sendall(octets)
 
