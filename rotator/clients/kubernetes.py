@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -23,14 +22,15 @@ from kubernetes.config import kube_config
 
 from rotator.clients import objects
 from rotator.clients.addresses import is_safe, where
-from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, json_object, no_answer
+from rotator.clients.answers import TAKEN, Asked, check_redirect, json_object, no_answer
 from rotator.clients.connections import Connections, cause_of, verified, whole
 from rotator.clients.meter import Meter
 from rotator.clients.objects import METADATA, SHAPES
 from rotator.clients.proxies import checked
+from rotator.clients.refusals import translate
 from rotator.clients.retry import Retry
-from rotator.core.reading import Unreadable, parse
-from rotator.core.shapes import Shape, listed, record, text
+from rotator.core.reading import Unreadable
+from rotator.core.shapes import Shape
 from rotator.core.texts import printable
 from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
 from rotator.kinds import Kind
@@ -44,7 +44,6 @@ LARGEST = 32 << 20
 """The largest answer read, in bytes: a page of objects of the usual sizes has a tenth of it."""
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-FORBIDDEN = 403
 NEVER = "1"
 """A resourceVersion that no object has: etcd's first revision is that of the empty store."""
 AS_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -333,7 +332,7 @@ class Kubernetes:
                 what, f"HTTP {status}, and the answer is larger than {LARGEST} bytes", code=status
             )
         if status not in TAKEN:
-            raise _translate(what, status, text, answer.headers.get("Retry-After"))
+            raise translate(what, status, text, answer.headers.get("Retry-After"))
         return json_object(what, status, text)
 
     def _token(self, now: datetime) -> str | None:
@@ -354,69 +353,3 @@ def _fitting(verb: str, path: str, shape: Shape[Json], document: object) -> Json
     except Unreadable as error:
         kind = Rejected if verb == "GET" else Ambiguous
         raise kind(f"{verb} {path}", f"the answer is odd: {error}") from None
-
-
-def _translate(what: str, status: int, body: bytes, retry_header: str | None) -> ClientError:
-    """Keep of a Status object only its reason: messages may quote what was sent.
-
-    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
-    """
-    try:
-        document = _STATUS(parse(body))
-    except Unreadable:
-        document = {}
-    reason, message = document.get("reason", ""), document.get("message", "")
-    reason = reason if _REASON.fullmatch(reason) else ""
-    detail = f"HTTP {status} {reason}{_causes(body)}".strip()
-    if said := _refusal(message):
-        detail += f"; {said}"
-    elif status == FORBIDDEN:
-        detail += "; `rotator rbac` prints what is needed"
-    return by_status(what, status, detail, retry_header)
-
-
-def _refusal(message: str) -> str:
-    """Tell a right that is missing from somebody who refused a request that we may make, and say who."""
-    for marks, said in _REFUSALS.items():
-        if found := marks.search(message):
-            by = printable(found[1], _MOST_OF_A_NAME) if found.groups() else ""
-            return said.format(by=by)
-    return ""
-
-
-def _causes(body: bytes) -> str:
-    """Return the fields that the server names, each with its reason: words of its schema, never values."""
-    try:
-        causes = _CAUSES(parse(body))["details"]["causes"]
-    except Unreadable:
-        return ""
-    named = [f"{c.get('field', '')} {c.get('reason', '')}".strip() for c in causes]
-    good = [name for name in named if _FIELD.fullmatch(name)]
-    return f" ({', '.join(good[:_MOST_CAUSES])})" if good else ""
-
-
-_REFUSALS = {
-    re.compile(
-        r"exceeded quota: ([A-Za-z0-9.-]+)"
-    ): "the right is there, and the quota {by} of the namespace is used up",
-    re.compile(
-        r"admission webhook \"([^\"]+)\""
-    ): "the right is there, and the admission webhook {by} refused it: ask who runs it",
-    re.compile(
-        r"ValidatingAdmissionPolicy '([^']+)'"
-    ): "the right is there, and the admission policy {by} refused it: ask who made it",
-    re.compile(
-        r"violates PodSecurity \"([^\"]+)\""
-    ): "the right is there, and Pod Security ({by}) refused it",
-    re.compile(
-        r"because it is being terminated"
-    ): "the namespace is being deleted: nothing new can be made in it",
-}
-"""What the API server says where admission refuses, by who did."""
-_MOST_OF_A_NAME = 100
-_MOST_CAUSES = 5
-_FIELD = re.compile(r"[A-Za-z0-9_.\[\]/ -]{1,200}")
-_CAUSES = record({"details": record({"causes": listed(record({}, {"field": text, "reason": text}))})})
-_STATUS = record({}, {"reason": text, "message": text})
-_REASON = re.compile(r"[A-Za-z]{1,64}")
-"""A reason of the API is one word in CamelCase (metav1.StatusReason)."""

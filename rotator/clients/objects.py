@@ -54,6 +54,7 @@ _ITEMS = {"optional": flag, "items": listed(record({}, {"key": text, "path": tex
 _SECRET = record({}, {"secretName": text, "name": text, **_ITEMS})
 _CONFIG_MAP = record({}, {"name": text, **_ITEMS})
 _FROM = {"secret": _SECRET, "configMap": _CONFIG_MAP}
+_WITH_LOGIN = ("cephfs", "cinder", "flexVolume", "iscsi", "rbd", "scaleIO", "storageos")
 _VOLUME = record(
     {},
     {
@@ -61,6 +62,8 @@ _VOLUME = record(
         **_FROM,
         "projected": record({}, {"sources": listed(record({}, _FROM))}),
         "csi": record({}, {"nodePublishSecretRef": _NAMED}),
+        "azureFile": record({}, {"secretName": text}),
+        **dict.fromkeys(_WITH_LOGIN, record({}, {"secretRef": _NAMED})),
     },
 )
 _ENV = record({}, {"name": text, "valueFrom": record({}, {"secretKeyRef": _KEY, "configMapKeyRef": _KEY})})
@@ -102,6 +105,7 @@ _POD = {
             "conditions": _CONDITIONS,
             "initContainerStatuses": _STATUSES,
             "containerStatuses": _STATUSES,
+            "ephemeralContainerStatuses": _STATUSES,
         },
     ),
 }

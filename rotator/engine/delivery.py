@@ -20,7 +20,7 @@ from rotator.engine.fence import Fence, data_key, is_data_key, outdated
 from rotator.engine.readers import Source
 from rotator.engine.rereading import Rereading
 from rotator.engine.rollout import COPIES, Rollout
-from rotator.errors import Ambiguous, Conflict, Frozen, Superseded
+from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, Superseded
 from rotator.kinds import DEEDS, lease_name
 from rotator.ports import Clock, Copy, Deeds, Rendered, Seen, Stamp, Target, Want
 
@@ -195,6 +195,7 @@ class Delivery:
         self, want: Want, rendered: Rendered, deeds: Deeds, *, act: bool
     ) -> tuple[Deeds, tuple[str, ...]]:
         changes: tuple[str, ...] = ()
+        tries = _Tries()
         if act and not self._looked and self._never_delivered(want):
             self._looked = True  # creating it is fenced by its absence; a conflict makes us read it
         for _ in range(ATTEMPTS):
@@ -214,20 +215,19 @@ class Delivery:
             changes = (self._describe(want, kept, edited=edited),)
             stamp = self._stamp(want, rendered, {n: fields[n] for n in rendered.current})
             written = {**fields, **self._fence_fields(stamp)}
+            tries.note(self._seen)
             if not act:
                 self._seen = _imagined(self._seen, written, stamp)
                 return deeds, changes
             try:
                 self._seen = self.target.write(written, stamp, self._seen, _note(want))
                 self._left = self._seen.fence
-            except (Conflict, Ambiguous):
-                self._looked = False
+                tries.last = None
+            except (Conflict, Ambiguous) as error:
+                self._looked, tries.last = False, error
         if self._looked and _in_place(self._seen, self._as_found(rendered), want):
             return deeds, changes
-        raise Frozen(
-            f"{self.target.label} changed under us {ATTEMPTS} times: somebody else writes it all the time. "
-            "Expected: only rotator writes it. Find the other writer (kubectl get -o yaml shows managedFields)"
-        )
+        raise Frozen(f"{self.target.label} {tries.why()}")
 
     def _never_delivered(self, want: Want) -> bool:
         return self._seen is None and want.settled == 0 and self.target.label not in want.known
@@ -385,17 +385,49 @@ class Delivery:
         """See that no pod reads the target at its start alone: nobody restarts it, so it would keep the old content."""
         if self.rereading is None or len(want.ring.versions) == 1:
             return seen
-        stuck = self.rereading.stuck(since, self.render.names)
+        certain = since + COPIES
+        stuck = self.rereading.stuck(certain, self.render.names)
         if not stuck:
             return seen
         until = since + (self.pick_up or COPIES)
         said = (
             f"nobody restarts the pods that read {self.target.label} at their start alone: {stuck}. Declare `restart` for "
-            "it, or restart them by hand (kubectl rollout restart)"
+            f"it, or restart them by hand (kubectl rollout restart), after {instant(certain)}: until then a node may start a pod with "
+            "an older copy"
         )
         if self.clock.now() < until:
             return replace(seen, confirmed=False, waiting=said, until=until)
         return replace(seen, confirmed=False, failed=said)
+
+
+@dataclass
+class _Tries:
+    """What the attempts to write one document have shown."""
+
+    last: ClientError | None = None
+    """What the last of them met; None: it was taken."""
+    _fences: list[str] = field(default_factory=list)
+
+    def note(self, seen: Seen | None) -> None:
+        """Note what stood there before an attempt."""
+        self._fences.append(seen.fence if seen else "")
+
+    def why(self) -> str:
+        """Say why none of them has led to what was wanted."""
+        if self.last is None:
+            return (
+                f"does not show what was written to it, tried {ATTEMPTS} times: somebody changes it on the way, as an admission webhook "
+                "does, or right after. Let nobody else write these data keys"
+            )
+        if len(set(self._fences)) == 1:
+            return (
+                f"did not take our write, tried {ATTEMPTS} times, and nobody else changed it. The last answer: {self.last}. It stands as "
+                "it was"
+            )
+        return (
+            f"changed under us {ATTEMPTS} times: somebody else writes it all the time. "
+            "Expected: only rotator writes it. Find the other writer (kubectl get -o yaml shows managedFields)"
+        )
 
 
 def _once_more(deeds: Deeds, now: datetime) -> Deeds:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from rotator.core.reading import Unreadable
 from rotator.core.ring import Ring
 from rotator.core.soundness import problems
-from rotator.errors import Ambiguous, Conflict, Frozen, RotatorError, Superseded
+from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, RotatorError, Superseded
 from rotator.ports import Credential, Entry, Store
 
 ATTEMPTS = 5
@@ -61,17 +61,20 @@ class Ledger:
 
     def save(self, entry: Entry) -> Entry:
         """Save with compare-and-swap. After a lost reply, read back who wrote (I6)."""
+        last: ClientError | None = None
         for _ in range(ATTEMPTS):
             try:
                 return self.store.save(entry)
-            except (Conflict, Ambiguous):
+            except (Conflict, Ambiguous) as error:
+                last = error
                 found = self._found()
                 if found and found.writer == entry.writer and found.ring == entry.ring:
                     return replace(entry, fence=found.fence)
                 if (found.fence if found else "") != entry.fence:
                     raise Superseded(f"another run has written {self.store.label}") from None
         raise Frozen(
-            f"{self.store.label} does not take our write, and nobody else's either: see its audit log"
+            f"{self.store.label} did not take our write, tried {ATTEMPTS} times, and nobody else changed it. The last answer: {last}. "
+            "It stands as it was"
         )
 
     def has_moved_on_from(self, entry: Entry) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from posixpath import normpath
 from typing import Any
 
 from rotator.core.codec import parse_instant
@@ -28,10 +29,16 @@ class How(StrEnum):
     INIT = "an init container"
     FOLDER = "a mounted folder"
     DRIVER = "a CSI driver"
+    LOGIN = "the login of a volume"
 
 
-ONLY_AT_START = frozenset({How.ENV, How.ENV_FROM, How.SUB_PATH, How.INIT})
+ONLY_AT_START = frozenset({How.ENV, How.ENV_FROM, How.SUB_PATH, How.INIT, How.LOGIN})
 """What a running pod never reads again."""
+LOGINS = {
+    "azureFile": "secretName",
+    **dict.fromkeys(("cephfs", "cinder", "flexVolume", "iscsi", "rbd", "scaleIO", "storageos"), "secretRef"),
+}
+"""Volumes that are mounted with a Secret, and the field that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,15 @@ def _readings(pod_spec: Json, source: Source, keys: Collection[str] | None) -> I
         ref = (volume.get("csi") or {}).get("nodePublishSecretRef") or {}
         if source.kind is SECRET and ref.get("name") == source.name:
             yield Reading(str(volume.get("name")), How.DRIVER)
+        if source.kind is SECRET and source.name in _logins(volume):
+            yield Reading(str(volume.get("name")), How.LOGIN)
+
+
+def _logins(volume: Json) -> Iterator[object]:
+    """Yield the Secrets that a volume is mounted with."""
+    for kind, named in LOGINS.items():
+        found = (volume.get(kind) or {}).get(named)
+        yield found.get("name") if isinstance(found, dict) else found
 
 
 def _ways(
@@ -127,19 +143,25 @@ def _ways(
         volume = volumes.get(str(mount.get("name")))
         if volume is None:
             continue
-        file = mount.get("subPath") or mount.get("subPathExpr")
-        if not file:
-            yield How.FOLDER
-        elif keys is None or _key_of(volume, source, str(file)) in keys or mount.get("subPathExpr"):
-            yield How.SUB_PATH
+        file = normpath(str(mount.get("subPath") or "."))
+        if mount.get("subPathExpr"):
+            yield How.SUB_PATH  # what it comes to is not known here
+        elif keys is None or _shows(volume, source, file, keys):
+            yield How.FOLDER if file == "." else How.SUB_PATH
 
 
-def _key_of(volume: Json, source: Source, file: str) -> str:
-    """Return the data key that stands in the file `file` of a volume."""
+def _shows(volume: Json, source: Source, file: str, keys: Collection[str]) -> bool:
+    """Whether a volume shows any of `keys` in the file or folder `file`; `.` is all of it."""
     parts = [p[source.volume_type] for p in _projections(volume) if source.is_in_projection(p)]
     parts += [volume[source.volume_type]] if source.is_in_volume(volume) else []
-    items = (item for part in parts for item in part.get("items") or ())
-    return next((str(item.get("key")) for item in items if item.get("path") == file), file)
+    return any(_part_shows(part.get("items"), file, keys) for part in parts)
+
+
+def _part_shows(items: Sequence[Json] | None, file: str, keys: Collection[str]) -> bool:
+    if not items:
+        return file == "." or file in keys
+    ours = (normpath(str(item.get("path"))) for item in items if item.get("key") in keys)
+    return any(file in {".", path} or path.startswith(f"{file}/") for path in ours)
 
 
 # --- running pods ------------------------------------------------------------------------------------------------
@@ -152,12 +174,16 @@ def stuck(pod: Json, source: Source, keys: Collection[str], since: datetime) -> 
 
 
 def _started_before(pod: Json, container: str, since: datetime) -> bool:
-    """Whether a container started before `since`; one that has not started holds nothing."""
+    """Whether a container started before `since`; one that has not started, or has ended, holds nothing.
+
+    What an init container has read lives on in what it left for the others.
+    """
     status = pod.get("status") or {}
-    for group in ("initContainerStatuses", "containerStatuses"):
+    for group in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
         for shown in status.get(group) or ():
             if shown.get("name") == container:
                 state = shown.get("state") or {}
-                began = (state.get("running") or state.get("terminated") or {}).get("startedAt")
+                ended = state.get("terminated") if group == "initContainerStatuses" else None
+                began = (state.get("running") or ended or {}).get("startedAt")
                 return began is not None and parse_instant(str(began)) < since
     return created(pod) < since

@@ -81,6 +81,8 @@ class Rollout:
     _looked: bool = False
     _restarted: dict[str, str] = field(default_factory=dict, repr=False)
     """The value of the last restart of each workload, by uid."""
+    _not_taken: dict[str, str] = field(default_factory=dict, repr=False)
+    """What the last try to restart a workload met, by uid."""
     _explained: tuple[datetime, str] | None = field(default=None, repr=False)
 
     def plan(self, *, fresh: bool) -> tuple[str, ...]:
@@ -186,7 +188,9 @@ class Rollout:
         if fence and fence.leaves_gap(workload.pod_spec) and self.clock.now() < delivered.certain:
             waiting = "it mounts a folder that a node may fill from an older copy; it is restarted once that is over"
             return _Step(Progress(waiting=waiting), until=delivered.certain)
-        return _Step(Progress(waiting="its restart has begun"), restart=True)
+        met = self._not_taken.get(workload.uid)
+        waiting = f"its restart was not taken, and is tried again: {met}" if met else "its restart has begun"
+        return _Step(Progress(waiting=waiting), restart=True)
 
     def _is_reverted(self, workload: Workload, delivered: _Delivered) -> bool:
         """Whether it was restarted for this content, and somebody has taken the annotation off its template again."""
@@ -230,11 +234,12 @@ class Rollout:
         changes = {"metadata": metadata, "spec": {"template": template}}
         try:
             document = self.cluster.patch(workload.kind, workload.namespace, workload.name, changes)
-        except (Conflict, Ambiguous):
-            return
+        except (Conflict, Ambiguous) as error:
+            self._not_taken[workload.uid] = str(error)
         except NotFound:
             self._looked = False
         else:
+            self._not_taken.pop(workload.uid, None)
             self._restarted[workload.uid] = delivered.value
             self._found[position] = Workload(workload.kind, document)
 

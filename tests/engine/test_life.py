@@ -569,6 +569,37 @@ def test_a_server_that_refuses_for_good_freezes_with_its_name_and_path(scene: Sc
     assert "CREATE /api/v1/namespaces/payments/configmaps/key-accepted: HTTP 403 Forbidden" in outcome.reason
 
 
+@pytest.mark.parametrize("status", [500, 504, 409])
+@pytest.mark.parametrize("tail", ["/configmaps/key-accepted", "/secrets/key", "/secrets/rotation-key"])
+def test_a_write_that_is_never_taken_is_blamed_on_nobody_else(scene: Scene, tail: str, status: int) -> None:
+    """Where what stands there stays as it was, no other writer is looked for: the server's last answer is the cause."""
+    policy = scene.policy(store={"kubernetes": {}})
+    scene.answers["PATCH", tail] = Answer(status, {}, json.dumps({"reason": "Odd"}).encode())
+    outcome = scene.run(policy)
+    for _ in range(2):
+        if outcome.result is not Result.FROZEN:
+            scene.wait(outcome)
+            outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert f"{tail}: HTTP {status} Odd" in outcome.reason
+    assert "and nobody else changed it" in outcome.reason
+    scene.answers.clear()
+    assert scene.until_stable(policy).result is Result.WAITING
+
+
+def test_a_webhook_that_changes_what_is_written_is_told_from_another_writer(scene: Scene) -> None:
+    """The answer to our own write shows something else than was written."""
+    policy = scene.policy(store={"kubernetes": {}})
+    scene.run(policy)
+    shown = scene.stage.config_map("key-accepted")
+    changed = {**shown, "data": {"jwks.json": '{"keys": []}'}}
+    scene.timeline.pass_by(timedelta(days=31))
+    scene.answers["PATCH", "/configmaps/key-accepted"] = Answer(200, {}, json.dumps(changed).encode())
+    outcome = scene.run(policy)
+    assert outcome.result is Result.FROZEN
+    assert "configmap payments/key-accepted does not show what was written to it" in outcome.reason
+
+
 def test_what_a_run_left_is_on_the_lease_for_people_and_for_the_next_run(scene: Scene) -> None:
     """The memo names outcome, reason, what comes next, and since when it is so."""
     policy = scene.policy()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.readers import How, Source, readings, stuck
+from rotator.engine.readers import LOGINS, How, Source, readings, references, stuck
 from rotator.kinds import CONFIG_MAP, SECRET
 
 Json = dict[str, Any]
@@ -27,6 +27,23 @@ BY_EXPRESSION = {"volumeMounts": [{"name": "v", "mountPath": "/k", "subPathExpr"
 FOLDER = {"name": "v", "secret": {"secretName": "key"}}
 RENAMED = {"name": "v", "secret": {"secretName": "key", "items": [{"key": "jwt", "path": "k.pem"}]}}
 OTHERS_RENAMED = {"name": "v", "secret": {"secretName": "key", "items": [{"key": "dsn", "path": "k.pem"}]}}
+BELOW = {"name": "v", "secret": {"secretName": "key", "items": [{"key": "jwt", "path": "keys/now.pem"}]}}
+TWO = {
+    "name": "v",
+    "projected": {
+        "sources": [
+            {"secret": {"name": "key", "items": [{"key": "dsn", "path": "d"}]}},
+            {"secret": {"name": "key", "items": [{"key": "jwt", "path": "j"}]}},
+        ]
+    },
+}
+
+
+def by_path(path: str) -> Json:
+    """Return the part of a container that mounts one file or folder of the volume."""
+    return {"volumeMounts": [{"name": "v", "mountPath": "/k", "subPath": path}]}
+
+
 PROJECTED = {"name": "v", "projected": {"sources": [{"secret": {"name": "key"}}]}}
 
 
@@ -47,6 +64,23 @@ PROJECTED = {"name": "v", "projected": {"sources": [{"secret": {"name": "key"}}]
         ({**BY_ENV, **MOUNTED}, [FOLDER], {How.ENV, How.FOLDER}),
         (MOUNTED, [{"name": "v", "secret": {"secretName": "other"}}], set()),
         ({}, [FOLDER], set()),
+        (by_path("keys"), [BELOW], {How.SUB_PATH}),
+        (by_path("keys/now.pem"), [BELOW], {How.SUB_PATH}),
+        (by_path("key"), [BELOW], set()),
+        (by_path("./jwt"), [FOLDER], {How.SUB_PATH}),
+        (by_path("."), [FOLDER], {How.FOLDER}),
+        (by_path("j"), [TWO], {How.SUB_PATH}),
+        (by_path("d"), [TWO], set()),
+        (MOUNTED, [TWO], {How.FOLDER}),
+        (MOUNTED, [OTHERS_RENAMED], set()),
+        ({}, [{"name": "v", "csi": {"driver": "d", "nodePublishSecretRef": {"name": "key"}}}], {How.DRIVER}),
+        ({}, [{"name": "v", "azureFile": {"shareName": "s", "secretName": "key"}}], {How.LOGIN}),
+        ({}, [{"name": "v", "azureFile": {"shareName": "s", "secretName": "other"}}], set()),
+        *(
+            ({}, [{"name": "v", kind: {"secretRef": {"name": "key"}}}], {How.LOGIN})
+            for kind in LOGINS
+            if kind != "azureFile"
+        ),
     ],
 )
 def test_each_way_to_read_our_keys_is_told_from_the_others(
@@ -55,6 +89,7 @@ def test_each_way_to_read_our_keys_is_told_from_the_others(
     """What a container reads of other keys of the same Secret does not concern us."""
     spec = {"containers": [{"name": "api", **container}], "volumes": volumes}
     assert {r.how for r in readings(spec, KEY, {"jwt"})} == ways
+    assert references(spec, KEY) or not ways
 
 
 def test_an_init_container_reads_once_and_a_sidecar_does_not() -> None:
@@ -103,6 +138,17 @@ def running(since: datetime) -> Json:
     return {"running": {"startedAt": f"{since:%Y-%m-%dT%H:%M:%SZ}"}}
 
 
+def ended(since: datetime) -> Json:
+    """Return the state of a container that has ended."""
+    return {"terminated": {"startedAt": f"{since:%Y-%m-%dT%H:%M:%SZ}"}}
+
+
+def test_an_init_container_that_mounts_other_keys_alone_does_not_concern_us() -> None:
+    """It would otherwise hold every rotation up."""
+    spec = {"initContainers": [{"name": "a", **MOUNTED}], "volumes": [OTHERS_RENAMED]}
+    assert readings(spec, KEY, {"jwt"}) == ()
+
+
 @pytest.mark.parametrize(
     ("container", "state", "group", "is_stuck"),
     [
@@ -116,8 +162,17 @@ def running(since: datetime) -> Json:
         (BY_ENV, {"waiting": {"reason": "CreateContainerConfigError"}}, "containers", False),
         (MOUNTED, running(BEFORE), "containers", False),
         (BY_FILE, running(BEFORE), "containers", True),
-        (MOUNTED, {"terminated": {"startedAt": f"{BEFORE:%Y-%m-%dT%H:%M:%SZ}"}}, "initContainers", True),
-        (MOUNTED, {"terminated": {"startedAt": f"{AFTER:%Y-%m-%dT%H:%M:%SZ}"}}, "initContainers", False),
+        (MOUNTED, ended(BEFORE), "initContainers", True),
+        (MOUNTED, ended(AFTER), "initContainers", False),
+        (BY_ENV, ended(BEFORE), "containers", False),  # beside one that runs on: it holds nothing any more
+        (BY_ENV, running(BEFORE), "ephemeralContainers", True),
+        (BY_ENV, running(AFTER), "ephemeralContainers", False),
+        (
+            BY_ENV,
+            ended(BEFORE),
+            "ephemeralContainers",
+            False,
+        ),  # a debugging session that is over stays in the pod
     ],
 )
 def test_who_read_before_the_write_and_never_reads_again_is_stuck(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -317,6 +318,31 @@ def test_somebody_who_scales_between_look_and_restart_is_not_overwritten(town: T
     assert sum(c.method == "PATCH" and c.path.endswith("/api") for c in town.calls) == 2
     assert len(town.pods_of("api")) == 3
     assert len(town.carried("api")) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [
+        (403, 'admission webhook "a.example" denied the request: no', "the admission webhook a.example refused it"),
+        (409, 'admission webhook "a.example" denied the request: no', "the admission webhook a.example refused it"),
+        (500, 'failed calling webhook "a.example": no endpoints', "a.example, which the API server has to ask"),
+        (504, "Timeout", "HTTP 504; 2 of 2"),
+        (500, "", "its restart was not taken, and is tried again: PATCH"),
+    ],
+)  # fmt: skip
+def test_a_restart_that_is_not_taken_is_explained_by_the_answer(
+    town: Town, status: int, message: str, said: str
+) -> None:
+    """Nobody is told that it has begun; the server's cause stands in the message, at the latest when the time is over."""
+    policy = town.restarting(timeout="1m")
+    town.to_activation(policy)
+    town.answers["PATCH", "/deployments/api"] = Answer(status, {}, json.dumps({"message": message}).encode())
+    outcome = town.run(policy, deadline=timedelta(minutes=3))
+    assert outcome.result is Result.FROZEN
+    assert said.partition(";")[0] in outcome.reason
+    assert "has begun" not in outcome.reason
+    town.answers.clear()
+    assert town.until_stable(policy).result is Result.WAITING
 
 
 # --- what changes on the way -----------------------------------------------------------------------------------

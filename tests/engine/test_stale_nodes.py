@@ -95,8 +95,20 @@ class World(Scene):
         made = self.stage.ask("POST", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", body)
         assert made["kind"] == "Deployment", made
 
-    def declared(self) -> RotationPolicy:
-        """Return the declaration: whoever reads at its start is restarted."""
+    def restart_by_hand(self) -> None:
+        """Do what `kubectl rollout restart` does."""
+        at = {"kubectl.kubernetes.io/restartedAt": str(self.timeline.now)}
+        path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/reader"
+        self.stage.ask("PATCH", path, {"spec": {"template": {"metadata": {"annotations": at}}}})
+
+    def declared(self, *, left_to_people: bool = False) -> RotationPolicy:
+        """Return the declaration: whoever reads at its start is restarted, or that is left to people."""
+        if left_to_people:
+            return self.policy(
+                store={"kubernetes": {}},
+                verifiers=[{"jwks": {"configMap": "accepted", "maxAge": "0s", "propagation": "0s"}}],
+                holders=[{"secret": {"name": "signing", "data": {"kid": "kid"}}, "pickUp": "1s"}],
+            )
         restart = {"workloads": "auto", "soak": "0s", "timeout": "10m"}
         holder: Json = {"secret": {"name": "signing", "data": {"kid": "kid"}}}
         verifier: Json = {"jwks": {"configMap": "accepted", "maxAge": "0s", "propagation": "0s"}}
@@ -160,3 +172,33 @@ def test_without_the_fence_a_pod_keeps_it(
     world = World(bao, form, verifies=verifies)
     world.rotate()
     assert world.found
+
+
+NEVER_AGAIN = ("env", "envFrom", "subPath")
+
+
+@pytest.mark.parametrize("verifies", [False, True], ids=["holders", "verifiers"])
+@pytest.mark.parametrize("form", NEVER_AGAIN)
+def test_a_restart_by_hand_counts_once_no_node_has_an_old_copy(bao: Bao, form: str, verifies: bool) -> None:
+    """Who restarts at once, with a node that is cut off, is told to do it again; nothing is withdrawn until then."""
+    world = World(bao, form, verifies=verifies)
+    policy = world.declared(left_to_people=True)
+    world.until_stable(policy)
+    before = world.held("signing")
+    world.timeline.pass_by(EVERY)
+    told = 0
+    for _ in range(30):
+        outcome = world.run(policy)
+        if outcome.reason.startswith("the next rotation"):
+            break
+        if "nobody restarts" in outcome.reason:
+            told += 1
+            world.restart_by_hand()
+            for _ in range(60):
+                world.timeline.pass_by(timedelta(seconds=1))
+        else:
+            world.wait(outcome)
+    assert world.found == set()
+    assert outcome.reason.startswith("the next rotation"), outcome
+    assert world.held("signing") != before
+    assert told > 1
