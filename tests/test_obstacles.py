@@ -167,6 +167,50 @@ ALWAYS: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         OURS,
         FREE,
     ),
+    "a hook of Helm": (
+        secret(annotations={"helm.sh/hook": "pre-install,pre-upgrade"}),
+        OURS,
+        "Helm (helm.sh/hook: pre-install",
+    ),
+    "a hook of Helm's rollback": (
+        secret(annotations={**RELEASE, "helm.sh/hook": "post-rollback"}),
+        OURS,
+        "Helm (",
+    ),
+    "a hook of Helm's installation": (secret(annotations={"helm.sh/hook": "pre-install"}), OURS, FREE),
+    "a hook of Argo CD": (
+        secret(annotations={"argocd.argoproj.io/hook": "PreSync"}),
+        OURS,
+        "Argo CD (argocd.argoproj.io/hook: PreSync",
+    ),
+    "no hook of Argo CD": (secret(annotations={"argocd.argoproj.io/hook": "Skip"}), OURS, FREE),
+    "what a CSI driver keeps equal": (
+        secret(labels={"secrets-store.csi.k8s.io/managed": "true"}),
+        OURS,
+        "the Secrets Store CSI driver",
+    ),
+    "a clone of Kyverno": (
+        secret(labels={"generate.kyverno.io/policy-name": "spread"}),
+        OURS,
+        "Kyverno (generate",
+    ),
+    "a copy of Config Syncer": (
+        secret(labels={"kubed.appscode.com/origin.name": "a"}),
+        OURS,
+        "Config Syncer",
+    ),
+    "a user of Strimzi": (
+        secret(labels={"strimzi.io/kind": "KafkaUser"}),
+        OURS,
+        "Strimzi (strimzi.io/kind: KafkaUser",
+    ),
+    "an addon": (secret(labels={"addonmanager.kubernetes.io/mode": "Reconcile"}), OURS, "the addon manager"),
+    "an addon that is made once": (
+        secret(labels={"addonmanager.kubernetes.io/mode": "EnsureExists"}),
+        OURS,
+        FREE,
+    ),
+    "a label that says nothing": (secret(labels={"argocd.argoproj.io/hook": "None"}), OURS, FREE),
     "1Password": (secret(annotations={"operator.1password.io/item-path": "vaults/a"}), OURS, "1Password"),
 }
 """What is refused whenever a version is made, also where one is taken over."""

@@ -12,7 +12,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
 from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Kind
 from rotator.ports import Seen, Stamp
-from rotator.targets.obstacles import obstacle
+from rotator.targets.obstacles import is_needed, obstacle
 from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
 from rotator.targets.writers import last_writer
 
@@ -98,16 +98,16 @@ class KubernetesObject:
         return True
 
     def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
-        """Delete the object as it was seen; where others keep fields in it, remove only ours and name theirs."""
+        """Delete the object as it was seen; where others made it, or keep fields in it, remove only what is ours, and name theirs."""
         try:
             document = self.api.get(self.kind, self.namespace, self.name)
             if document["metadata"]["resourceVersion"] != seen.fence:
                 raise Conflict(self.label, "it changed in between")
             others = sorted({*(document.get("data") or {}), *(document.get("binaryData") or {})} - set(names))
-            if not others:
+            made = (document["metadata"].get("labels") or {}).get(MANAGED_BY) == ROTATOR
+            if not others and (made or is_needed(document, names)):
                 self.api.delete(self.kind, self.namespace, self.name, seen.fence)
                 return ()
-            made = (document["metadata"].get("labels") or {}).get(MANAGED_BY) == ROTATOR
             metadata = {
                 "resourceVersion": seen.fence,
                 "labels": dict.fromkeys((MARK, MANAGED_BY) if made else (MARK,)),
@@ -117,7 +117,7 @@ class KubernetesObject:
             self.api.patch(self.kind, self.namespace, self.name, changes)
         except NotFound:
             return ()
-        return tuple(others)
+        return tuple(others) or ("the object itself, which others made",)
 
     def _document(self) -> Mapping[str, Any] | None:
         try:

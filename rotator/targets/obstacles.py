@@ -70,6 +70,12 @@ def obstacle(document: Mapping[str, Any], names: Sequence[str], *, adopted: bool
     return next(_obstacles(document, names), "") or ("" if adopted else _fight(document, names))
 
 
+def is_needed(document: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Whether an object cannot be without the data keys `names`, by its type."""
+    rule = TYPES.get(str(document.get("type") or ""))
+    return rule is not None and bool(rule.keys & set(names))
+
+
 def _fight(document: Mapping[str, Any], names: Sequence[str]) -> str:
     found = rivals(document, names)
     if not found:

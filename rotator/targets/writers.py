@@ -36,8 +36,8 @@ class Tool:
     """Labels and annotations of what it keeps."""
     whole: bool = False
     """Whether it replaces all data of what carries its mark."""
-    replaces: tuple[str, str] = ("", "")
-    """An annotation by which it is told to replace an object, and what its value then has in it."""
+    replaces: tuple[tuple[str, str], ...] = ()
+    """Labels and annotations by which it is told to replace an object, and what their values then have in them."""
     off: tuple[tuple[str, str], ...] = ()
     """Labels and annotations with the values by which it is told to leave an object alone."""
 
@@ -46,8 +46,11 @@ TOOLS = (
     Tool(
         name="Argo CD",
         managers=("argocd",),
-        marks=("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"),
-        replaces=("argocd.argoproj.io/sync-options", "Replace=true"),
+        marks=("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance", "argocd.argoproj.io/hook"),
+        replaces=(
+            ("argocd.argoproj.io/sync-options", "Replace=true"),
+            ("argocd.argoproj.io/hook", "Sync"),
+        ),
     ),
     Tool(
         name="Flux",
@@ -59,7 +62,12 @@ TOOLS = (
             ("kustomize.toolkit.fluxcd.io/ssa", "Ignore"),
         ),
     ),
-    Tool(name="Helm", managers=("helm",), marks=("meta.helm.sh/release-name",)),
+    Tool(
+        name="Helm",
+        managers=("helm",),
+        marks=("meta.helm.sh/release-name", "helm.sh/hook"),
+        replaces=(("helm.sh/hook", "upgrade"), ("helm.sh/hook", "rollback")),
+    ),
     Tool(
         name="External Secrets",
         managers=("external-secrets",),
@@ -85,6 +93,24 @@ TOOLS = (
             "replicator.v1.mittwald.de/replicated-from-version",
         ),
         whole=True,
+    ),
+    Tool(
+        name="the Secrets Store CSI driver",
+        managers=("secrets-store",),
+        marks=("secrets-store.csi.k8s.io/managed",),
+        whole=True,
+    ),
+    Tool(name="Kyverno", managers=("kyverno",), marks=("generate.kyverno.io/policy-name",), whole=True),
+    Tool(
+        name="Config Syncer",
+        marks=("kubed.appscode.com/origin", "kubed.appscode.com/origin.name"),
+        whole=True,
+    ),
+    Tool(name="Strimzi", managers=("strimzi",), marks=("strimzi.io/kind",), whole=True),
+    Tool(
+        name="the addon manager",
+        marks=("addonmanager.kubernetes.io/mode",),
+        replaces=(("addonmanager.kubernetes.io/mode", "Reconcile"),),
     ),
     Tool(name="1Password", managers=("onepassword",), marks=("operator.1password.io/item-path",), whole=True),
     Tool(name="Config Sync", managers=("configsync",), marks=("configsync.gke.io/resource-id",)),
@@ -123,7 +149,7 @@ def keeper(document: Mapping[str, Any]) -> str:
         f"{tool.name} ({mark})"
         for tool, mark in _marks(document)
         if tool.name not in ignored
-        and (tool.whole or (tool.replaces[1] and tool.replaces[1] in str(texts.get(tool.replaces[0]))))
+        and (tool.whole or any(told in str(texts.get(name)) for name, told in tool.replaces))
     )
     return next(found, "")
 

@@ -626,13 +626,13 @@ def test_the_same_rotation_declared_again_goes_on_where_it_was(resources: Resour
     assert resources.scene.held() == before
 
 
-def _deletable(resources: Resources) -> str:
+def _deletable(resources: Resources, **spec: Any) -> str:
     life = f"{NAMESPACE}/{resources.scene.life}"
     holders = [
         {"secret": {"name": "key", "data": {"key": "private_key", "kid": "kid"}}},
         {"vault": {"mount": "secret", "path": life}},
     ]
-    made = resources.create(deletionPolicy="Delete", holders=holders)
+    made = resources.create(deletionPolicy="Delete", **{"holders": holders, **spec})
     policy = hcl(grants([from_resource(made)], deletion=True))
     role, secret = resources.scene.bao.server.app_role("deleter", policy=policy)
     resources.scene.bao = replace(resources.scene.bao, role=role, secret=secret)
@@ -691,6 +691,43 @@ def test_the_last_run_ends_deletions_and_lets_all_others_go(resources: Resources
     resources.change("undone", {"spec": {"lead": None}})
     assert resources.run(leaves=True).exit_code == 0
     assert resources.get("undone") is None
+
+
+LOGIN = {"username": "eA==", "password": "eHl6eHl6eHl6eHl6eHl6eHl6"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "there", "data", "left"),
+    [
+        ("Opaque", {"password": LOGIN["password"]}, {"password": "value"}, {}),
+        ("Opaque", LOGIN, {"password": "value"}, {"username": "eA=="}),
+        ("kubernetes.io/basic-auth", {"password": LOGIN["password"]}, {"password": "value", "username": "kid"}, None),
+    ],
+)  # fmt: skip
+def test_an_object_that_was_taken_over_outlives_the_deletion(
+    resources: Resources, type_: str, there: Any, data: Any, left: Any
+) -> None:
+    """With its labels and all that is not ours; one whose type cannot be without our fields goes."""
+    stage, path = resources.scene.stage, f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    labels = {"app.kubernetes.io/managed-by": "Helm"}
+    stage.ask("POST", path, {"metadata": {"name": "key", "labels": labels}, "type": type_, "data": there})
+    _deletable(
+        resources,
+        credential={"sharedSecret": {"length": 40}},
+        verifiers=[{"acceptedList": {"secret": "accepted-list", "maxAge": "1m"}}],
+        holders=[{"secret": {"name": "key", "data": data}}],
+        takeOver={"secret": {"name": "key", "key": "password"}},
+    )
+    resources.delete("key")
+    outcome = resources.run().outcomes[0]
+    assert outcome.result is Result.DELETED, outcome
+    found = stage.secret("key")
+    if left is None:
+        assert found is None
+        return
+    assert (found.get("data") or {}) == left
+    assert found["metadata"]["labels"] == labels
+    assert resources.get() is None
 
 
 def test_fields_and_documents_of_others_survive_the_deletion(resources: Resources) -> None:

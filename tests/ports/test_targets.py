@@ -186,7 +186,7 @@ class TestVaultPath(TargetTests):
         target.write(FIELDS, NEXT, seen, NOTE)
         last = target.read(NAMES)
         assert last is not None
-        assert target.remove(NAMES, last) == ()
+        assert target.remove(NAMES, last) == ("the metadata, which others made",)
         assert [path.data(version) for version in (0, 1, 2)] == [{}, {}, {}]
         assert {name: path.metadata()[name] for name in theirs} == theirs
         again = target.read(NAMES)
@@ -315,6 +315,23 @@ class KubernetesObjectTests(TargetTests):
         thing.target().write(FIELDS, STAMP, None, NOTE)
         labels = thing.document()["metadata"]["labels"]
         assert labels == {MANAGED_BY: "rotator", "rotator.dev/managed": "true"}
+
+    @pytest.mark.parametrize("others", [{MANAGED_BY: "Helm"}, {}])
+    def test_what_others_made_stays_also_where_it_holds_our_fields_alone(
+        self, thing: ObjectPlace, others: dict[str, str]
+    ) -> None:
+        """Whoever made it knows it by name, and finds it as it was without our fields."""
+        thing.change({"metadata": {"labels": others, "annotations": {"remark": "theirs"}}})
+        target = thing.target()
+        target.write(FIELDS, STAMP, target.read(NAMES), NOTE)
+        seen = target.read(NAMES)
+        assert seen is not None
+        assert target.remove(NAMES, seen) == ("the object itself, which others made",)
+        document = thing.document()
+        assert not document.get("data")
+        assert document["metadata"].get("labels", {}) == others
+        assert document["metadata"]["annotations"] == {"remark": "theirs"}
+        assert target.read(NAMES) is not None
 
     @pytest.mark.parametrize("others", [{MANAGED_BY: "Helm"}, {}])
     def test_nothing_of_ours_is_left_on_what_others_made(
