@@ -9,11 +9,12 @@ import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rotator import kinds
 from rotator.clients.clock import RunClock
-from rotator.clients.meter import Meter, Span, no_span
+from rotator.clients.meter import REFERENCE, VAULT, Meter, Span, no_span
 from rotator.clients.retry import Retry
 from rotator.core.machine import Policy
 from rotator.core.timing import Windows
@@ -35,6 +36,7 @@ from rotator.policy.model import Verifier as VerifierPolicy
 from rotator.ports import Credential, Deadline, Gate, Party, Store, Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
+from rotator.vault_access import grants
 from rotator.verifiers.accepted_list import AcceptedList
 from rotator.verifiers.jwks import Jwks
 
@@ -94,7 +96,7 @@ class World:
     @property
     def landing(self) -> timedelta:
         """The longest time between stamping a write and its taking effect."""
-        return timedelta(seconds=self.timeout)
+        return 2 * timedelta(seconds=self.timeout)
 
     @property
     def kubernetes(self) -> Kubernetes:
@@ -193,7 +195,6 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
         clock=w.clock,
         identity=w.identity,
         deadline=w.deadline,
-        check=w.meter.check_skew,
         act=act,
         ahead=act or not tell_last,
     )
@@ -242,7 +243,7 @@ def rotation(
             request=request or policy.asked_for,
             outage=outage.weekly if outage else None,
         ),
-        clock_skew=policy.spec.overlap.clock_skew,
+        check_clocks=partial(w.meter.check_skew, policy.spec.overlap.clock_skew, _timed_by(policy)),
         credential=credential,
         store=_store(w, policy),
         verifiers=_verifiers(w, policy, credential),
@@ -255,6 +256,11 @@ def rotation(
         leaving=leaving,
         ending=ending,
     )
+
+
+def _timed_by(policy: RotationPolicy) -> frozenset[str]:
+    """Return the systems whose clocks a rotation counts on: that of one that it does not use stops nobody."""
+    return frozenset({REFERENCE, *({VAULT} if grants([policy]) else ())})
 
 
 def _mounts(policy: RotationPolicy) -> set[str]:
@@ -337,6 +343,7 @@ def _document(
         render=_render(credential, place),
         clock=w.clock,
         landing=w.landing,
+        lands_within=w.retry.landing,
         rollout=rollout,
         accepts=True,
         rereading=_rereading(w, declared.restart, target, namespace),
@@ -378,6 +385,7 @@ def _holder(
             render=Mapped(credential, data or default),
             clock=w.clock,
             landing=w.landing,
+            lands_within=w.retry.landing,
             pick_up=declared.picks_up_within,
             rollout=_rollout(
                 w, annotation_key(policy.ref, "holds", target.label), declared.restart, target, namespace

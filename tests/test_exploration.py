@@ -5,18 +5,16 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from rotator import wiring
 from rotator.clients import http
+from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.engine.delivery import Delivery
-from rotator.engine.fleet import Fleet
 from rotator.errors import Unavailable
 from rotator.sandbox.openbao import OpenBao
 from tests.faults import explore
@@ -130,13 +128,7 @@ def test_each_life_is_lived_once_and_none_is_left_out() -> None:
 
 
 def _on_any_clock(patch: pytest.MonkeyPatch) -> None:
-    make = wiring.fleet
-
-    def fleet(*args: Any, **given: Any) -> Fleet:
-        made = make(*args, **given)
-        return replace(made, run=replace(made.run, check=lambda _: None))
-
-    patch.setattr(wiring, "fleet", fleet)
+    patch.setattr(Meter, "check_skew", lambda *_: None)
 
 
 def _asked_again(patch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from rotator.clients.meter import Meter
 from rotator.errors import ClockSkewed
 
 START = datetime(2026, 1, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+ALL = frozenset({"kubernetes", "vault", "http"})
 ZERO = timedelta()
 LATENCIES = st.timedeltas(ZERO, timedelta(seconds=30))
 OFFSETS = st.timedeltas(timedelta(hours=-2), timedelta(hours=2))
@@ -52,7 +53,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - what a network does
 def accused(meter: Meter, allowance: timedelta) -> bool:
     """Say whether the meter finds a skew above the allowance."""
     try:
-        meter.check_skew(allowance)
+        meter.check_skew(allowance, ALL)
     except ClockSkewed:
         return True
     return False
@@ -65,7 +66,7 @@ def test_equal_clocks_are_never_accused(start: datetime, there: timedelta, back:
     clock = Clock(start.replace(tzinfo=UTC))
     meter = Meter(clock)
     exchange(meter, clock, ZERO, there, back)
-    meter.check_skew(ZERO)
+    meter.check_skew(ZERO, ALL)
 
 
 @settings(deadline=None)
@@ -77,7 +78,7 @@ def test_nobody_is_accused_of_more_than_their_skew(
     clock = Clock()
     meter = Meter(clock)
     exchange(meter, clock, offset, there, back)
-    meter.check_skew(abs(offset))
+    meter.check_skew(abs(offset), ALL)
 
 
 @settings(deadline=None)
@@ -101,7 +102,7 @@ def test_the_accusation_names_the_system_and_the_seconds(sign: int, says: str) -
     meter = Meter(clock)
     exchange(meter, clock, sign * timedelta(seconds=90))
     with pytest.raises(ClockSkewed) as caught:
-        meter.check_skew(timedelta(seconds=60))
+        meter.check_skew(timedelta(seconds=60), ALL)
     least = "1m30s" if sign > 0 else "1m29s"
     assert f"the clock here is {least} {says} the clock of vault, the policy allows 1m (" in str(caught.value)
     assert "overlap.clockSkew" in str(caught.value)
@@ -113,7 +114,7 @@ def test_an_accusation_just_above_the_allowance_does_not_name_equal_numbers() ->
     meter = Meter(clock)
     exchange(meter, clock, timedelta(seconds=60))
     with pytest.raises(ClockSkewed, match="is 1m behind the clock of vault, the policy allows 59s800ms"):
-        meter.check_skew(timedelta(seconds=59, milliseconds=800))
+        meter.check_skew(timedelta(seconds=59, milliseconds=800), ALL)
 
 
 @settings(deadline=None)
@@ -136,7 +137,7 @@ def test_the_reference_sets_the_clock_right_and_is_still_accused(
         assert clock.instant == before + there
     if abs(offset) > timedelta(seconds=1):
         assert accused(meter, abs(offset) - timedelta(seconds=1, microseconds=1))
-    meter.check_skew(max(abs(offset), *(abs(t) for _, t, _ in others), ZERO))
+    meter.check_skew(max(abs(offset), *(abs(t) for _, t, _ in others), ZERO), ALL)
 
 
 def test_a_clear_skew_is_not_forgotten_after_a_slow_answer() -> None:
@@ -155,7 +156,22 @@ def test_the_worst_of_all_systems_is_named() -> None:
     for system, offset in (("kubernetes", 0), ("vault", 300), ("http", 10)):
         exchange(meter, clock, timedelta(seconds=offset), system=system)
     with pytest.raises(ClockSkewed, match="the clock of vault"):
-        meter.check_skew(timedelta(seconds=60))
+        meter.check_skew(timedelta(seconds=60), ALL)
+
+
+def test_a_clock_that_nobody_counts_on_is_named_by_no_accusation() -> None:
+    """Proves that one system's clock does not stop who does not use it; and whose clock is to be put right."""
+    clock = Clock(START.replace(microsecond=0))
+    meter = Meter(clock)
+    for system, offset in (("kubernetes", 10), ("vault", 300)):
+        exchange(meter, clock, timedelta(seconds=offset), system=system)
+    meter.check_skew(timedelta(seconds=60), {"kubernetes"})
+    with pytest.raises(
+        ClockSkewed, match="Put the clock of vault right, for that of kubernetes agrees with ours"
+    ):
+        meter.check_skew(timedelta(seconds=60), ALL)
+    with pytest.raises(ClockSkewed, match="Put the clock of this machine right"):
+        meter.check_skew(timedelta(seconds=5), ALL)
 
 
 def test_the_zone_of_a_date_counts() -> None:
@@ -164,7 +180,7 @@ def test_the_zone_of_a_date_counts() -> None:
     for header in ("Thu, 01 Jan 2026 13:00:00 +0100", "Thu, 01 Jan 2026 12:00:00 -0000"):
         meter = Meter(clock)
         meter.note_date("vault", header, clock.now())
-        meter.check_skew(ZERO)
+        meter.check_skew(ZERO, ALL)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +205,7 @@ def test_a_damaged_date_says_nothing(header: str | None) -> None:
     clock = Clock()
     meter = Meter(clock)
     meter.note_date("vault", header, clock.now())
-    meter.check_skew(ZERO)
+    meter.check_skew(ZERO, ALL)
 
 
 @pytest.mark.parametrize(
@@ -234,4 +250,4 @@ def test_the_accusation_says_whose_clock_to_put_right(node: str, whose: str) -> 
     meter = Meter(clock, node=node)
     exchange(meter, clock, timedelta(hours=2))
     with pytest.raises(ClockSkewed, match=f"Put the clock of {whose} right"):
-        meter.check_skew(timedelta(seconds=60))
+        meter.check_skew(timedelta(seconds=60), ALL)

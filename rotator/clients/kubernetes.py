@@ -24,7 +24,7 @@ from rotator.clients import objects
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, check_redirect, json_object, no_answer
 from rotator.clients.connections import Connections, cause_of, verified, whole
-from rotator.clients.meter import Meter
+from rotator.clients.meter import REFERENCE, Meter
 from rotator.clients.objects import METADATA, SHAPES
 from rotator.clients.proxies import checked
 from rotator.clients.refusals import translate
@@ -35,7 +35,7 @@ from rotator.core.texts import printable
 from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
 from rotator.kinds import Kind
 
-SYSTEM = "kubernetes"
+SYSTEM = REFERENCE
 PAGE = 500
 """Objects a page of a list (`limit`)."""
 MOST_PAGES = 10_000

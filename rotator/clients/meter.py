@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,6 +17,7 @@ DATE_RESOLUTION = timedelta(seconds=1)
 """The `Date` header (RFC 9110, section 6.6.1) names whole seconds."""
 REFERENCE = "kubernetes"
 """The system whose time all runs share."""
+VAULT = "vault"
 
 
 class Span(Protocol):
@@ -94,13 +95,21 @@ class Meter:
         with self._lock:
             return dict(self._off)
 
-    def check_skew(self, allowance: timedelta) -> None:
-        """Raise ClockSkewed if our clock certainly differs from a server's by more than `allowance`."""
-        with self._lock:
-            system, off = max(self._off.items(), key=lambda item: abs(item[1]), default=("", timedelta()))
-        if abs(off) > allowance:
-            raise ClockSkewed(
-                f"the clock here is {format_duration(abs(off))} {'behind' if off > timedelta() else 'ahead of'} "
-                f"the clock of {system}, the policy allows {format_duration(allowance)} (overlap.clockSkew). "
-                f"Nothing was changed. Put the clock of {self._whose} right (NTP), then run again"
-            )
+    def check_skew(self, allowance: timedelta, systems: Collection[str]) -> None:
+        """Raise ClockSkewed if our clock certainly differs from that of one of `systems` by more than `allowance`."""
+        skew = self.skew
+        asked = {system: off for system, off in skew.items() if system in systems}
+        system, off = max(asked.items(), key=lambda item: abs(item[1]), default=("", timedelta()))
+        if abs(off) <= allowance:
+            return
+        ours_is_right = abs(skew.get(REFERENCE, off)) <= allowance
+        wrong = (
+            f"{system} right, for that of {REFERENCE} agrees with ours"
+            if ours_is_right
+            else f"{self._whose} right"
+        )
+        raise ClockSkewed(
+            f"the clock here is {format_duration(abs(off))} {'behind' if off > timedelta() else 'ahead of'} "
+            f"the clock of {system}, the policy allows {format_duration(allowance)} (overlap.clockSkew). "
+            f"Nothing was changed. Put the clock of {wrong} (NTP), then run again"
+        )

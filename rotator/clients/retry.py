@@ -42,6 +42,7 @@ LONGEST_ASKED = 86400.0
 
 
 _brief: ContextVar[bool] = ContextVar("_brief", default=False)
+_lands: ContextVar[datetime | None] = ContextVar("_lands", default=None)
 
 
 @contextmanager
@@ -75,7 +76,7 @@ class Retry:
         def enough(state: tenacity.RetryCallState) -> bool:
             then = self.clock.now() + timedelta(seconds=state.upcoming_sleep)
             tried = state.attempt_number >= self.attempts and then > began + patience
-            return tried or then >= self.deadline.last or self._ended_since(began)
+            return tried or then >= self._end(began) or self._ended_since(began)
 
         def tell(state: tenacity.RetryCallState) -> None:
             if self.clock.now() - began >= timedelta(seconds=SILENCE):
@@ -112,15 +113,26 @@ class Retry:
         """
         return within(seconds, self._left(), octets=octets)
 
+    def _end(self, began: datetime) -> datetime:
+        """Return when that which was begun at `began` has to end, if the run goes on as it does now."""
+        end = min(self.deadline.last, _lands.get() or self.deadline.last)
+        return min(end, self.deadline.at + ANSWER) if self._ended_since(began) else end
+
+    @contextmanager
+    def landing(self, length: timedelta) -> Iterator[None]:
+        """Let all that is asked meanwhile take effect within `length`, or not at all: its instant is written down already."""
+        token = _lands.set(self.clock.now() + length)
+        try:
+            yield
+        finally:
+            _lands.reset(token)
+
     def _left(self) -> Left:
         """Return what tells for how many seconds that which begins now may go on."""
         began = self.clock.now()
 
         def left() -> float:
-            end = self.deadline.last
-            if self._ended_since(began):
-                end = min(end, self.deadline.at + ANSWER)
-            return (end - self.clock.now()).total_seconds()
+            return (self._end(began) - self.clock.now()).total_seconds()
 
         return left
 

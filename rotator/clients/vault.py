@@ -32,7 +32,7 @@ from rotator.clients.answers import (
     said_nothing,
 )
 from rotator.clients.connections import POOLS, close
-from rotator.clients.meter import Meter
+from rotator.clients.meter import VAULT, Meter
 from rotator.clients.retry import Retry, briefly
 from rotator.clients.vault_settings import LOGINS, VaultSettings
 from rotator.core.reading import Unreadable, parse
@@ -62,7 +62,7 @@ from rotator.errors import (
     Unavailable,
 )
 
-SYSTEM = "vault"
+SYSTEM = VAULT
 LARGEST = 8 << 20
 """The largest answer read, in bytes: what Vault keeps at one path has a few of them at most."""
 RENEW_BEFORE = 0.5

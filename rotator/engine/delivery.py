@@ -7,6 +7,7 @@ lost reply (I6) and what counts as somebody else's edit is said once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -61,7 +62,9 @@ class Delivery:
     render: Render
     clock: Clock
     landing: timedelta
-    """The longest time between stamping a write and its taking effect: the client's time-out."""
+    """The longest time between stamping a write and its taking effect."""
+    lands_within: Callable[[timedelta], AbstractContextManager[None]]
+    """Sees to it: what is asked meanwhile, however often it is tried, is over by then."""
     pick_up: timedelta | None = None
     """Holders that read again by themselves: within this time."""
     rollout: Rollout | None = None
@@ -220,7 +223,8 @@ class Delivery:
                 self._seen = _imagined(self._seen, written, stamp)
                 return deeds, changes
             try:
-                self._seen = self.target.write(written, stamp, self._seen, _note(want))
+                with self.lands_within(self.landing):
+                    self._seen = self.target.write(written, stamp, self._seen, _note(want))
                 self._left = self._seen.fence
                 tries.last = None
             except (Conflict, Ambiguous) as error:

@@ -195,7 +195,7 @@ class Fleet:
         if not self.run.act:
             outcome = self._advanced(self._work(rotation, view.memo, lambda: None))
             return _as_left(outcome, view.memo) if self.tell_last else outcome
-        self.run.check(rotation.clock_skew)
+        rotation.check_clocks()
         held = [self._take(rotation, view)]
 
         def renew() -> None:
@@ -254,7 +254,7 @@ class Fleet:
             return Outcome(rotation=work.rotation.ref, result=Result.FROZEN, reason=_defect(error))
 
     def _work(self, rotation: Rotation, memo: Memo, renew: Callable[[], None]) -> Turn | Deletion:
-        guard = Guard(run=self.run, clock_skew=rotation.clock_skew, renew=renew)
+        guard = Guard(run=self.run, check_clocks=rotation.check_clocks, renew=renew)
         if rotation.leaving:
             return Deletion(rotation=rotation, run=self.run, guard=guard)
         return Turn(

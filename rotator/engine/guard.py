@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from rotator.errors import DeadlineExceeded
 from rotator.ports import Clock, Deadline
@@ -17,8 +16,6 @@ class Run:
     clock: Clock
     identity: str
     deadline: Deadline
-    check: Callable[[timedelta], None]
-    """Raises ClockSkewed if our clock is off by more than the allowance."""
     act: bool = True
     ahead: bool = True
     """Without acting: whether to go on from what would be recorded, or only to say what is."""
@@ -33,13 +30,14 @@ class Guard:
     """
 
     run: Run
-    clock_skew: timedelta
+    check_clocks: Callable[[], None]
+    """Raises ClockSkewed if our clock and that of a system of this rotation differ by more than is allowed."""
     renew: Callable[[], None]
     """Renews the lease; raises LeaseLost."""
 
     def __call__(self) -> None:
         """See that our clock is right, that our time is not over, and that the lease is ours."""
-        self.run.check(self.clock_skew)
+        self.check_clocks()
         if not self.run.act:
             return
         if self.run.clock.now() >= self.run.deadline.at:

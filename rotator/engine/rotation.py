@@ -63,7 +63,8 @@ class Rotation:
     digest: str
     """Changes with the declaration."""
     policy: Policy
-    clock_skew: timedelta
+    check_clocks: Callable[[], None]
+    """See `rotator.engine.guard.Guard`."""
     credential: Credential
     store: Store
     verifiers: Sequence[Party]

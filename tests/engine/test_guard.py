@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -166,7 +167,12 @@ def test_a_document_is_guarded_before_it_is_removed() -> None:
     """Vault has no fence for a removal."""
     seen: list[str] = []
     party = Delivery(
-        name="d", target=Document(seen), render=Rendering(), clock=Clock(), landing=timedelta(seconds=10)
+        name="d",
+        target=Document(seen),
+        render=Rendering(),
+        clock=Clock(),
+        landing=timedelta(seconds=10),
+        lands_within=lambda _: nullcontext(),
     )
     party.remove(ROTATION, lambda: (), lambda: seen.append("guard"))
     assert followed(seen) == ["look guard"]
@@ -175,21 +181,21 @@ def test_a_document_is_guarded_before_it_is_removed() -> None:
 def guard(seen: list[str], *, act: bool = True, skewed: bool = False, late: bool = False) -> Guard:
     """Return a guard that notes what it looks at."""
 
-    def check(allowed: timedelta) -> None:
-        seen.append(f"clock within {allowed.total_seconds():.0f}s")
+    def check() -> None:
+        seen.append("clocks")
         if skewed:
             raise ClockSkewed
 
     deadline = Deadline(NOW - timedelta(seconds=1) if late else NOW + timedelta(minutes=1))
-    run = Run(clock=Clock(), identity="run", deadline=deadline, check=check, act=act)
-    return Guard(run=run, clock_skew=timedelta(seconds=60), renew=lambda: seen.append("lease"))
+    run = Run(clock=Clock(), identity="run", deadline=deadline, act=act)
+    return Guard(run=run, check_clocks=check, renew=lambda: seen.append("lease"))
 
 
 def test_a_guard_looks_at_the_clock_the_time_and_the_lease() -> None:
     """In this order: nothing is written for a run that may not act."""
     seen: list[str] = []
     guard(seen)()
-    assert seen == ["clock within 60s", "lease"]
+    assert seen == ["clocks", "lease"]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +215,7 @@ def test_a_plan_renews_nothing_and_has_time() -> None:
     """It changes nothing, so nothing has to be ours."""
     seen: list[str] = []
     guard(seen, act=False, late=True)()
-    assert seen == ["clock within 60s"]
+    assert seen == ["clocks"]
 
 
 def test_a_lost_lease_stops_a_deletion_in_the_middle() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from rotator.credentials.jwt_signing_key import JwtSigningKey
 from rotator.engine.outcome import Result
 from tests.faults.stage import NAMESPACE, OTHER, Bao
 from tests.faults.traffic import text_of
-from tests.faults.transport import Answer, Call, Perform
+from tests.faults.transport import Answer, Call, Perform, http_date
 from tests.scene import Scene
 
 DAYS_30 = timedelta(days=30)
@@ -451,6 +452,28 @@ def test_a_clock_that_is_behind_by_more_than_the_deadline_is_called_by_its_name(
     two = [{"secret": {"name": "key", "namespaces": [NAMESPACE, OTHER]}}]
     report = scene.fleet(scene.policy(holders=two), scene.policy("other"), skew=timedelta(minutes=-20))
     assert all("behind the clock of kubernetes" in o.reason for o in report.outcomes)
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=5), timedelta(minutes=-5)])
+def test_a_vault_whose_clock_is_off_stops_only_those_that_use_it(
+    scene: Scene, off: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is Vault's clock that is to be put right: the API server agrees with ours."""
+    middle = scene._middle  # noqa: SLF001 - the scene's own seam for faults
+
+    def dated(call: Call, body: bytes, perform: Perform) -> Answer:
+        answer = middle(call, body, perform)
+        if call.system != "vault":
+            return answer
+        return replace(answer, headers={**answer.headers, "Date": http_date(scene.timeline.now + off)})
+
+    monkeypatch.setattr(scene, "_middle", dated)
+    without = scene.policy("other", store={"kubernetes": {}})
+    report = scene.fleet(scene.policy(), without, scene.policy("third", store={"kubernetes": {}}))
+    of = {o.rotation: o for o in report.outcomes}
+    assert of["payments/key"].result is Result.FROZEN
+    assert "Put the clock of vault right" in of["payments/key"].reason
+    assert {of[f"payments/{name}"].result for name in ("other", "third")} == {Result.WAITING}
 
 
 def test_a_lease_that_is_deleted_under_a_run_stops_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
