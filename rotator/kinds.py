@@ -66,6 +66,9 @@ CREDENTIALS = (
 )
 """The credential kinds; a test holds them equal to the schema's."""
 
+FENCE = "ROTATOR_FENCE_"
+"""How data keys and variables begin that keep nodes from starting pods with old copies; no data key of others begins so."""
+
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ROLLOUT)
 """The kinds that we restart."""
 

@@ -792,17 +792,30 @@ MEANING = [
         good("mount: secret, path: p", "mount: rotator/payments, path: j").replace(
             "path: jayments/jwt", "path: jwt"
         ),
-        (16, "vault rotator/payments/jwt is used already"),
+        (16, "vault rotator/payments/jwt is named twice in this rotation"),
     ),
     bad(
         "the holder is the store",
         shared("{name: webhook}\n", "{name: rotation-webhook}\n"),
-        (14, "spec.holders.0: secret payments/rotation-webhook is used already by payments/webhook"),
+        (
+            14,
+            "spec.holders.0: secret payments/rotation-webhook is named twice in this rotation, first by spec.store",
+        ),
     ),
     bad(
         "one Secret twice",
         good(_HOLDER, "{name: k, namespaces: [a, a]}"),
-        (14, "secret a/k is used already by"),
+        (14, "secret a/k is named twice in this rotation, first by spec.holders.0; name it once"),
+    ),
+    bad(
+        "a list under such a data key",
+        good("{configMap: payments-jwks,", "{configMap: payments-jwks, key: ROTATOR_FENCE_1_a,"),
+        (12, "reserved; expected a name that does not begin with ROTATOR_FENCE_"),
+    ),
+    bad(
+        "a data key that keeps nodes from old copies",
+        good(_HOLDER, "{name: k, data: {ROTATOR_FENCE_1_a: private_key}}"),
+        (14, "reserved; expected a name that does not begin with ROTATOR_FENCE_"),
     ),
 ]
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rotator.engine.readers import Source, volumes_of
+from rotator.kinds import FENCE
 
 Json = dict[str, Any]
-PREFIX = "ROTATOR_FENCE_"
+PREFIX = FENCE
 """How our data keys and variables begin: a valid name of a variable, for those who read by `envFrom`."""
 KEPT = 10
 """How many of our data keys stay: a Deployment keeps ten old templates (`revisionHistoryLimit`), and an undo has to start."""

@@ -698,11 +698,17 @@ class Owners:
         if first := self._declared.get(policy.ref):
             yield ("metadata", "name"), f"{policy.ref} is declared twice, first at {first}"
             return
-        own: set[str] = set()
+        own: dict[str, str] = {}
         for location, label in _labels(policy):
-            if owner := policy.ref if label in own else self._owners.get(label):
+            where = ".".join(map(str, location))
+            if first := own.get(label):
+                yield (
+                    location,
+                    f"{label} is named twice in this rotation, first by {first}; name it once, with all of its data keys",
+                )
+            elif owner := self._owners.get(label):
                 yield location, f"{label} is used already by {owner}; expected one owner"
-            own.add(label)
+            own.setdefault(label, where)
 
     def add(self, policy: RotationPolicy, where: str) -> None:
         """Remember what `policy` claims, and that it was declared at `where`; the first owner stays."""

@@ -24,6 +24,7 @@ from pydantic.json_schema import JsonSchemaValue
 from rotator.core.distinguished_names import parse
 from rotator.core.ring import LONGEST_ID, is_id
 from rotator.core.timing import LONGEST, format_duration, parse_duration
+from rotator.kinds import FENCE
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -161,7 +162,15 @@ Positive = Annotated[
 ]
 Name = Annotated[str, Field(pattern=DNS_SUBDOMAIN, max_length=253)]
 Namespace = Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
-DataKey = Annotated[str, Field(pattern=DATA_KEY, max_length=253)]
+
+
+def _is_free(key: str) -> str:
+    if key.startswith(FENCE):
+        raise ValueError(f"reserved; expected a name that does not begin with {FENCE}")
+    return key
+
+
+DataKey = Annotated[str, Field(pattern=DATA_KEY, max_length=253), AfterValidator(_is_free)]
 Source = Annotated[str, Field(max_length=64)]
 """The name of one of our fields, perhaps with `previous.` before it."""
 Words = Annotated[str, Field(min_length=1, max_length=1024)]
