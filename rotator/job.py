@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -59,11 +60,15 @@ class Job:
     def connect(self) -> World:
         """Return the systems, connected when they are first needed."""
         systems = self.systems
+        timeout = systems.timeout.total_seconds()
         return wiring.world(
             context=systems.context,
             deadline=systems.deadline,
-            timeout=systems.timeout.total_seconds(),
-            patience=PATIENCE if self.act else 0.0,  # a person who looks is told at once
+            timeout=timeout,
+            patience=PATIENCE if self.act else 0.0,
+            hurry=math.inf
+            if self.act
+            else timeout,  # a person who looks waits for one answer that does not come
             concurrency=systems.concurrency,
             span=self.span,
         )

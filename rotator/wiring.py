@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import secrets
 import socket
@@ -73,6 +74,8 @@ class World:
     """The longest time a request may take, in seconds."""
     patience: float = 0.0
     """For how many seconds a read is tried again while a system is away."""
+    hurry: float = math.inf
+    """After how many seconds nothing is tried again: a person waits."""
     identity: str = ""
     node: str = ""
     """The node that the run is on, where that is known."""
@@ -91,7 +94,7 @@ class World:
         """Give the run its name, its meter and its retries."""
         self.identity = self.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self.meter = Meter(self.clock, self.span, self.node)
-        self.retry = Retry(self.clock, self.deadline, patience=self.patience)
+        self.retry = Retry(self.clock, self.deadline, patience=self.patience, hurry=self.hurry)
 
     @property
     def landing(self) -> timedelta:
@@ -148,6 +151,7 @@ def world(  # noqa: PLR0913 - what the command line may ask
     deadline: timedelta,
     timeout: float = 10.0,
     patience: float = 0.0,
+    hurry: float = math.inf,
     concurrency: int = CONCURRENCY,
     span: Span = no_span,
 ) -> World:
@@ -173,6 +177,7 @@ def world(  # noqa: PLR0913 - what the command line may ask
         connect_vault=vault,
         timeout=timeout,
         patience=patience,
+        hurry=hurry,
         node=os.environ.get(NODE, ""),
         span=span,
     )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.clients.answers import by_status
-from rotator.clients.limits import left_now
+from rotator.clients.limits import LOOK, left_now
 from rotator.clients.retry import (
     ANSWER,
     ATTEMPTS,
@@ -227,7 +227,7 @@ def test_a_request_under_way_when_the_run_is_asked_to_stop_gets_a_moment(
     monkeypatch.setattr("time.monotonic", seconds)
     deadline = Deadline(FAR.at, timedelta(seconds=15))
     retry = Retry(clock, deadline)
-    with retry.within(10):
+    with retry.within(10, "GET x", "https://api.example"):
         assert left_now() == 10
         clock.sleep(1)
         deadline.end(clock.now(), "SIGTERM")
@@ -235,7 +235,7 @@ def test_a_request_under_way_when_the_run_is_asked_to_stop_gets_a_moment(
         clock.sleep(ANSWER.total_seconds())
         with pytest.raises(TimeoutError):
             left_now()
-    with retry.within(60):
+    with retry.within(60, "GET x", "https://api.example"):
         assert left_now() == 13
 
 
@@ -250,6 +250,53 @@ def test_people_are_told_once_what_is_waited_for(caplog: pytest.LogCaptureFixtur
     (told,) = caplog.records
     assert 0 < vars(told)["seconds"] <= PATIENCE - SILENCE
     assert vars(told)["reason"] == "GET x"
+
+
+@pytest.mark.parametrize(
+    ("patience", "until"),
+    [(0.0, 10.0), (PATIENCE, PATIENCE)],
+    ids=["somebody looks", "a run"],
+)
+def test_people_are_told_while_one_answer_does_not_come(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, patience: float, until: float
+) -> None:
+    """Proves that nobody has to wait for the end of a time-out to learn who does not answer; it is said once."""
+    clock = Clock()
+
+    def seconds() -> float:
+        return (clock.now() - START).total_seconds()
+
+    monkeypatch.setattr("time.monotonic", seconds)
+    retry = Retry(clock, FAR, attempts=1, patience=patience)
+
+    def mute() -> str:
+        with retry.within(10, "GET x", "https://me:secret@api.example:6443/y"):
+            while True:
+                left_now()
+                clock.instant += timedelta(seconds=LOOK)
+
+    with pytest.raises(TimeoutError):
+        retry.call(mute, read=True)
+    (told,) = caplog.records
+    assert vars(told)["reason"] == "GET x: no answer from api.example:6443 yet"
+    assert vars(told)["seconds"] == until - SILENCE
+
+
+@pytest.mark.parametrize(
+    ("takes", "asked"),
+    [(10.0, 1), (6.0, 2), (0.0, ATTEMPTS)],
+    ids=["no answer in time", "a slow refusal", "quick refusals"],
+)
+@pytest.mark.parametrize("kind", [Unavailable, Ambiguous])
+def test_where_a_person_waits_nothing_is_tried_again_after_one_time_out(
+    kind: type[ClientError], takes: float, asked: int
+) -> None:
+    """Proves it for a server that is mute; what is refused at once is tried as often as ever."""
+    clock = Clock()
+    mute = Asked(clock, [kind("GET x")] * 100, takes)
+    with pytest.raises(kind):
+        Retry(clock, FAR, hurry=10.0).call(mute, read=True)
+    assert mute.count == asked
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(seconds=1)])

@@ -100,7 +100,10 @@ class Http:
     def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Fetched:
         what = f"{method} {url.partition('?')[0]}"
         try:
-            with self._meter.span(self._system, {"request": what}), self._retry.within(self._timeout):
+            with (
+                self._meter.span(self._system, {"request": what}),
+                self._retry.within(self._timeout, what, url),
+            ):
                 answer = self._pool.request(
                     method,
                     url,

@@ -310,7 +310,10 @@ class Kubernetes:
         sent_headers = {**headers, "Authorization": token} if token else dict(headers)
         octets = None if body is None else json.dumps(body).encode()
         try:
-            with self._meter.span(SYSTEM, {"request": what}), self._retry.within(self._timeout):
+            with (
+                self._meter.span(SYSTEM, {"request": what}),
+                self._retry.within(self._timeout, what, self._host),
+            ):
                 answer = _connections(self._api).request(
                     method,
                     self._host + path,

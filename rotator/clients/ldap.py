@@ -275,25 +275,25 @@ class Ldap:
         with (
             self._meter.span(SYSTEM, {"request": what}),
             self._signed_in(what) as connection,
-            self._asking(method, lambda cause: self._lost(what, cause)),
+            self._asking(method, what, self._lost),
         ):
             return perform(connection)
 
     @contextlib.contextmanager
-    def _asking(self, method: str, failed: Callable[[str], ClientError]) -> Any:
+    def _asking(self, method: str, what: str, failed: Callable[[str, str], ClientError]) -> Any:
         """Keep the limit of a request, and say what became of one to which no answer came, or one that is no LDAP.
 
         ldap3 raises whatever its decoder stumbles over.
         """
         try:
-            with self._retry.within(self._timeout, LARGEST):
+            with self._retry.within(self._timeout, what, self.url, octets=LARGEST):
                 yield
         except RotatorError:
             raise
         except Exception as error:  # noqa: BLE001 - see above
             self._meter.count(SYSTEM, method, NO_ANSWER)
             lost = isinstance(error, _transport_errors())
-            raise failed(cause_of(error) if lost else "its answer is no LDAP") from None
+            raise failed(what, cause_of(error) if lost else "its answer is no LDAP") from None
 
     @contextlib.contextmanager
     def _signed_in(self, what: str) -> Any:
@@ -338,14 +338,14 @@ class Ldap:
         """Connect, with TLS before anything else, and leave no socket behind."""
         connection: Connection | None = None
         try:
-            with self._asking("connect", lambda cause: self._unreached(what, cause)):
+            with self._asking("connect", what, self._unreached):
                 connection = self._opened()
                 if self._start_tls or self._encrypted:
                     self._encrypt(connection, what)
             yield connection
         finally:
             if connection is not None:
-                with self._retry.within(self._timeout, LARGEST):
+                with self._retry.within(self._timeout, what, self.url, octets=LARGEST):
                     _close(connection)
 
     def _opened(self) -> Connection:
@@ -387,7 +387,7 @@ class Ldap:
             raise Forbidden(what, f"the password of {identity.dn} is empty, which would bind as nobody")
         connection.user, connection.authentication = identity.dn, "SIMPLE"
         connection.password = identity.password.octets()  # bytes go out as they are
-        with self._asking("bind", lambda cause: self._lost(what, cause)):
+        with self._asking("bind", what, self._lost):
             connection.bind(read_server_info=False, controls=_policy_control())
             return self._result(connection, "bind")
 

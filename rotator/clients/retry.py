@@ -4,12 +4,15 @@ What a system did not take (`Unavailable`) is asked again. What may have taken e
 only if it is a read: a write goes back to the caller, who reads the state back first (I6).
 
 A read waits until a system is back: an API server that restarts is away for 10 to 30 seconds. A write does not, and neither
-does what is asked for its sake, as a token: its lease was renewed and the state read right before it (I5).
+does what is asked for its sake, as a token: its lease was renewed and the state read right before it (I5). Nor does
+what a person looks at.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -19,6 +22,7 @@ from typing import TypeVar
 
 import tenacity
 
+from rotator.clients.addresses import where
 from rotator.clients.limits import LARGEST, Left, bounded, within
 from rotator.errors import Ambiguous, DeadlineExceeded, Unavailable
 from rotator.ports import Clock, Deadline
@@ -43,6 +47,8 @@ LONGEST_ASKED = 86400.0
 
 _brief: ContextVar[bool] = ContextVar("_brief", default=False)
 _lands: ContextVar[datetime | None] = ContextVar("_lands", default=None)
+_until: ContextVar[datetime | None] = ContextVar("_until", default=None)
+"""Until when that of which a request is part is tried."""
 
 
 @contextmanager
@@ -64,7 +70,10 @@ class Retry:
     attempts: int = ATTEMPTS
     patience: float = 0.0
     """For how many seconds a read is tried again, however many attempts that takes."""
+    hurry: float = math.inf
+    """After how many seconds nothing is tried again, however few attempts that were."""
     _told: datetime | None = field(default=None, repr=False)
+    _telling: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def call(self, ask: Callable[[], T], *, read: bool) -> T:
         """Call `ask` until it answers, gives up for good, or the run's deadline is near."""
@@ -76,11 +85,11 @@ class Retry:
         def enough(state: tenacity.RetryCallState) -> bool:
             then = self.clock.now() + timedelta(seconds=state.upcoming_sleep)
             tried = state.attempt_number >= self.attempts and then > began + patience
-            return tried or then >= self._end(began) or self._ended_since(began)
+            late = (then - began).total_seconds() >= self.hurry
+            return tried or late or then >= self._end(began) or self._ended_since(began)
 
         def tell(state: tenacity.RetryCallState) -> None:
-            if self.clock.now() - began >= timedelta(seconds=SILENCE):
-                self._tell(state, began + patience)
+            self._tell_since(began, str(state.outcome.exception() if state.outcome else ""), began + patience)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(again),
@@ -90,28 +99,45 @@ class Retry:
             before_sleep=tell,
             reraise=True,
         )
-        return retrying(ask)
+        token = _until.set(began + patience)
+        try:
+            return retrying(ask)
+        finally:
+            _until.reset(token)
 
     def _ended_since(self, began: datetime) -> bool:
         """Whether the run has ended, or was asked to, since something was begun. What is given back comes after that."""
         return began < self.deadline.at <= self.clock.now()
 
-    def _tell(self, state: tenacity.RetryCallState, until: datetime) -> None:
-        """Say what is waited for, once for all that wait for it."""
+    def _tell_since(self, began: datetime, reason: str, until: datetime) -> None:
+        """Say what has been waited for in vain since `began`, once for all that wait for it."""
         now = self.clock.now()
-        if self._told and now < self._told + timedelta(seconds=self.patience):
+        if now < began + timedelta(seconds=SILENCE):
             return
-        self._told = now
-        error = state.outcome.exception() if state.outcome else None
+        with self._telling:
+            if self._told and now < self._told + timedelta(seconds=PATIENCE):
+                return
+            self._told = now
         left = max(0, round((min(until, self.deadline.last) - now).total_seconds()))
-        log.warning("waiting for an answer", extra={"reason": str(error), "seconds": left})
+        log.warning("waiting for an answer", extra={"reason": reason, "seconds": left})
 
-    def within(self, seconds: float, octets: int = LARGEST) -> AbstractContextManager[None]:
-        """Limit all waits for one request to `seconds`, to so many octets, and to what is left of the run.
+    def within(
+        self, seconds: float, what: str, address: str, *, octets: int = LARGEST
+    ) -> AbstractContextManager[None]:
+        """Limit all waits for the request `what` to `seconds`, to so many octets, and to what is left of the run.
 
-        One that is under way when the run ends, or is asked to, gets a moment for its answer and no more.
+        One that is under way when the run ends, or is asked to, gets a moment for its answer and no more. `address`: who is
+        waited for, as people are told.
         """
-        return within(seconds, self._left(), octets=octets)
+        began, run = self.clock.now(), self._left()
+        until = max(began + timedelta(seconds=seconds), _until.get() or began)
+        reason = f"{what}: no answer from {where(address)} yet"
+
+        def left() -> float:
+            self._tell_since(began, reason, until)
+            return run()
+
+        return within(seconds, left, octets=octets)
 
     def _end(self, began: datetime) -> datetime:
         """Return when that which was begun at `began` has to end, if the run goes on as it does now."""

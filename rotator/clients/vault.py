@@ -450,7 +450,8 @@ class Vault:
         """Return an answer and its body, whatever it says. Raises ClientError where none came."""
         what = f"{SYSTEM}: {method} {path}"
         try:
-            with self._meter.span(SYSTEM, {"request": what}), self._retry.within(self._settings.timeout):
+            limit = self._retry.within(self._settings.timeout, what, self._settings.address)
+            with self._meter.span(SYSTEM, {"request": what}), limit:
                 answer = client.adapter.request(
                     method,
                     f"/v1/{path}",

@@ -258,3 +258,25 @@ def test_a_run_on_an_api_server_that_drips_ends(
     assert run.returncode == 1
     assert "Traceback" not in out + err
     assert ("SIGTERM" in err) is bool(stop)
+
+
+@pytest.mark.parametrize("verb", ["status", "plan", "metrics"])
+def test_a_person_who_looks_waits_for_one_answer_that_does_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """And reads on standard error meanwhile whose it is."""
+    policy, kubeconfig = tmp_path / "policy.yaml", tmp_path / "config"
+    policy.write_text(DECLARATION)
+    with OverTls(tmp_path, silence) as server:
+        kubeconfig.write_text(KUBECONFIG.format(server=server.url, ca=server.files.ca, token=TOKEN))
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        limit = [] if verb == "metrics" else ["--timeout", "4s"]
+        looked = subprocess.run(
+            [sys.executable, "-m", "rotator", verb, "-f", str(policy), *limit],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert len(server.taken) == 1
+        assert f"no answer from {server.place} yet" in looked.stderr
+        assert f"no answer from {server.place} (out of time)" in looked.stdout + looked.stderr
+    assert looked.returncode == 1
