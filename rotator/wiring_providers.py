@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from rotator import kinds
 from rotator.clients.http import Http
+from rotator.core.own_secrets import text_of, token_of
+from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
 from rotator.engine.confirmation import Confirmation
 from rotator.engine.installation import Installation
@@ -74,11 +76,17 @@ def _client_credential(policy: RotationPolicy, client: OAuthClient) -> Credentia
 # --- our own ways in ---------------------------------------------------------------------------------------------
 
 
-def reader(w: World, policy: RotationPolicy, source: SecretSource) -> Callable[[], Sensitive]:
+Read = Callable[[Sensitive], Sensitive]
+"""Takes a secret of our own as it stands somewhere; see `rotator.core.own_secrets`."""
+
+
+def reader(
+    w: World, policy: RotationPolicy, source: SecretSource, read: Read = text_of
+) -> Callable[[], Sensitive]:
     """Return what reads a secret of our own, whenever it is needed."""
     if source.file:
         path = Path(source.file)
-        return lambda: _file(path)
+        return lambda: _file(path, read)
     target: Target
     if source.secret:
         target = KubernetesObject(w.kubernetes, kinds.SECRET, policy.metadata.namespace, source.secret.name)
@@ -86,20 +94,21 @@ def reader(w: World, policy: RotationPolicy, source: SecretSource) -> Callable[[
     else:
         assert source.vault  # noqa: S101 - exactly one is set
         target, name = VaultPath(w.vault, source.vault.mount, source.vault.path), source.vault.field
-    return lambda: _field(target, name)
+    return lambda: _field(target, name, read)
 
 
-def _file(path: Path) -> Sensitive:
+def _file(path: Path, read: Read) -> Sensitive:
     try:
-        return own(Sensitive(path.read_bytes()), f"the file {path}")
+        octets = path.read_bytes()
     except OSError as error:
         raise SettingsError(
             f"{path}: {error.strerror or type(error).__name__}; expected a file that holds the secret with which rotator "
             "is let in at the provider. Nothing was changed"
         ) from None
+    return _own(Sensitive(octets), f"the file {path}", read)
 
 
-def _field(target: Target, name: str) -> Sensitive:
+def _field(target: Target, name: str, read: Read) -> Sensitive:
     seen = target.read([name])
     if seen is None or name not in seen.fields:
         raise Frozen(
@@ -108,21 +117,15 @@ def _field(target: Target, name: str) -> Sensitive:
     where = f"{target.label}, field {name},"
     if seen.shaped:
         raise Frozen(f"{where} is an object or a number, no text. {_LET_IN}")
-    return own(seen.fields[name], where)
+    return _own(seen.fields[name], where, read)
 
 
-def own(value: Sensitive, where: str) -> Sensitive:
-    """Return a secret of our own, read in the same way from everywhere: without the line ends that `echo` or an editor put there.
-
-    Raises Frozen, naming `where` it stands and never quoting it, for nothing and for bytes that are no text.
-    """
+def _own(value: Sensitive, where: str, read: Read) -> Sensitive:
+    """Return a secret of our own. Raises Frozen, naming `where` it stands, for what cannot be one."""
     try:
-        text = value.reveal().rstrip("\r\n")
-    except ValueError:
-        raise Frozen(f"{where} is bytes, no text. {_LET_IN}") from None
-    if not text:
-        raise Frozen(f"{where} is empty. {_LET_IN}")
-    return Sensitive(text)
+        return read(value)
+    except Unreadable as error:
+        raise Frozen(f"{where} {error}. {_LET_IN}") from None
 
 
 _LET_IN = "Expected the text by which rotator is let in at the provider. Nothing was changed there"
@@ -151,7 +154,7 @@ class _Way:
             return None if auth is None else self._own(issuer, scope, audience)
         if auth.token:
             scheme = "SSWS" if self.system == "okta" else "Bearer"
-            return StaticToken(reader(self.w, self.policy, auth.token), scheme=scheme)
+            return StaticToken(reader(self.w, self.policy, auth.token, token_of), scheme=scheme)
         client = auth.client
         assert client  # noqa: S101 - exactly one is set
         source = client.secret or client.key
@@ -331,7 +334,7 @@ def _registration(at: _At) -> _Wired:
         rotation=at.policy.ref,
         clock=at.w.clock,
         login=_login(at.w, at.client),
-        access=StaticToken(reader(at.w, at.policy, declared.token)) if declared.token else None,
+        access=StaticToken(reader(at.w, at.policy, declared.token, token_of)) if declared.token else None,
         endpoint=declared.endpoint,
         authentication=at.client.authentication,
         metadata={name: value for name, value in metadata.items() if value is not None},

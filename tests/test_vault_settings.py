@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
-from rotator.clients.vault_settings import SERVICE_ACCOUNT_TOKEN, VaultSettings
+from rotator.clients.vault_settings import LOGINS, SERVICE_ACCOUNT_TOKEN, VaultSettings
 from rotator.errors import SettingsError
 
 CANARY = "canary-5f1c"
@@ -113,11 +114,70 @@ def test_a_slash_behind_the_address_does_not_matter() -> None:
     )
 
 
-def test_white_space_around_a_token_is_dropped() -> None:
-    """Proves that a token from a file with a line end at its end works: it is no part of a header."""
-    settings = VaultSettings.from_environment({**ADDRESS, "VAULT_TOKEN": f"{CANARY}\n"})
-    assert settings.credential is not None
-    assert settings.credential.reveal() == CANARY
+WAYS: dict[str, tuple[str, dict[str, str], str]] = {
+    "token": ("VAULT_TOKEN", {}, ""),
+    "token file": ("", {}, "ROTATOR_VAULT_TOKEN_FILE"),
+    "secret id": ("ROTATOR_VAULT_SECRET_ID", {**ROLE, "ROTATOR_VAULT_AUTH": "approle"}, ""),
+    "secret id file": ("", {**ROLE, "ROTATOR_VAULT_AUTH": "approle"}, "ROTATOR_VAULT_SECRET_ID_FILE"),
+    "JWT file": ("", {**ROLE, "ROTATOR_VAULT_AUTH": "jwt"}, "ROTATOR_VAULT_JWT_FILE"),
+    "service account": ("", {**ROLE, "ROTATOR_VAULT_AUTH": "kubernetes"}, "ROTATOR_VAULT_JWT_FILE"),
+}
+"""By way in: the variable that holds the secret, what else is set, and the variable that names its file."""
+
+
+def _sent(way: str, folder: Path, octets: bytes) -> dict[str, str]:
+    """Return what Vault would be sent."""
+    variable, env, file = WAYS[way]
+    (folder / "own").write_bytes(octets)
+    held = {variable: os.fsdecode(octets)} if variable else {file: str(folder / "own")}
+    settings = VaultSettings.from_environment({**ADDRESS, **env, **held})
+    return LOGINS[settings.method](settings)[1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_line_ends_behind_a_secret_are_no_part_of_it(tmp_path: Path, way: str, end: str) -> None:
+    """Proves that what `echo` or an editor wrote works, as for every other secret of our own."""
+    assert CANARY in _sent(way, tmp_path, f"{CANARY}{end}".encode()).values()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("octets", "why"),
+    [
+        (f" {CANARY}", "holds more than a token"),
+        (f"{CANARY} ", "holds more than a token"),
+        (f"{CANARY}\t\n", "holds more than a token"),
+        (f"{CANARY}\n{CANARY}\n", "holds more than a token"),
+        (f"\n{CANARY}", "holds more than a token"),
+        (f"{CANARY}\x7f", "holds more than a token"),
+        (f"{CANARY}\x1b[0m", "holds more than a token"),
+        (f"{CANARY}\u200b", "holds more than a token"),
+        (f"\ufeff{CANARY}", "holds more than a token"),
+        (f"{CANARY}\u00fc", "holds more than a token"),
+        (" \n", "holds more than a token"),
+        (CANARY.encode() + b"\xff", "is bytes, no text"),
+    ],
+)
+def test_what_is_no_token_is_refused_before_it_is_sent(
+    tmp_path: Path, way: str, octets: str | bytes, why: str
+) -> None:
+    """Proves that the variable or the file is named, and the secret is not."""
+    with pytest.raises(SettingsError) as caught:
+        _sent(way, tmp_path, octets if isinstance(octets, bytes) else octets.encode())
+    said = str(caught.value)
+    assert f"{why}" in said
+    assert "Nothing was sent to Vault" in said
+    assert (WAYS[way][0] or f"{WAYS[way][2]}: {tmp_path / 'own'}") in said
+    assert CANARY not in said
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if WAYS[way][2]])
+@pytest.mark.parametrize("octets", [b"", b"\n"])
+def test_an_empty_file_is_named(tmp_path: Path, way: str, octets: bytes) -> None:
+    """Proves that nothing is no token."""
+    with pytest.raises(SettingsError, match=f"{WAYS[way][2]}: {tmp_path / 'own'} is empty"):
+        _sent(way, tmp_path, octets)
 
 
 @pytest.mark.parametrize(

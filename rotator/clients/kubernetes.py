@@ -29,7 +29,9 @@ from rotator.clients.objects import METADATA, SHAPES
 from rotator.clients.proxies import checked
 from rotator.clients.refusals import translate
 from rotator.clients.retry import Retry
+from rotator.core.own_secrets import token_of
 from rotator.core.reading import Unreadable
+from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import Shape
 from rotator.core.texts import printable
 from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
@@ -342,11 +344,24 @@ class Kubernetes:
         """Return the bearer token; it is asked for anew now and then, for it may rotate while we run."""
         if self._bearer is None or now >= self._bearer[1]:
             settings = self._api.configuration
-            token = self._retry.bounded(
+            header = self._retry.bounded(
                 lambda: settings.get_api_key_with_prefix("BearerToken", alias="authorization")
             )
-            self._bearer = (token, now + TOKEN_LIFE)
+            self._bearer = (_bearer(header), now + TOKEN_LIFE)
         return self._bearer[0]
+
+
+def _bearer(header: str | None) -> str | None:
+    """Return the header that lets us in. Raises SettingsError where its token is none: a library would quote it."""
+    if not header:
+        return None
+    scheme, _, token = header.partition(" ")
+    try:
+        return f"{scheme} {token_of(Sensitive(token.encode(errors='surrogatepass'))).reveal()}"
+    except Unreadable as error:
+        raise SettingsError(
+            f"the token by which the kubeconfig or the service account lets rotator in {error}. Nothing was sent"
+        ) from None
 
 
 def _fitting(verb: str, path: str, shape: Shape[Json], document: object) -> Json:

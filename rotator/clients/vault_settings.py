@@ -10,6 +10,8 @@ from typing import Any
 
 from rotator.clients.addresses import is_safe
 from rotator.clients.proxies import checked, proxy_for
+from rotator.core.own_secrets import token_of
+from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
 from rotator.core.timing import parse_duration
 from rotator.errors import SettingsError
@@ -59,7 +61,7 @@ class VaultSettings:
         )
         if method not in LOGINS:
             raise SettingsError(f"ROTATOR_VAULT_AUTH={method}: expected one of {', '.join(sorted(LOGINS))}")
-        secret = env.get("VAULT_TOKEN" if method == "token" else "ROTATOR_VAULT_SECRET_ID", "").strip()
+        secret = _from_variable("VAULT_TOKEN" if method == "token" else "ROTATOR_VAULT_SECRET_ID", env)
         file = env.get(_FILE_VARIABLES.get(method, ""), "") or _default_file(method)
         if method == "token" and not secret:
             raise SettingsError(
@@ -84,7 +86,7 @@ class VaultSettings:
             namespace=env.get("VAULT_NAMESPACE") or None,
             ca=env.get("VAULT_CACERT") or env.get("VAULT_CAPATH") or None,
             client_cert=(cert, key) if cert and key else None,
-            credential=Sensitive(secret) if secret else None,
+            credential=secret,
             credential_file=Path(file) if file else None,
             timeout=_seconds(env.get("VAULT_CLIENT_TIMEOUT") or "10"),
             proxy=_proxy(address, env),
@@ -134,17 +136,29 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _from_variable(name: str, env: Mapping[str, str]) -> Sensitive | None:
+    """Return the secret in a variable; None: it is not set, or to nothing."""
+    octets = os.fsencode(env.get(name, ""))
+    return _own(octets, name) if octets.strip(b"\r\n") else None
+
+
 def _from_file(settings: VaultSettings) -> str:
     if settings.credential_file is None:
         raise SettingsError(f"ROTATOR_VAULT_AUTH={settings.method} needs {_FILE_VARIABLES[settings.method]}")
     variable = _FILE_VARIABLES[settings.method]
     try:
-        octets = settings.credential_file.read_bytes().strip()
+        octets = settings.credential_file.read_bytes()
     except OSError as error:
         raise SettingsError(f"{variable}: cannot read {settings.credential_file}: {error.strerror}") from None
-    if not octets or not octets.isascii():
-        raise SettingsError(f"{variable}: {settings.credential_file} holds no token")
-    return octets.decode()
+    return _own(octets, f"{variable}: {settings.credential_file}").reveal()
+
+
+def _own(octets: bytes, where: str) -> Sensitive:
+    """Return a secret of our own. Raises SettingsError, naming `where` it stands, for what cannot be one."""
+    try:
+        return token_of(Sensitive(octets))
+    except Unreadable as error:
+        raise SettingsError(f"{where} {error}. Nothing was sent to Vault") from None
 
 
 def _jwt(settings: VaultSettings) -> tuple[str, Json]:

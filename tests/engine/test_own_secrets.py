@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from rotator.core.own_secrets import text_of, token_of
 from rotator.errors import Frozen
 from rotator.policy.providers import SecretSource
-from rotator.wiring_providers import reader
+from rotator.wiring_providers import Read, reader
 from tests.faults.stage import NAMESPACE, Bao
 from tests.scene import Scene
 
@@ -43,11 +44,11 @@ def _vault(scene: Scene, folder: Path, value: bytes) -> Mapping[str, Any]:
     return {"vault": {"mount": "secret", "path": scene.life, "field": "key"}}
 
 
-def read(scene: Scene, declared: Mapping[str, Any]) -> str:
+def read(scene: Scene, declared: Mapping[str, Any], how: Read = text_of) -> str:
     """Read a secret as a run does."""
     world = scene.world()
     try:
-        return reader(world, scene.policy(), SecretSource.model_validate(declared))().reveal()
+        return reader(world, scene.policy(), SecretSource.model_validate(declared), how)().reveal()
     finally:
         world.close()
 
@@ -92,3 +93,21 @@ def test_an_object_in_vault_is_no_text(scene: Scene) -> None:
     scene.bao.server.call("POST", f"secret/data/{scene.life}", {"data": {"key": {"a": "b"}}})
     with pytest.raises(Frozen, match="an object or a number, no text"):
         read(scene, {"vault": {"mount": "secret", "path": scene.life, "field": "key"}})
+
+
+@pytest.mark.parametrize("put", EVERYWHERE)
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_token_is_read_in_the_same_way(scene: Scene, tmp_path: Path, put: Put, end: bytes) -> None:
+    """Line ends behind it go."""
+    assert read(scene, put(scene, tmp_path, b"t0ken" + end), token_of) == "t0ken"
+
+
+@pytest.mark.parametrize("put", EVERYWHERE)
+@pytest.mark.parametrize("written", [b"t0\nken", b"t0 ken", b"t0ken ", b"t0ken\x1b", "t0kün".encode()])
+def test_what_fits_into_no_header_is_named_and_not_quoted(
+    scene: Scene, tmp_path: Path, put: Put, written: bytes
+) -> None:
+    """Libraries quote it."""
+    with pytest.raises(Frozen, match="holds more than a token") as caught:
+        read(scene, put(scene, tmp_path, written), token_of)
+    assert "t0" not in str(caught.value).replace(str(tmp_path), "")
