@@ -22,6 +22,7 @@ from rotator.clients.answers import (
 )
 from rotator.clients.connections import Connections, verified, whole
 from rotator.clients.meter import Meter
+from rotator.clients.proxies import answered_by
 from rotator.clients.retry import Retry, briefly
 from rotator.core.dates import http_date
 from rotator.core.reading import Unreadable, parse
@@ -121,7 +122,7 @@ class Http:
         found, why = _read(octets)
         if answer.status not in (TAKEN if method != "GET" else _SHOWN):
             word = error_word(found)
-            said = f"HTTP {answer.status} {word}".strip()
+            said = f"HTTP {answer.status} {word}".strip() + answered_by(url)
             again = answer.headers.get("Retry-After") or _reset(answer.headers)
             raise by_status(what, answer.status, said, again, word)
         if why and (octets or method == "GET" or not said_nothing(answer.status, answer.headers)):

@@ -16,7 +16,7 @@ from rotator.clients.addresses import where
 from rotator.clients.answers import TAKEN, Asked, by_status, check_redirect, no_answer
 from rotator.clients.connections import Connections
 from rotator.clients.limits import Left, within
-from rotator.clients.proxies import proxy_for
+from rotator.clients.proxies import answered_by
 from rotator.errors import Rejected
 
 LARGEST = 1 << 20
@@ -58,11 +58,11 @@ class Outlet:
         SettingsError for a variable that names no proxy.
         """
         what = f"{self._what} {urlsplit(url).scheme}://{where(url)}"
-        proxy = proxy_for(url)
-        if proxy and urlsplit(url).scheme == "http" and any(name.lower() not in _PLAIN for name in headers):
+        proxy = answered_by(url)
+        if proxy and any(name.lower() not in _PLAIN for name in headers):
             raise Rejected(
                 what,
-                f"it needs a credential, and the proxy {where(proxy)} would see it in plain text. Nothing was sent. "
+                f"it needs a credential, which would go in plain text{proxy}. Nothing was sent. "
                 "Use https, or name the host in NO_PROXY",
             )
         try:
@@ -75,8 +75,9 @@ class Outlet:
         answer.close()
         check_redirect(Asked(what, "POST", url, _MOVED), answer.status, answer.headers)
         if answer.status not in TAKEN:
-            said = f"HTTP {answer.status}" + (f", by the proxy {where(proxy)}" if proxy else "")
-            raise by_status(what, answer.status, said, answer.headers.get("Retry-After"))
+            raise by_status(
+                what, answer.status, f"HTTP {answer.status}{proxy}", answer.headers.get("Retry-After")
+            )
 
     def close(self) -> None:
         """Close the connections."""

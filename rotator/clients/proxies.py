@@ -27,6 +27,12 @@ def proxy_for(address: str, env: Mapping[str, str] = os.environ) -> str | None:
     return checked(name, value)
 
 
+def answered_by(address: str) -> str:
+    """Say which proxy may have answered instead of a server; empty: none. Over TLS only the server can."""
+    proxy = proxy_for(address) if urlsplit(address).scheme == "http" else None
+    return f", by the proxy {where(proxy)}" if proxy else ""
+
+
 def checked(name: str, value: str) -> str:
     """Return a proxy's URL. Raises SettingsError, which shows no password, for what is none; `name`: where it is set."""
     proxy = value if "://" in value else f"http://{value}"

@@ -6,18 +6,35 @@ import base64
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import requests
+from prometheus_client import CollectorRegistry
 
 from rotator.clients.clock import RunClock
+from rotator.clients.http import Http
+from rotator.clients.meter import Meter
+from rotator.clients.oauth import discover
+from rotator.clients.otlp import Carrier, session
 from rotator.clients.proxies import proxy_for
-from rotator.errors import Rejected, SettingsError, Unavailable
+from rotator.errors import ClientError, Rejected, RotatorError, SettingsError, Unavailable
+from rotator.gates.jwks_probe import JwksProbe
+from rotator.gates.prometheus import PrometheusQuery
+from rotator.ports import Gate
+from rotator.sandbox.certificates import issue
+from rotator.telemetry.metrics_out import push
 from tests.transport.servers import NAME, OverTls, answer
-from tests.transport.speakers import EVERY, SPEAKERS, retrying
+from tests.transport.speakers import EVERY, SPEAKERS, Speak, retrying
 
 PROXY = "http://proxy.example:3128"
+
+
+_NO_WAY = b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n"
+"""What this proxy says to a request in plain text, which it does not pass on."""
 
 
 class Proxy:
@@ -64,8 +81,8 @@ class Proxy:
         while b"\r\n\r\n" not in head:
             head += here.recv(1 << 16)
         self.asked.append(head)
-        here.sendall(self._says)
-        if b" 200 " not in self._says:
+        here.sendall(self._says if head.startswith(b"CONNECT ") else _NO_WAY)
+        if b" 200 " not in self._says or not head.startswith(b"CONNECT "):
             here.shutdown(socket.SHUT_RDWR)
             return
         there = socket.create_connection(("127.0.0.1", int(head.split()[1].rpartition(b":")[2])))
@@ -155,6 +172,180 @@ def test_a_directory_that_is_not_reached_says_that_ldap_goes_by_no_proxy(
         client = EVERY["ldap"]("missing.invalid:1", str(server.files.ca), retrying(RunClock(), attempts=1))
         with pytest.raises(Unavailable, match=r"HTTPS_PROXY is set, and LDAP goes by no proxy"):
             client.read()
+
+
+# --- every client, every variable --------------------------------------------------------------------------------
+
+ADDRESS = "10.96.7.7"
+"""Nobody has it here: what goes there by no proxy is not reached."""
+
+
+@dataclass(frozen=True)
+class There:
+    """A server that only a proxy can reach."""
+
+    ca: str
+    monkeypatch: pytest.MonkeyPatch
+
+    def _http(self) -> Http:
+        made = Http(retrying(RunClock(), attempts=1), Meter(RunClock()), ca_file=self.ca, timeout=SECONDS)
+        CLOSE.append(made.close)
+        return made
+
+    def kubernetes(self) -> str:
+        """The API server."""
+        return self._said(EVERY["kubernetes"])
+
+    def vault(self) -> str:
+        """Vault."""
+        return self._said(EVERY["vault"])
+
+    def provider(self) -> str:
+        """An identity provider's API."""
+        return self._said(EVERY["http"])
+
+    def ldap(self) -> str:
+        """A directory."""
+        return self._said(EVERY["ldap"])
+
+    def _said(self, speak: Speak) -> str:
+        client = speak(f"{ADDRESS}:443", self.ca, retrying(RunClock(), attempts=1), SECONDS)
+        with pytest.raises(ClientError) as caught:
+            client.read()
+        return str(caught.value)
+
+    def discovery(self) -> str:
+        """The issuer's own word of its endpoints."""
+        with pytest.raises(ClientError) as caught:
+            discover(self._http(), f"https://{ADDRESS}")
+        return str(caught.value)
+
+    def _gate(self, gate: Gate) -> str:
+        return gate.check("kid").waiting
+
+    def jwks(self) -> str:
+        """A probe of a served JWK Set."""
+        return self._gate(JwksProbe(self._http(), f"https://{ADDRESS}/jwks", 1, timedelta(), RunClock()))
+
+    def plain_jwks(self) -> str:
+        """The same in plain text."""
+        return self._gate(JwksProbe(self._http(), f"http://{ADDRESS}/jwks", 1, timedelta(), RunClock()))
+
+    def prometheus(self) -> str:
+        """A query of Prometheus."""
+        return self._gate(PrometheusQuery(self._http(), f"https://{ADDRESS}", "up", 1))
+
+    def plain_prometheus(self) -> str:
+        """The same in plain text."""
+        return self._gate(PrometheusQuery(self._http(), f"http://{ADDRESS}:9090", "up", 1))
+
+    def pushgateway(self) -> str:
+        """A push of metrics."""
+        return self._pushed(f"https://{ADDRESS}", {})
+
+    def plain_pushgateway(self) -> str:
+        """The same in plain text."""
+        return self._pushed(f"http://{ADDRESS}:9091", {})
+
+    def _pushed(self, url: str, more: Mapping[str, str]) -> str:
+        with pytest.raises(ClientError) as caught:
+            push(url, "rotator", more, CollectorRegistry(), SECONDS, ca_file=self.ca)
+        return str(caught.value)
+
+    def otlp(self) -> str:
+        """A push of traces."""
+        return self._traced(f"https://{ADDRESS}")
+
+    def plain_otlp(self) -> str:
+        """The same in plain text."""
+        return self._traced(f"http://{ADDRESS}:4318")
+
+    def _traced(self, url: str) -> str:
+        carrier = Carrier()
+        CLOSE.append(carrier.close)
+        carrier.end(SECONDS)
+        with pytest.raises((requests.RequestException, RotatorError)):
+            session(carrier).post(url, data=b"", timeout=SECONDS, verify=self.ca).raise_for_status()
+        return carrier.failed
+
+
+TLS = ["kubernetes", "vault", "provider", "discovery", "jwks", "prometheus", "pushgateway", "otlp"]
+PLAIN = ["plain_jwks", "plain_prometheus", "plain_pushgateway", "plain_otlp"]
+"""Those that may go in plain text: they carry nothing secret."""
+SECONDS = 1.0
+CLOSE: list[Callable[[], object]] = []
+
+SET: dict[str, tuple[dict[str, str], bool, bool]] = {
+    "nothing": ({}, False, False),
+    "HTTPS_PROXY": ({"HTTPS_PROXY": "{}"}, True, False),
+    "https_proxy": ({"https_proxy": "{}"}, True, False),
+    "HTTP_PROXY": ({"HTTP_PROXY": "{}"}, False, True),
+    "http_proxy": ({"http_proxy": "{}"}, False, True),
+    "ALL_PROXY": ({"ALL_PROXY": "{}"}, True, True),
+    "all but the host": ({"ALL_PROXY": "{}", "NO_PROXY": f"other,{ADDRESS}"}, False, False),
+    "all but the network": ({"ALL_PROXY": "{}", "NO_PROXY": "10.96.0.0/12"}, False, False),
+    "all but another network": ({"ALL_PROXY": "{}", "NO_PROXY": "10.0.0.0/16"}, True, True),
+    "all but everything": ({"ALL_PROXY": "{}", "no_proxy": "*"}, False, False),
+    "all but another port": ({"ALL_PROXY": "{}", "NO_PROXY": f"{ADDRESS}:1"}, True, True),
+}
+"""What is set, and whether a proxy is asked for what goes over TLS, and in plain text."""
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[There]:
+    """The network leads nowhere but to the proxy."""
+    yield There(str(issue(tmp_path).ca), monkeypatch)
+    while CLOSE:
+        CLOSE.pop()()
+
+
+@pytest.fixture
+def refusing() -> Iterator[Proxy]:
+    """A proxy that lets nobody through."""
+    made = Proxy(_NO_WAY)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("variables", SET)
+@pytest.mark.parametrize("client", [*TLS, *PLAIN])
+def test_whether_the_proxy_is_asked(
+    there: There, refusing: Proxy, monkeypatch: pytest.MonkeyPatch, client: str, variables: str
+) -> None:
+    """Each client does what the variables say, and a person who is told that it failed reads by which proxy."""
+    place = refusing.place
+    env, over_tls, in_plain = SET[variables]
+    for name, value in env.items():
+        monkeypatch.setenv(name, value.format(f"http://{place}"))
+    said = getattr(there, client)()
+    expected = over_tls if client in TLS else in_plain
+    assert bool(refusing.asked) is expected
+    assert (f"by the proxy {place}" in said) is expected
+    assert all(head.startswith(b"CONNECT ") is (client in TLS) for head in refusing.asked)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_directory_goes_by_no_proxy_and_says_so(
+    there: There, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Where it is not reached."""
+    monkeypatch.setenv(variable, f"http://{proxy.place}")
+    assert f"{variable} is set, and LDAP goes by no proxy" in there.ldap()
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("client", ["pushgateway", "otlp"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_no_proxy_sees_a_password_in_plain_text(
+    there: There, refusing: Proxy, monkeypatch: pytest.MonkeyPatch, client: str, scheme: str
+) -> None:
+    """Nothing is sent then; over TLS the proxy sees none."""
+    monkeypatch.setenv("ALL_PROXY", f"http://{refusing.place}")
+    url = f"{scheme}://ops:s3cret@{ADDRESS}"
+    said = there._pushed(url, {}) if client == "pushgateway" else there._traced(url)  # noqa: SLF001 - our own
+    assert ("it needs a credential, which would go in plain text, by the proxy" in said) is (scheme == "http")
+    assert len(refusing.asked) == (scheme == "https")
+    assert b"s3cret" not in b"".join(refusing.asked)
 
 
 @pytest.mark.parametrize(
