@@ -9,8 +9,9 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -22,14 +23,22 @@ from tests.transport.servers import Act, OverTls, answer, drip, drip_beneath, fl
 from tests.transport.test_limits import CHUNKED, HEAD, LONG, RECORD, SLOW_BEFORE
 
 SECONDS = 1.0
-"""The limit here."""
-Tell = Callable[[str, str | None], str]
-"""Tells a collector at a URL that is verified by a CA; returns the warning, empty where there was none."""
+"""The limit, where it is all that ends a request."""
+PLENTY = 10.0
+"""The limit elsewhere."""
 
 
-def _metrics(url: str, ca: str | None) -> str:
+class Tell(Protocol):
+    """Tells a collector at a URL that is verified by a CA; returns the warning, empty where there was none."""
+
+    def __call__(self, url: str, ca: str | None, seconds: float = PLENTY) -> str:
+        """`seconds`: the limit."""
+        ...
+
+
+def _metrics(url: str, ca: str | None, seconds: float = PLENTY) -> str:
     try:
-        metrics_out.push(url, "rotator", {}, CollectorRegistry(), SECONDS, ca_file=ca)
+        metrics_out.push(url, "rotator", {}, CollectorRegistry(), seconds, ca_file=ca)
     except RotatorError as error:
         return str(error)
     return ""
@@ -39,12 +48,12 @@ def _metrics(url: str, ca: str | None) -> str:
 def traces(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Tell:
     """Traces are told at the end of a run."""
 
-    def tell(url: str, ca: str | None) -> str:
+    def tell(url: str, ca: str | None, seconds: float = PLENTY) -> str:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", f"{SECONDS}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", f"{seconds}")
         if ca:
             monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", ca)
-        with traces_out.tracer(SECONDS) as tracer, tracer.start_as_current_span("run"):
+        with traces_out.tracer(seconds) as tracer, tracer.start_as_current_span("run"):
             pass
         warnings = [record for record in caplog.records if record.name == "rotator"]
         assert len(warnings) <= 1
@@ -97,7 +106,7 @@ def test_a_collector_holds_nobody(tmp_path: Path, tell: Tell, does: str) -> None
     """It is told, or a sentence says why not."""
     act, expected = ACTS[does]
     with OverTls(tmp_path, act) as server:
-        warning = tell(server.url, str(server.files.ca))
+        warning = tell(server.url, str(server.files.ca), SECONDS if expected == SILENT else PLENTY)
         assert server.taken
     if expected:
         assert re.search(expected, warning)
@@ -109,7 +118,7 @@ def test_a_collector_holds_nobody(tmp_path: Path, tell: Tell, does: str) -> None
 def test_a_handshake_holds_nobody(tmp_path: Path, tell: Tell, slow: str) -> None:
     """Nothing was sent."""
     with OverTls(tmp_path, silence, greet=SLOW_BEFORE[slow]) as server:
-        assert re.search(UNREACHED, tell(server.url, str(server.files.ca)))
+        assert re.search(UNREACHED, tell(server.url, str(server.files.ca), SECONDS))
         assert not server.taken
 
 
@@ -117,14 +126,16 @@ def test_a_name_that_nobody_resolves_holds_nobody(tell: Tell, monkeypatch: pytes
     """The system's resolver cannot be told to end."""
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait() and [])
-    assert tell("http://collector.example", None).endswith("collector.example was not reached (out of time)")
+    assert tell("http://collector.example", None, SECONDS).endswith(
+        "collector.example was not reached (out of time)"
+    )
     over.set()
 
 
 def test_nobody_listens(tell: Tell) -> None:
     """A sentence says where."""
     place = f"127.0.0.1:{free_port()}"
-    assert tell(f"http://{place}", None).endswith(f"{place} was not reached (Connection refused)")
+    assert tell(f"http://{place}", None, SECONDS).endswith(f"{place} was not reached (Connection refused)")
 
 
 def test_a_certificate_of_somebody_else_is_told(tmp_path: Path, tell: Tell) -> None:
