@@ -8,8 +8,9 @@ of its own, with TLS verified: a run makes few, and a directory may close an idl
 from __future__ import annotations
 
 import contextlib
+import itertools
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -268,13 +269,13 @@ class Ldap:
             return self._bind(connection, Identity(dn, password), what)
 
     def _request(self, method: str, dn: str, perform: Callable[[Connection], T], *, read: bool) -> T:
-        return self._retry.call(lambda: self._ask(method, dn, perform), read=read)
+        return self._retry.call(lambda: self._ask(method, dn, perform, look=read), read=read)
 
-    def _ask(self, method: str, dn: str, perform: Callable[[Connection], T]) -> T:
+    def _ask(self, method: str, dn: str, perform: Callable[[Connection], T], *, look: bool) -> T:
         what = f"{SYSTEM}: {method} {dn}"
         with (
             self._meter.span(SYSTEM, {"request": what}),
-            self._signed_in(what) as connection,
+            self._signed_in(what, look=look) as connection,
             self._asking(method, what, self._lost),
         ):
             return perform(connection)
@@ -296,18 +297,19 @@ class Ldap:
             raise failed(what, cause_of(error) if lost else "its answer is no LDAP") from None
 
     @contextlib.contextmanager
-    def _signed_in(self, what: str) -> Any:
-        """Connect and bind as the first that is let in: the one that last was, then in order of trust."""
-        identities = list(self.identities.known())
-        if self._worked in identities:
-            identities.sort(key=lambda i: i != self._worked)
-        if not identities:
+    def _signed_in(self, what: str, *, look: bool) -> Any:
+        """Connect and bind as the first that is let in."""
+        identities = self._to_try(look=look)
+        first = next(identities, None)
+        if first is None:
             raise Frozen(
                 f"{what}: rotator is to bind with the very password that it rotates, and there is none yet. Nothing was "
                 "changed. Take over the password in use (spec.takeOver), or let rotator in by another account"
             )
+        tried: list[str] = []
         with self._connected(what) as connection:
-            for identity in identities:
+            for identity in itertools.chain((first,), identities):
+                tried.append(identity.dn)
                 try:
                     result = self._bind(connection, identity, what)
                 except Ambiguous as error:  # it was not asked anything yet
@@ -317,16 +319,28 @@ class Ldap:
                 if result.code != INVALID_CREDENTIALS or result.policy:
                     raise self._not_let_in(what, result, identity.dn)
             else:
-                tried = ", ".join(dict.fromkeys(i.dn for i in identities))
                 raise Forbidden(
                     what,
-                    f"{self.url} refused rotator's own bind as {tried} with {_passwords(len(identities))} "
-                    f"({result}). Nothing was changed there",
+                    f"{self.url} refused rotator's own bind as {', '.join(dict.fromkeys(tried))} with "
+                    f"{_passwords(len(tried))} ({result}). Nothing was changed there",
                     code=result.code,
                     reason=result.word,
                 )
             self._worked = identity
             yield connection
+
+    def _to_try(self, *, look: bool) -> Iterator[Identity]:
+        """Yield as whom to bind: the one that last was let in, then in order of trust.
+
+        A change goes in by the way of the look before it, and no other is read unless that one is refused (I5).
+        """
+        worked = self._worked
+        if worked is not None and not look:
+            yield worked
+        known = list(self.identities.known())
+        if worked in known and look:
+            yield worked
+        yield from (identity for identity in known if identity != worked)
 
     def _not_let_in(self, what: str, result: Result, dn: str) -> ClientError:
         kind = _CLASSES.get(result.code, Forbidden)

@@ -131,6 +131,10 @@ class Step:
     priority: int = 0
 
 
+_SETTINGS = frozenset({Act.ENABLE, Act.RAISE, Act.REST})
+"""What changes settings of a key that is there."""
+
+
 def component_id(realm: str, rotation: str, version_id: str) -> str:
     """Derive the component's id, so that a retry finds what a killed run made."""
     return str(uuid5(_NAMESPACE, f"{realm}\0{rotation}\0{version_id}"))
@@ -285,24 +289,27 @@ class _Keys:
             Act.REST: f"sign no more with {name} at {self.label}",
             Act.DELETE: f"delete {name} at {self.label}",
         }
-        return Call(does[step.act], partial(self._perform, step, rotation))
+        found = self._found(step) if step.act in _SETTINGS else None
+        return Call(does[step.act], partial(self._perform, step, rotation, found))
 
-    def _perform(self, step: Step, rotation: str) -> Learned:
+    def _perform(self, step: Step, rotation: str, found: Mapping[str, Any] | None) -> Learned:
         match step.act:
             case Act.CREATE:
                 self._ask("manage-realm", "POST", "components", self._component(step, rotation))
                 return self._learned(rotation, step.version)
             case Act.NOTE:
-                return self._learned(rotation, step.version)
+                assert step.key  # noqa: S101 - only what is there is noted
+                return {step.version: {KID: Sensitive(step.key.kid)}}
             case Act.DELETE:
                 assert step.key  # noqa: S101 - only what is there is deleted
                 self._ask("manage-realm", "DELETE", f"components/{step.key.id}")
             case Act.ENABLE:
-                self._set(step, {"enabled": "true"})
+                self._set(step, found, {"enabled": "true"})
             case Act.RAISE:
-                self._set(step, {"enabled": "true", "active": "true", "priority": str(step.priority)})
+                settings = {"enabled": "true", "active": "true", "priority": str(step.priority)}
+                self._set(step, found, settings)
             case Act.REST:
-                self._set(step, {"active": "false"})
+                self._set(step, found, {"active": "false"})
         return {}
 
     def _component(self, step: Step, rotation: str) -> Mapping[str, Any]:
@@ -320,9 +327,12 @@ class _Keys:
         key = self._read().key_of(rotation, version_id)
         return {version_id: {KID: Sensitive(key.kid)}} if key else {}
 
-    def _set(self, step: Step, settings: Mapping[str, str]) -> None:
+    def _found(self, step: Step) -> Mapping[str, Any] | None:
+        """Read the component of a key, as part of the look: between guard and change nothing is read (I5)."""
+        return next((c for c in self._components() if step.key and c["id"] == step.key.id), None)
+
+    def _set(self, step: Step, found: Mapping[str, Any] | None, settings: Mapping[str, str]) -> None:
         """Change settings of a component and repeat all others, for an update takes the whole."""
-        found = step.key and next((c for c in self._components() if c["id"] == step.key.id), None)
         if not found:
             raise NotFound(self.label, f"the key of {step.version} is not there")
         config = {**found.get("config", {}), **{name: [value] for name, value in settings.items()}}

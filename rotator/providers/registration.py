@@ -82,8 +82,13 @@ class Registration:
         """Return the next call; see `rotator.ports.Provider`."""
         missing = next((copy for copy in aim.accept if is_missing(copy.material)), None)
         if missing:
+            endpoint = self._endpoint()
+            headers = (
+                self.access.headers() if self.access else {}
+            )  # by now: between guard and change nothing is slow
             return Call(
-                f"register a client for {missing.id} at {self.label}", lambda: self._register(missing)
+                f"register a client for {missing.id} at {self.label}",
+                lambda: self._register(missing, endpoint, headers),
             )
         for copy in aim.forget:
             if call := self._withdraw(copy):
@@ -95,13 +100,12 @@ class Registration:
 
     # --- registering ----------------------------------------------------------------------------------------
 
-    def _register(self, copy: Copy) -> Learned:
+    def _register(self, copy: Copy, endpoint: str, headers: Mapping[str, Sensitive]) -> Learned:
         document = client_metadata(self.metadata, self.rotation, copy.id, self.authentication)
         name = document["client_name"]
-        headers = self.access.headers() if self.access else {}
         at = self.clock.now()
         try:
-            answer = self.server.http.send("POST", self._endpoint(), document=document, headers=headers)
+            answer = self.server.http.send("POST", endpoint, document=document, headers=headers)
         except Ambiguous as error:
             raise Frozen(
                 f"{error}: the answer to a registration was lost. If it took effect, there is a client named "

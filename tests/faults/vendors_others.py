@@ -58,8 +58,8 @@ class Faulty(ldap.Ldap):
     def _log_in(self, dn: str, password: Sensitive) -> ldap.Result:
         return self._through("bind", dn, lambda: super(Faulty, self)._log_in(dn, password))
 
-    def _ask(self, method: str, dn: str, perform: Callable[[Any], T]) -> T:
-        return self._through(method, dn, lambda: super(Faulty, self)._ask(method, dn, perform))
+    def _ask(self, method: str, dn: str, perform: Callable[[Any], T], *, look: bool) -> T:
+        return self._through(method, dn, lambda: super(Faulty, self)._ask(method, dn, perform, look=look))
 
     def _through(self, method: str, dn: str, ask: Callable[[], T]) -> T:
         """Ask, or do not, as the middle says; what the directory itself refuses is no fault."""
