@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rotator.sandbox.emulator import Cluster, EmulatorServer
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator.sandbox.envtest import ControlPlane
 from tests.clusters import Served, official, over_http
 from tests.faults.timeline import Timeline
 from tests.faults.transport import api_client
@@ -37,15 +37,11 @@ def emulator_server() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def kube_apiserver() -> Iterator[Served]:
-    """A real kube-apiserver with RBAC, where the envtest convention finds one."""
-    try:
-        binaries = find_binaries()
-    except BinariesNotFoundError as error:
-        pytest.skip(f"NO KUBE-APISERVER: {error}")
-    with ControlPlane(binaries) as plane:
-        served = Served(
-            lambda token: official(plane.url, token, str(plane.ca_file)), plane.admin_token, plane.kubeconfig
-        )
-        yield served
-        served.close()
+def kube_apiserver(control_plane: ControlPlane) -> Iterator[Served]:
+    """The real kube-apiserver."""
+    plane = control_plane
+    served = Served(
+        lambda token: official(plane.url, token, str(plane.ca_file)), plane.admin_token, plane.kubeconfig
+    )
+    yield served
+    served.close()

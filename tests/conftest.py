@@ -1,4 +1,4 @@
-"""Shared by all tests: a real OpenBao for those that want one, and the canary that finds every leak."""
+"""Shared by all tests: a real OpenBao and a real kube-apiserver for those that want one, and the canary that finds every leak."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from rotator.core.sensitive import Sensitive
+from rotator.sandbox.envtest import BinariesNotFoundError, find_binaries
 from rotator.sandbox.openbao import OpenBao, find_bao
+from tests.contract.kubernetes_servers import RealServer
 from tests.faults.stage import Bao
 from tests.skips import Skips
 
@@ -110,3 +112,18 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
     server = OpenBao(tmp_path_factory.mktemp("bao"))
     yield Bao.of(server)
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[RealServer]:
+    """A real kube-apiserver with RBAC, where the envtest convention finds one: one for all tests of this process.
+
+    Tests keep to namespaces of their own. What belongs to the whole cluster (definitions, roles, admission policies) has a
+    name of its own, or is taken as it is found.
+    """
+    try:
+        binaries = find_binaries()
+    except BinariesNotFoundError as error:
+        pytest.skip(f"NO KUBE-APISERVER: {error}")
+    with RealServer(binaries) as plane:
+        yield plane

@@ -12,6 +12,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from rotator.policy import crd
 from rotator.policy.model import RotationPolicy
 from rotator.policy.resources import from_resource
 from rotator.policy.types import AUTH_MOUNT_IS_RESERVED, CEL, MOUNT_HAS_API, MOUNT_IS_RESERVED, PATH_HAS_API
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator.sandbox.envtest import ControlPlane, find_binaries
+from tests.contract.kubernetes_servers import Api, forget_rotations
 from tests.declared_providers import (
     ACCEPTED_AS_RESOURCES,
     CREDENTIALS,
@@ -42,7 +44,7 @@ from tests.test_policy_schema import GOOD as WHOLE
 from tests.test_policy_schema import SHARED as CHARACTERS
 
 EXAMPLE = (Path(__file__).parents[1] / "docs/example.yaml").read_text()
-NAMESPACE = "payments"
+NAMESPACE = "declared"
 PATH = f"/apis/rotator.dev/v1alpha1/namespaces/{NAMESPACE}/rotations"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PATIENCE = 60.0
@@ -105,21 +107,18 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One kube-apiserver for all tests here, with the definition established."""
-    try:
-        binaries = find_binaries()
-    except BinariesNotFoundError as error:
-        pytest.skip(f"NO KUBE-APISERVER: {error}")
-    with ControlPlane(binaries) as plane:
-        api = Server(plane, tmp_path_factory.mktemp("kube"))
-        api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        created = api.ask("POST", DEFINITIONS, crd.definition())
-        assert created["kind"] == "CustomResourceDefinition", created.get("message")
-        api.until(lambda: _conditions(api).get("Established") == "True")
-        api.until(lambda: api.ask("GET", PATH).get("kind") == "RotationList")
-        yield api
-        api.close()
+def server(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real kube-apiserver, with the definition as it is generated, established."""
+    api = Server(control_plane, tmp_path_factory.mktemp("kube"))
+    api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    with closing(Api(control_plane.url, control_plane.admin_token, control_plane.ca_file)) as beside:
+        forget_rotations(beside)
+    created = api.ask("POST", DEFINITIONS, crd.definition())
+    assert created["kind"] == "CustomResourceDefinition", created.get("message")
+    api.until(lambda: _conditions(api).get("Established") == "True")
+    api.until(lambda: api.ask("GET", PATH).get("kind") == "RotationList")
+    yield api
+    api.close()
 
 
 def _conditions(api: Server) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The demo: its pure parts, its ways to fail, and once from beginning to end on the emulator."""
+"""The demo: its pure parts, its ways to fail, and from beginning to end on each server of Kubernetes."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from rotator.sandbox.demo.signers import Deed, PodProgram, Rereader, Work
 from rotator.sandbox.demo.timeline import Span, axis, bars, phases
 from rotator.sandbox.demo.tokens import Key, RefusedError, Token, by_hand, by_joserfc, by_pyjwt, key_of
 from rotator.sandbox.demo.verifiers import Copies, UnreachableError
+from rotator.sandbox.envtest import BinariesNotFoundError, find_binaries
 from rotator.sandbox.victim import AFTER, BEFORE
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -342,14 +343,20 @@ def test_what_the_demo_declares_is_a_good_policy(tmp_path: Path) -> None:
 # --- the whole -----------------------------------------------------------------------------------------------------
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "KUBEBUILDER_ASSETS": str(folder / "none"), "TMPDIR": str(folder)}
+EMULATOR, REAL = "emulator", "kube-apiserver"
 
 
-def _rotator(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _environment(folder: Path, kubernetes: str = EMULATOR) -> dict[str, str]:
+    found = {} if kubernetes == REAL else {"KUBEBUILDER_ASSETS": str(folder / "none")}
+    return {**os.environ, **found, "TMPDIR": str(folder)}
+
+
+def _rotator(
+    *arguments: str, folder: Path | None = None, kubernetes: str = EMULATOR
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rotator", *arguments]
-    env = _environment(folder) if folder else None
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=200)
+    env = _environment(folder, kubernetes) if folder else None
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=280)
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
@@ -385,9 +392,15 @@ def _command_line(process: Path) -> str:
         return ""
 
 
-def test_the_demo_keeps_the_promise_on_the_emulator(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kubernetes", "seed"), [(EMULATOR, 4), (REAL, 7)])
+def test_the_demo_keeps_the_promise(kubernetes: str, seed: int, tmp_path: Path) -> None:
     """The whole of it: traffic, kills, rotations, restarts, the proof of death."""
-    done = _rotator("demo", "--seed", "4", "--json", folder=tmp_path)
+    if kubernetes == REAL:
+        try:
+            find_binaries()
+        except BinariesNotFoundError as error:
+            pytest.skip(f"NO KUBE-APISERVER: {error}")
+    done = _rotator("demo", "--seed", str(seed), "--json", folder=tmp_path, kubernetes=kubernetes)
     assert done.returncode == 0, done.stdout + done.stderr
     shown = json.loads(done.stdout.splitlines()[-1])
     assert shown["tokens"]["rejected"] == 0
@@ -399,7 +412,7 @@ def test_the_demo_keeps_the_promise_on_the_emulator(tmp_path: Path) -> None:
     assert shown["logins"]["refused"] == 0
     assert shown["rotations"] == 8
     assert shown["restarts"]["done"] == shown["restarts"]["expected"]
-    assert shown["backends"]["kubernetes"] == "emulator"
+    assert shown["backends"]["kubernetes"].partition(" ")[0] == kubernetes
     assert shown["backends"]["identity"] == "keycloak stand-in"
     assert "The promise was kept" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,8 @@ PLAIN = ROOT / "cronjobs"
 RELEASE, NAMESPACE = "rotator", "jobs"
 NOTES = "rotator/templates/NOTES.txt"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# It would read megabytes of schemas anew for each object.
+kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.schema_contents)
 
 
 @cache

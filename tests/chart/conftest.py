@@ -17,11 +17,11 @@ from typing import Any, Self
 import pytest
 
 from rotator.sandbox.emulator import HttpCaller, WorkloadController
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator.sandbox.envtest import ControlPlane
 from tests.chart.charts import ROOT, Json, containers
 from tests.contract.kubernetes_servers import Api, workload
 
-STEP = 0.05
+STEP = 0.2
 """Seconds between two passes of the controller that lets workloads roll out."""
 IMAGE_JOBS = "/jobs/"
 APPS, BATCH = "/apis/apps/v1", "/apis/batch/v1"
@@ -84,16 +84,11 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A real kube-apiserver with RBAC and Pod Security, where the envtest convention finds one."""
-    try:
-        binaries = find_binaries()
-    except BinariesNotFoundError as error:
-        pytest.skip(f"NO KUBE-APISERVER: {error}")
-    with ControlPlane(binaries) as plane:
-        api = Api(plane.url, plane.admin_token, plane.ca_file)
+def cluster(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The real kube-apiserver, with RBAC and Pod Security."""
+    plane = control_plane
+    with closing(Api(plane.url, plane.admin_token, plane.ca_file)) as api:
         yield Cluster(plane, api, tmp_path_factory.mktemp("cluster"))
-        api.close()
 
 
 def _ended(*, well: bool) -> Json:

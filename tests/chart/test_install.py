@@ -15,7 +15,7 @@ import yaml
 from tests.chart.charts import CHART, NOTES, Json, chart, lasting, named, render, texts
 from tests.chart.conftest import APPS, BATCH, Cluster, Jobs
 from tests.chart.variants import ROTATIONS, SEEN, Values
-from tests.contract.kubernetes_servers import APPLY, STRATEGIC, Api
+from tests.contract.kubernetes_servers import APPLY, STRATEGIC, Api, forget_rotations
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CORE = "/api/v1/namespaces"
@@ -348,6 +348,7 @@ def test_a_custom_resource_lives_and_dies_with_the_rights_that_are_named_for_it(
     """Helm brings the definition; `kubectl get` answers; deleting it deletes what was made, because it says so."""
     (shipped,) = chart().crds
     assert shipped["filename"].endswith("crds/rotations.rotator.dev.yaml")
+    forget_rotations(cluster.api)
     cluster.namespace("desk")
     cluster.namespace("team")
     target = {

@@ -12,18 +12,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.kubernetes_servers import SERVERS, Api, KubernetesServer, missing
+from tests.contract.kubernetes_servers import Api, Emulator, KubernetesServer
 
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session", params=SERVERS)
-def kubernetes(request: pytest.FixtureRequest) -> Iterator[KubernetesServer]:
-    """Each server of the Kubernetes contract in turn."""
-    if why := missing(request.param):
-        pytest.skip(f"NO {request.param.upper()}: {why}")
-    with SERVERS[request.param]() as server:
+@pytest.fixture(scope="session")
+def emulated() -> Iterator[Emulator]:
+    """The emulator behind a port."""
+    with Emulator() as server:
         yield server
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param("emulated", id="emulator"),
+        pytest.param("control_plane", id="kube-apiserver"),
+    ],
+)
+def kubernetes(request: pytest.FixtureRequest) -> KubernetesServer:
+    """Each server of the Kubernetes contract in turn."""
+    server: KubernetesServer = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture(scope="session")

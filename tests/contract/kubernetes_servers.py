@@ -15,13 +15,15 @@ from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from rotator.sandbox.emulator import EmulatorServer
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane
+from rotator.sandbox.envtest import ControlPlane
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 DEADLINE = 20.0
+KEPT = 30.0
+"""Seconds for which a connection that nobody uses is used again; kube-apiserver closes it after 90."""
 
 
 class KubernetesServer(Protocol):
@@ -90,20 +92,6 @@ class RealServer(ControlPlane):
             return answer
 
 
-SERVERS: dict[str, Callable[[], Emulator | RealServer]] = {"emulator": Emulator, "kube-apiserver": RealServer}
-
-
-def missing(name: str) -> str:
-    """Say why a server cannot be started here; nothing when it can."""
-    if name == "emulator":
-        return ""
-    try:
-        RealServer().stop()
-    except BinariesNotFoundError as error:
-        return str(error)
-    return ""
-
-
 @dataclass(frozen=True)
 class Answer:
     """One HTTP answer."""
@@ -146,6 +134,7 @@ class Api:
 
     def __post_init__(self) -> None:
         self._connection = self._connect()
+        self._used = time.monotonic()
 
     def _connect(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)
@@ -186,6 +175,9 @@ class Api:
         """Send one request."""
         target = f"{path}?{urlencode(query)}" if query else path
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if time.monotonic() - self._used > KEPT:
+            self._connection.close()  # and the next request opens it anew
+        self._used = time.monotonic()
         try:
             self._connection.request(method, target, raw, self._headers(media, accept))
             response = self._connection.getresponse()
@@ -233,6 +225,18 @@ def eventually(met: Callable[[], object], what: str) -> None:
     while not met():
         assert time.monotonic() < give_up, what
         time.sleep(0.02)
+
+
+def forget_rotations(api: Api) -> None:
+    """Take away the definition of Rotations with all of them, if a test before has brought it."""
+    rotations = "/apis/rotator.dev/v1alpha1"
+    found = api.get(f"{rotations}/rotations")
+    for item in found.body["items"] if found.status == 200 else ():
+        place = f"{rotations}/namespaces/{item['metadata']['namespace']}/rotations/{item['metadata']['name']}"
+        api.patch(place, {"metadata": {"finalizers": None}})
+    definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rotations.rotator.dev"
+    api.delete(definition)
+    eventually(lambda: api.get(definition).status == 404, "the definition stays")
 
 
 def reasons(answer: Answer) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -68,10 +69,13 @@ def define(api: Api, body: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def group(api: Api) -> str:
+def group(api: Api) -> Iterator[str]:
     """A group in which Widgets are served."""
     define(api, definition("widgets.example.com"))
-    return "widgets.example.com"
+    yield "widgets.example.com"
+    place = f"{DEFINITIONS}/widgets.widgets.example.com"
+    assert api.delete(place).status == 200
+    eventually(lambda: api.get(place).status == 404, "the definition stays")
 
 
 @pytest.fixture

@@ -13,19 +13,22 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
+def weekly(name: str, *troubles: Trouble) -> Life:
+    """Return a signing key that is rotated every week, with `troubles`."""
+    return Life(
+        namespace="payments",
+        name=name,
+        type="jwtSigningKey",
+        windows=Windows(every=7 * DAY, lead=DAY + 2.5 * MINUTE, overlap=16 * MINUTE, converge=20 * MINUTE),
+        restart=4 * MINUTE,
+        troubles=troubles,
+    )
+
+
 def three(*troubles: Trouble) -> list[Life]:
     """Return three rotations, of which the first has `troubles`; the last is as tight as a policy may be."""
     return [
-        Life(
-            namespace="payments",
-            name="jwt",
-            type="jwtSigningKey",
-            windows=Windows(
-                every=7 * DAY, lead=DAY + 2.5 * MINUTE, overlap=16 * MINUTE, converge=20 * MINUTE
-            ),
-            restart=4 * MINUTE,
-            troubles=troubles,
-        ),
+        weekly("jwt", *troubles),
         Life(
             namespace="orders",
             name="webhook",

@@ -34,7 +34,7 @@ from rotator.providers.hydra import (
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 from tests.providers.exploration import Fault, Life, Virtual, World, http
 from tests.providers.hydra_server import CLIENT, FIRST_SECRET, KEPT, HydraApi
-from tests.providers.real_hydra import RealHydra, real_hydra  # noqa: F401 - a fixture
+from tests.providers.real_hydra import RealHydra
 from tests.providers.served import Asked, HangUp, Said, Served
 
 HERE = "hydra https://acme.example client payments"
@@ -571,7 +571,7 @@ class TestRealHydra(ProviderContract):
     pytestmark = pytest.mark.real_provider
 
     @pytest.fixture
-    def bench(self, real_hydra: RealHydra) -> Bench:  # noqa: F811 - the fixture
+    def bench(self, real_hydra: RealHydra) -> Bench:
         """Return a bench at a fresh client."""
         client, _ = real_hydra.new_client()
         if not real_hydra.rotates(real_hydra.new_client()[0]):

@@ -34,10 +34,6 @@ from tests.providers.keycloak_server import (
     RealClient,
     Realm,
 )
-from tests.providers.real_keycloak import (  # noqa: F401 - the second is asked for by its name
-    keycloak_with_rotation,
-    keycloak_without_rotation,
-)
 from tests.providers.served import Served, straight
 
 LASTS = timedelta(hours=6)

@@ -36,9 +36,6 @@ from rotator.providers.keycloak_realm_keys import (
 )
 from rotator.providers.keycloak_realm_keys import Realm as Seen
 from tests.providers.keycloak_server import KEY_PROVIDER, Admin, KeycloakApi, RealClient, Realm
-from tests.providers.real_keycloak import (  # noqa: F401 - asked for by its name
-    keycloak_without_rotation,
-)
 from tests.providers.served import Asked, HangUp, Said, Served, straight
 
 ROTATION = "payments/realm-key"

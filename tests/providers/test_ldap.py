@@ -80,7 +80,7 @@ from tests.providers.ldap_life import (
     copied,
     schedules,
 )
-from tests.providers.real_slapd import Slapd, silent_server_, slapd_server_  # noqa: F401 - fixtures
+from tests.providers.real_slapd import Slapd
 
 REAL = pytest.param("real", marks=pytest.mark.real_provider)
 DN = "cn=payments,ou=services,dc=example,dc=org"

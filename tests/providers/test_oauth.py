@@ -41,7 +41,7 @@ from rotator.errors import Ambiguous, ClientError, Forbidden, Rejected, Settings
 from rotator.ports import Copy, Deadline
 from tests.conftest import Canary
 from tests.providers.oidc_server import Client, Dialect, OidcServer
-from tests.providers.real_oidc_provider import RealOidcProvider, oidc_provider  # noqa: F401 - a fixture
+from tests.providers.real_oidc_provider import RealOidcProvider
 from tests.providers.served import Api, Asked, HangUp, Said, Served
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -880,7 +880,7 @@ def real_login(http: Http, provider: RealOidcProvider, method: str, via: str) ->
 @pytest.mark.parametrize("via", WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_form_of_login_at_the_real_server(
-    oidc_provider: RealOidcProvider,  # noqa: F811 - the fixture
+    oidc_provider: RealOidcProvider,
     real_http: Http,
     method: str,
     via: str,
@@ -904,7 +904,7 @@ def test_every_form_of_login_at_the_real_server(
 
 @pytest.mark.real_provider
 def test_a_grant_that_is_not_allowed_at_the_real_server(
-    oidc_provider: RealOidcProvider,  # noqa: F811
+    oidc_provider: RealOidcProvider,
     real_http: Http,
 ) -> None:
     """Proves that this is told from a refusal: here the word is invalid_request."""
@@ -925,7 +925,7 @@ def test_a_grant_that_is_not_allowed_at_the_real_server(
 @given(client_id=VSCHAR, secret=VSCHAR, method=st.sampled_from(["client_secret_basic", "client_secret_post"]))
 @settings(max_examples=100)
 def test_odd_ids_and_secrets_arrive_as_they_are_at_the_real_server(
-    oidc_provider: RealOidcProvider,  # noqa: F811
+    oidc_provider: RealOidcProvider,
     real_http: Http,
     client_id: str,
     secret: str,
@@ -951,7 +951,7 @@ class KeySet(Api):
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256", "EdDSA"])
 @NEW_NAME
 def test_a_key_is_rotated_through_the_key_set_that_the_real_server_reads(
-    oidc_provider: RealOidcProvider,  # noqa: F811
+    oidc_provider: RealOidcProvider,
     real_http: Http,
     algorithm: str,
 ) -> None:

@@ -37,8 +37,7 @@ from tests.conftest import Canary
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 from tests.providers.keycloak_server import Admin
 from tests.providers.oidc_server import Dialect, OidcServer
-from tests.providers.real_keycloak import keycloak_without_rotation  # noqa: F401 - a fixture
-from tests.providers.real_oidc_provider import RealOidcProvider, oidc_provider  # noqa: F401 - a fixture
+from tests.providers.real_oidc_provider import RealOidcProvider
 from tests.providers.served import Asked, HangUp, Said, Served
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -171,14 +170,14 @@ class TestContractAtTheRealServer(ProviderContract):
     """The contract suite at a real oidc-provider."""
 
     @pytest.fixture
-    def bench(self, oidc_provider: RealOidcProvider, canary: Canary) -> Bench:  # noqa: F811 - the fixture
+    def bench(self, oidc_provider: RealOidcProvider, canary: Canary) -> Bench:
         """Return a bench at it."""
         office = Office(oidc_provider.issuer, oidc_provider.initial_token, Clock(datetime.now(UTC)))
         return office.bench(canary, lambda copy: is_let_in_there(oidc_provider.issuer, copy))
 
 
 @pytest.fixture
-def keycloak_office(keycloak_without_rotation: Admin) -> Office:  # noqa: F811 - the fixture
+def keycloak_office(keycloak_without_rotation: Admin) -> Office:
     """Return what rotator needs in a fresh realm of a real Keycloak: an initial access token."""
     realm = keycloak_without_rotation.realm()
     place = f"{realm.path}/clients-initial-access"
