@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.clients.addresses import where
+from rotator.clients.addresses import named, where
 from rotator.clients.http import LARGEST, Http
 from rotator.clients.meter import Meter
 from rotator.clients.retry import ATTEMPTS, Retry
@@ -345,3 +345,21 @@ def test_a_ca_file_of_an_impossible_name_is_refused() -> None:
     """Proves that what no file can be called is a sentence as well."""
     with pytest.raises(SettingsError, match="expected a PEM bundle"):
         look("https://127.0.0.1:1/", ca=Path("ca\0.pem"))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://vault", "vault:443"),
+        ("https://vault:8200/a", "vault:8200"),
+        ("HTTPS://vault/", "vault:443"),
+        ("http://localhost", "localhost:80"),
+        ("https://[::1]", "[::1]:443"),
+        ("https://[::1]:8200", "[::1]:8200"),
+        ("ldaps://directory", "directory"),
+        ("https://\x1b[31m", "?"),
+    ],
+)
+def test_who_was_not_reached_is_named_with_the_port(address: str, shown: str) -> None:
+    """Who left it out does not know which one was asked."""
+    assert named(address) == shown

@@ -583,6 +583,19 @@ FIELDS = [
         (15, "workloads.matchLabels: expected at least 1"),
     ),
     bad(
+        "a port that is none",
+        good("https://api.example.com/", "https://api.example.com:65536/"),
+        (
+            18,
+            "spec.gates.beforeActivate.0.jwksProbe.url: expected a URL that starts with https:// or http://",
+        ),
+    ),
+    bad(
+        "a port of zero",
+        good("https://api.example.com/", "https://api.example.com:0/"),
+        (18, "spec.gates.beforeActivate.0.jwksProbe.url: expected a URL"),
+    ),
+    bad(
         "a gate with no kind",
         good('{jwksProbe: {url: "https://api.example.com/.well-known/jwks.json"}}', "{}"),
         (18, "spec.gates.beforeActivate.0: expected exactly one of jwksProbe"),

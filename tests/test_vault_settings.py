@@ -40,6 +40,14 @@ def test_a_token_is_the_least_that_is_needed() -> None:
     )
 
 
+@pytest.mark.parametrize("ends", ["/v1", "/v1/", "/ui", "/ui/vault/auth", "/prefix/v1", "/v1/secret/data/a"])
+def test_an_address_that_was_copied_from_the_api_or_a_browser_is_refused(ends: str) -> None:
+    """What comes after it is asked for there; a prefix of a proxy is part of an address."""
+    assert "expected the address alone" in refused({**TOKEN, "VAULT_ADDR": f"https://vault:8200{ends}"})
+    for fine in ("/prefix", "/v10", "/uis", ""):
+        VaultSettings.from_environment({**TOKEN, "VAULT_ADDR": f"https://vault:8200{fine}"})
+
+
 @pytest.mark.parametrize("method", ["kubernetes", "jwt"])
 def test_a_pod_logs_in_with_its_service_account(method: str) -> None:
     """Proves the default of the token file, and that mount and role are what Vault is asked with."""
@@ -233,6 +241,11 @@ def test_plain_text_is_for_loopback_only(address: str) -> None:
         "https://",
         "http://[::1",
         "vault",
+        "https://vault:99999",
+        "https://vault:0",
+        "https://vault:",
+        "https://vault:-1",
+        "https://vault:82oo",
     ],
 )
 def test_keys_never_travel_in_plain_text(address: str) -> None:

@@ -17,13 +17,16 @@ _END = re.compile(r"[/?#\\]")
 
 
 def is_safe(address: str) -> bool:
-    """Whether a credential may be sent there: TLS, or loopback, and neither user nor password in the address."""
+    """Whether a credential may be sent there: TLS, or loopback, a port that is one, and neither user nor password in the address."""
     try:
         url = urlsplit(address)
+        port = url.port
     except ValueError:
         return False
     return (
         bool(url.hostname)
+        and port != 0
+        and not url.netloc.endswith(":")
         and url.username is None
         and (url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK))
     )
@@ -42,6 +45,13 @@ def where(address: str) -> str:
     """Return host and port of an address, without what may be secret in it, or do something to a terminal."""
     place = _END.split(address.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
     return place if _PLACE.fullmatch(place) else "?"
+
+
+def named(address: str) -> str:
+    """Return host and port, also where the address leaves the port out."""
+    place, scheme = where(address), address.partition("://")[0].lower()
+    has_port = place.rpartition("]")[2].count(":") == 1
+    return place if has_port or place == "?" or scheme not in _PORTS else f"{place}:{_PORTS[scheme]}"
 
 
 def target_of(address: str, location: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from rotator.clients.addresses import target_of, where
+from rotator.clients.addresses import named, target_of, where
 from rotator.clients.connections import NotReached, cause_of
 from rotator.clients.retry import retry_after
 from rotator.core.reading import Unreadable, parse
@@ -38,8 +38,8 @@ def no_answer(what: str, error: Exception, address: str, ca: str = "") -> Client
     """
     if isinstance(error, NotReached):
         hint = f"; is its CA in {ca}?" if error.unverified and ca else ""
-        return Unavailable(what, f"{where(address)} was not reached ({error}){hint}")
-    return Ambiguous(what, f"no answer from {where(address)} ({cause_of(error)})")
+        return Unavailable(what, f"{named(address)} was not reached ({error}){hint}")
+    return Ambiguous(what, f"no answer from {named(address)} ({cause_of(error)})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,7 +283,9 @@ class Vault:
         at = f"{mount}/metadata/{path}"
         try:
             data = _fitting(at, _HISTORY, self._call("GET", at, read=True))["data"]
-        except _Absent:
+        except _Absent as absent:
+            if absent.no_kv:
+                raise Rejected(absent.what, absent.no_kv, code=404) from None
             return None
         numbers = {fitting(digits, n, 0): v for n, v in data["versions"].items()}
         others = numbers.keys() - {0, data["current_version"]}
@@ -313,8 +315,11 @@ class Vault:
 
     def remove(self, mount: str, path: str) -> None:
         """Delete a document with all its versions and its metadata; one that is gone is no error."""
-        with contextlib.suppress(_Absent):
+        try:
             self._call("DELETE", f"{mount}/metadata/{path}", read=True)
+        except _Absent as absent:
+            if absent.no_kv:
+                raise Rejected(absent.what, absent.no_kv, code=404) from None
 
     # --- secret ids of AppRole roles (https://openbao.org/api-docs/auth/approle/)
 
@@ -405,13 +410,14 @@ class Vault:
             return
         try:
             answer = self._retry.call(lambda: self._ask("POST", path, body), read=True)
-        except (Rejected, Forbidden) as error:
+        except (Rejected, Forbidden, _Absent) as error:
             if error.code in REDIRECTS:
                 raise
+            why = f": {error.no_kv}" if isinstance(error, _Absent) and error.no_kv else ""
             raise Forbidden(
                 error.what,
-                f"the login was refused (HTTP {error.code}). Expected: a role at this path that takes what "
-                f"ROTATOR_VAULT_AUTH={self._settings.method} sends{_ALSO.get(self._settings.method, '')}",
+                f"the login was refused (HTTP {error.code}{why}). Expected: this login method mounted there (bao auth list), with "
+                f"a role that takes what ROTATOR_VAULT_AUTH={self._settings.method} sends{_ALSO.get(self._settings.method, '')}",
                 code=error.code,
             ) from None
         answer = _fitting(path, _LOGIN, answer)
@@ -439,7 +445,8 @@ class Vault:
         asked = Asked(what, method, self._settings.address, _STANDBY)
         check_redirect(asked, answer.status_code, answer.headers)
         if answer.status_code not in TAKEN:
-            raise _translate(what, answer, octets)
+            given = bool(self._client.token) and not self._token_is_ours
+            raise _translate(what, answer, octets, given=given)
         if not octets and said_nothing(answer.status_code, answer.headers):
             return _NOTHING
         return json_object(what, answer.status_code, octets)
@@ -489,10 +496,10 @@ class _Absent(ClientError):
     """404 of KV version 2: nothing there (version 0), or a deleted version."""
 
     def __init__(self, what: str, version: int, no_kv: str) -> None:
-        super().__init__(what, "not found", code=404)
+        super().__init__(what, no_kv or "not found", code=404)
         self.version = version
         self.no_kv = no_kv
-        """Why no KV version 2 engine can be there; empty: one may be, and has nothing at that path."""
+        """Why nothing is said of what is there: no KV version 2 engine can be; empty: one may be, and has nothing at that path."""
 
 
 class Adapter(HTTPAdapter):
@@ -554,8 +561,11 @@ def _read(what: str, answer: requests.Response) -> bytes:
     return bytes(octets)
 
 
-def _translate(what: str, answer: requests.Response, octets: bytes) -> ClientError:
-    """Translate a failure, and keep nothing of the body but whether it was a check-and-set mismatch."""
+def _translate(what: str, answer: requests.Response, octets: bytes, *, given: bool = False) -> ClientError:
+    """Translate a failure, and keep nothing of the body but whether it was a check-and-set mismatch.
+
+    `given`: whether the token was given to us, so that nobody has seen yet whether it is one.
+    """
     if answer.status_code == _NOT_FOUND:
         return _absent(what, octets)
     if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in octets:
@@ -570,19 +580,32 @@ def _translate(what: str, answer: requests.Response, octets: bytes) -> ClientErr
         detail += f" Vault at {where(answer.url)} is sealed"
     if answer.status_code == _FORBIDDEN:
         detail += "; `rotator vault policy` prints what is needed"
+        detail += ", if the token that was given is valid at all (bao token lookup)" if given else ""
     reason = WRONG if answer.status_code == _BAD_REQUEST and _WRONG.search(octets) else ""
     return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"), reason)
 
 
 def _no_kv(errors: list[str]) -> str:
-    """Tell what is not there from what is mounted nowhere: KV says nothing of the first, the router names the second."""
+    """Tell what is not there from what nobody has looked for: KV says nothing of the first, the router names the second."""
     said = " ".join(errors)
-    if "no handler for route" in said:
-        return "nothing is mounted there (bao secrets enable -version=2 -path=MOUNT kv)"
-    return _NO_VERSION_2 if "unsupported path" in said else ""
+    known = (why for words, why in _ELSEWHERE.items() if words in said)
+    return next(
+        known,
+        "HTTP 404, and an error that is not known here: whether anything is there it does not say"
+        if said
+        else "",
+    )
 
 
 _NO_VERSION_2 = "the mount is no KV version 2 (bao secrets enable -version=2 kv)"
+_NO_NAMESPACE = "the server knows no such namespace: is it VAULT_NAMESPACE (bao namespace list)?"
+_NO_MOUNT = "nothing is mounted there (bao secrets enable -version=2 -path=MOUNT kv)"
+_ELSEWHERE = {
+    "no handler for route": _NO_MOUNT,
+    "unsupported path": _NO_VERSION_2,
+    "namespace not found": _NO_NAMESPACE,
+}
+"""What is said of a path that no engine has looked at."""
 _ALSO = {
     "kubernetes": "; or Vault could not ask the API server to review the token: the answer is the same while that is away "
     "(kubernetes_host in the configuration of this login)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,10 @@ class VaultSettings:
                 f"VAULT_ADDR={_shown(address)}: expected https://HOST:PORT without user and password; keys do not travel "
                 "in plain text (only to loopback)"
             )
+        if ends := _OF_API.search(address):
+            raise SettingsError(
+                f"VAULT_ADDR={_shown(address)}: expected the address alone, as https://vault:8200; {ends[1]} belongs to what is asked there"
+            )
         if env.get("VAULT_SKIP_VERIFY", "").lower() in {"1", "true", "t", "yes"}:
             raise SettingsError("VAULT_SKIP_VERIFY is set: TLS is always verified. Use VAULT_CACERT instead")
         method = env.get("ROTATOR_VAULT_AUTH") or (
@@ -93,6 +98,8 @@ class VaultSettings:
         )
 
 
+_OF_API = re.compile(r"://[^/]+.*?(/v1|/ui)(/.*)?$")
+"""What comes after an address when it is copied from a browser or from documentation of the API."""
 _FILE_VARIABLES = {
     "kubernetes": "ROTATOR_VAULT_JWT_FILE",
     "jwt": "ROTATOR_VAULT_JWT_FILE",

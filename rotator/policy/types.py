@@ -34,11 +34,13 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 VAULT_PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 DATA_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
-URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-~]*)?$"
+_PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+"""A port, 1 to 65535 (RFC 6335, section 6)."""
+_ANY_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+URL = rf"^https?://{_ANY_HOST}{_PORT}(/[!-~]*)?$"
 _HOST = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _HERE = r"(localhost|127\.0\.0\.1|\[::1\])"
 """The machine itself: what is sent there passes no network, so it needs no TLS."""
-_PORT = r"(:[1-9][0-9]{0,4})?"
 _PART = r"[A-Za-z0-9_~!$&'()*+,;=:@%-][A-Za-z0-9._~!$&'()*+,;=:@%-]*"
 """A part of a URL's path (RFC 3986, section 3.3); none begins with a dot, so none leads upwards."""
 PROVIDER_URL = rf"^(https://{_HOST}|http://{_HERE}){_PORT}(/{_PART})*$"
@@ -50,7 +52,7 @@ DISTINGUISHED_NAME = r"^[^=,]+=.+$"
 APP_ROLE = r"^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$"
 TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 FILE = r"^[ -~]+$"
-BASE_URL = r"^https?://[!-.0->A-\[\]-~]+(/[!-\"$->@-~]*)?$"
+BASE_URL = rf'^https?://{_ANY_HOST}{_PORT}(/[!-"$->@-~]*)?$'
 KID = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
 PATTERNS = {
     DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
@@ -68,8 +70,8 @@ PATTERNS = {
     APP_ROLE: "expected lower-case letters, digits, -, _ and ., as payments: Vault writes names of roles so",
     TIME_OF_DAY: "expected a time of day, as 02:30",
     FILE: "expected the path of a file, in printable ASCII characters",
-    BASE_URL: "expected a URL that starts with https:// or http://, without user, password, ? and #",
-    URL: "expected a URL that starts with https:// or http://, without user or password",
+    BASE_URL: "expected a URL that starts with https:// or http://, without user, password, ? and #, with a port up to 65535",
+    URL: "expected a URL that starts with https:// or http://, without user or password, with a port up to 65535",
     KID: "expected characters that can be printed, and not only blanks",
 }
 """What each pattern asks for, in words."""

@@ -730,6 +730,22 @@ def test_an_object_that_was_taken_over_outlives_the_deletion(
     assert resources.get() is None
 
 
+@pytest.mark.parametrize("said", ["namespace not found", "no handler for route", "unsupported path", "odd"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_what_nobody_has_looked_at_is_not_gone(resources: Resources, method: str, said: str) -> None:
+    """Another namespace of Vault, or a mount that is away for a moment, ends no deletion: the credential may be there."""
+    life = _deletable(resources)
+    kind = "data" if method == "GET" else "metadata"
+    tail = f"secret/{kind}/{life}"
+    resources.scene.answers[method, tail] = Answer(404, {}, json.dumps({"errors": [said]}).encode())
+    resources.delete("key")
+    outcome = resources.run().outcomes[0]
+    assert outcome.result is Result.FROZEN, outcome
+    assert resources.get() is not None
+    resources.scene.answers.clear()
+    assert resources.run().outcomes[0].result is Result.DELETED
+
+
 def test_fields_and_documents_of_others_survive_the_deletion(resources: Resources) -> None:
     """A foreign data key stays in its Secret; a Secret that carries another rotation's stamp stays whole."""
     _deletable(resources)

@@ -51,6 +51,11 @@ def _kv(**changes: Any) -> dict[str, Any]:
         ("GET", "/bad", _kv(data={"ring": "[" * 100_000, "material": "{}"}), "cannot be read"),
         ("GET", "/bad", Answer(404, {}, b'{"data": [1]}'), "HTTP 404, and the answer is odd: data is a list"),
         ("GET", "/bad", Answer(404, {}, b'{"data": {"metadata": {"version": -1}}}'), "data.metadata.version"),
+        ("GET", "/bad", Answer(404, {}, b'{"errors": ["namespace not found"]}'), "knows no such namespace"),
+        ("GET", "/bad", Answer(404, {}, b'{"errors": ["odd"]}'), "whether anything is there it does not say"),
+        ("POST", LOGIN, Answer(404, {}, b'{"errors": ["namespace not found"]}'), "knows no such namespace"),
+        ("POST", LOGIN, Answer(404, {}, b'{"errors": ["no handler for route"]}'), "the login was refused (HTTP 404: nothing is mounted there"),
+        ("POST", LOGIN, Answer(404, {}, b'{"errors": []}'), "the login was refused (HTTP 404)"),
         ("GET", "/bad", Answer(404, {}, b"<html>"), "HTTP 404, and the answer is odd: it is no JSON"),
         # the Kubernetes API
         ("GET", "/configmaps/bad-accepted", {}, "metadata is missing"),

@@ -127,7 +127,7 @@ def test_a_name_that_nobody_resolves_holds_nobody(tell: Tell, monkeypatch: pytes
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait() and [])
     assert tell("http://collector.example", None, SECONDS).endswith(
-        "collector.example was not reached (out of time)"
+        "collector.example:80 was not reached (out of time)"
     )
     over.set()
 

@@ -159,7 +159,7 @@ def test_a_server_of_another_ca_is_told_nothing(
     ("place", "said"),
     [
         ("127.0.0.1:{port}", "Connection refused"),
-        ("rotator-has-no-such-host.invalid", "rotator-has-no-such-host.invalid was not reached"),
+        ("rotator-has-no-such-host.invalid", "rotator-has-no-such-host.invalid:443 was not reached"),
     ],
 )
 def test_nobody_there_is_never_sent(tmp_path: Path, speaker: str, place: str, said: str) -> None:
