@@ -581,12 +581,13 @@ def test_every_rule_has_refused_something(server: Server) -> None:
 def test_kubectl_shows_the_message(server: Server, tmp_path: Path) -> None:
     """Proves what somebody who applies an unsafe window or a typo reads in the terminal."""
     file = tmp_path / "rotation.yaml"
-    file.write_text(good("30d", "20m"))
+    here = ("namespace: payments", f"namespace: {NAMESPACE}")
+    file.write_text(good("30d", "20m").replace(*here))
     said = server.kubectl("apply", "-f", str(file))
     assert said.startswith(
         'The Rotation "payments-jwt" is invalid: spec.every: Invalid value: 20m is too short;'
     )
-    file.write_text(good("every:", "evry:"))
+    file.write_text(good("every:", "evry:").replace(*here))
     assert 'unknown field "spec.evry"' in server.kubectl("apply", "-f", str(file))
 
 
