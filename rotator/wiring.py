@@ -159,9 +159,9 @@ def world(  # noqa: PLR0913 - what the command line may ask
     clock = RunClock()
 
     def kubernetes(retry: Retry, meter: Meter) -> Kubernetes:
-        from rotator.clients.kubernetes import Kubernetes, connect  # noqa: PLC0415 - slow to import
+        from rotator.clients.kubernetes import PROGRAM, Kubernetes, connect  # noqa: PLC0415 - slow to import
 
-        api = retry.bounded(lambda: connect(context, pool=concurrency))  # a kubeconfig may run a program
+        api = retry.bounded(PROGRAM, lambda: connect(context, pool=concurrency))
         return Kubernetes(api, retry, meter, timeout=timeout)
 
     def vault(retry: Retry, meter: Meter) -> Vault:

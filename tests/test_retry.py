@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -280,6 +282,34 @@ def test_people_are_told_while_one_answer_does_not_come(
     (told,) = caplog.records
     assert vars(told)["reason"] == "GET x: no answer from api.example:6443 yet"
     assert vars(told)["seconds"] == until - SILENCE
+
+
+def test_people_are_told_that_a_program_does_not_end() -> None:
+    """Proves it for what runs beside us, as a program of a kubeconfig."""
+    clock, told = Clock(), Told()
+    logging.getLogger("rotator").addHandler(told)
+
+    def mute() -> bool:
+        clock.instant += timedelta(seconds=SILENCE)
+        return told.event.wait(60)
+
+    assert Retry(clock, FAR).bounded("the program", mute)
+    logging.getLogger("rotator").removeHandler(told)
+    assert told.reason == "the program has not answered yet"
+
+
+class Told(logging.Handler):
+    """Waits for the first warning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = threading.Event()
+        self.reason = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take it down."""
+        self.reason = vars(record)["reason"]
+        self.event.set()
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ from rotator.kinds import Kind
 SYSTEM = REFERENCE
 PAGE = 500
 """Objects a page of a list (`limit`)."""
+PROGRAM = "the program that the kubeconfig lets us in by"
+"""What may be waited for where a kubeconfig is read: it may run a program (`exec`)."""
 MOST_PAGES = 10_000
 """Pages after which a list is one without an end."""
 LARGEST = 32 << 20
@@ -345,7 +347,7 @@ class Kubernetes:
         if self._bearer is None or now >= self._bearer[1]:
             settings = self._api.configuration
             header = self._retry.bounded(
-                lambda: settings.get_api_key_with_prefix("BearerToken", alias="authorization")
+                PROGRAM, lambda: settings.get_api_key_with_prefix("BearerToken", alias="authorization")
             )
             self._bearer = (_bearer(header), now + TOKEN_LIFE)
         return self._bearer[0]

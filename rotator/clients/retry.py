@@ -162,11 +162,19 @@ class Retry:
 
         return left
 
-    def bounded(self, call: Callable[[], T]) -> T:
-        """Call what cannot be told to end, and leave it behind when the run ends. Raises DeadlineExceeded then."""
-        left = self._left()
+    def bounded(self, what: str, call: Callable[[], T]) -> T:
+        """Call what cannot be told to end, and leave it behind when the run ends. Raises DeadlineExceeded then.
+
+        `what`: for people, who are told while they wait for it.
+        """
+        began, run = self.clock.now(), self._left()
+
+        def left() -> float:
+            self._tell_since(began, f"{what} has not answered yet", self.deadline.last)
+            return run()
+
         try:
-            with within(left(), left):
+            with within(run(), left):
                 return bounded(call)
         except TimeoutError:
             raise self._over() from None
