@@ -591,6 +591,16 @@ FIELDS = [
         ),
     ),
     bad(
+        "a port that goes on as a name",
+        good("https://api.example.com/", "https://api:443.evil.example/"),
+        (18, "spec.gates.beforeActivate.0.jwksProbe.url: expected a URL"),
+    ),
+    bad(
+        "half an address",
+        good("https://api.example.com/", "https://[/"),
+        (18, "spec.gates.beforeActivate.0.jwksProbe.url: expected a URL"),
+    ),
+    bad(
         "a port of zero",
         good("https://api.example.com/", "https://api.example.com:0/"),
         (18, "spec.gates.beforeActivate.0.jwksProbe.url: expected a URL"),
