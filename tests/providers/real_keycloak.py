@@ -21,7 +21,7 @@ from tests.providers.keycloak_server import ADMIN, Admin
 WITH, WITHOUT = COPIES
 FIRST_START = 280.0
 """In seconds. The first start in a folder also builds the server there."""
-_JAVA_OPTIONS = "-Xmx512m"
+_JAVA_OPTIONS = "-Xmx512m -XX:-UseG1GC -XX:+UseSerialGC"
 """Small: it lives for some minutes. Both compilers are left on, for the second makes RSA keys ten times faster."""
 
 

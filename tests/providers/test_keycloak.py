@@ -284,7 +284,9 @@ _REALMS: dict[str, Realm] = {}
 
 def _realm(admin: Admin) -> Realm:
     """Return the realm that the tests on one server share: a real server takes a second to make one."""
-    return _REALMS.setdefault(admin.url, admin.realm())
+    if admin.url not in _REALMS:
+        _REALMS[admin.url] = admin.realm()
+    return _REALMS[admin.url]
 
 
 @pytest.fixture(params=WITH)
