@@ -244,7 +244,7 @@ def test_a_run_on_an_api_server_that_drips_ends(
         kubeconfig.write_text(KUBECONFIG.format(server=server.url, ca=server.files.ca, token=TOKEN))
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
         monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-        deadline = "1h" if stop else "5s"
+        deadline = "1h" if stop else "15s"
         run = subprocess.Popen(
             [sys.executable, "-m", "rotator", "run", "-f", str(policy), "--deadline", deadline, "--timeout", "30m"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
