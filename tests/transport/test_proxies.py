@@ -77,18 +77,21 @@ class Proxy:
         self._threads[-1].start()
 
     def _tunnel(self, here: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += here.recv(1 << 16)
-        self.asked.append(head)
-        here.sendall(self._says if head.startswith(b"CONNECT ") else _NO_WAY)
-        if b" 200 " not in self._says or not head.startswith(b"CONNECT "):
-            here.shutdown(socket.SHUT_RDWR)
-            return
-        there = socket.create_connection(("127.0.0.1", int(head.split()[1].rpartition(b":")[2])))
-        self._open.append(there)
-        self._start(_pour, there, here)
-        _pour(here, there)
+        with contextlib.suppress(OSError):  # a client may go whenever it likes
+            head = b""
+            while b"\r\n\r\n" not in head:
+                if not (octets := here.recv(1 << 16)):
+                    return
+                head += octets
+            self.asked.append(head)
+            here.sendall(self._says if head.startswith(b"CONNECT ") else _NO_WAY)
+            if b" 200 " not in self._says or not head.startswith(b"CONNECT "):
+                here.shutdown(socket.SHUT_RDWR)
+                return
+            there = socket.create_connection(("127.0.0.1", int(head.split()[1].rpartition(b":")[2])))
+            self._open.append(there)
+            self._start(_pour, there, here)
+            _pour(here, there)
 
 
 def _pour(one: socket.socket, other: socket.socket) -> None:
