@@ -196,6 +196,17 @@ def test_a_change_waits_for_nobody(*, read: bool) -> None:
     assert asked.count == ATTEMPTS
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["its own", "of another run"])
+def test_what_carries_an_instant_is_over_in_time(*, own: bool) -> None:
+    """Proves that all that a write takes ends with it, and that no other run is hurried by it."""
+    clock = Clock()
+    retry = Retry(clock, FAR)
+    asked = Asked(clock, [Unavailable("x", retry_after=9.0)] * 100)
+    with (retry if own else Retry(clock, FAR)).landing(timedelta(seconds=20)), pytest.raises(Unavailable):
+        retry.call(asked, read=False)
+    assert asked.count == (3 if own else ATTEMPTS)
+
+
 @settings(deadline=None)
 @given(after=st.integers(1, 20))
 def test_nobody_is_waited_for_once_the_run_is_asked_to_stop(after: int) -> None:

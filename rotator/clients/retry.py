@@ -46,7 +46,8 @@ LONGEST_ASKED = 86400.0
 
 
 _brief: ContextVar[bool] = ContextVar("_brief", default=False)
-_lands: ContextVar[datetime | None] = ContextVar("_lands", default=None)
+_lands: ContextVar[tuple[Retry, datetime] | None] = ContextVar("_lands", default=None)
+"""Whose write is under way, and when it is to be over."""
 _until: ContextVar[datetime | None] = ContextVar("_until", default=None)
 """Until when that of which a request is part is tried."""
 
@@ -141,13 +142,14 @@ class Retry:
 
     def _end(self, began: datetime) -> datetime:
         """Return when that which was begun at `began` has to end, if the run goes on as it does now."""
-        end = min(self.deadline.last, _lands.get() or self.deadline.last)
+        whose, over = _lands.get() or (self, self.deadline.last)
+        end = min(self.deadline.last, over) if whose is self else self.deadline.last
         return min(end, self.deadline.at + ANSWER) if self._ended_since(began) else end
 
     @contextmanager
     def landing(self, length: timedelta) -> Iterator[None]:
         """Let all that is asked meanwhile take effect within `length`, or not at all: its instant is written down already."""
-        token = _lands.set(self.clock.now() + length)
+        token = _lands.set((self, self.clock.now() + length))
         try:
             yield
         finally:
