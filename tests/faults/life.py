@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -75,6 +76,8 @@ class Life:
         self._leaving = False
         self._depth = 0
         self._wrong_clock: dict[int, bool] = {}
+        self._wrote = Counter[int]()
+        """How often runs have changed the ring, by how many stand still meanwhile."""
         self._late: Perform | None = None
         self._skews: list[timedelta] = []
         self._answered: datetime | None = None
@@ -154,7 +157,7 @@ class Life:
             if self._skews
             else timedelta(seconds=self._random.uniform(-NODE_SKEW, NODE_SKEW))
         )
-        before, self._wrong_clock[self._depth] = self._ring, abs(skew) > A_WRONG_CLOCK
+        before, self._wrong_clock[self._depth] = self._wrote[self._depth], abs(skew) > A_WRONG_CLOCK
         late, self._late = (None, self._late) if self._depth else (self._late, None)
         world = self._world(skew)
         try:
@@ -167,10 +170,11 @@ class Life:
         except Exception as error:  # noqa: BLE001 - a run that cannot even list says so and ends
             outcome = Outcome(rotation=self._policy.ref, result=Result.FROZEN, reason=str(error))
         finally:
+            wrote = self._wrote[self._depth] - before
             if late:
                 late()
                 self._observe()
-        if abs(skew) > A_WRONG_CLOCK and self._ring != before:
+        if abs(skew) > A_WRONG_CLOCK and wrote:
             self._violate("a run with a wrong clock has changed the ring")
         self._no_leak(outcome)
         return outcome
@@ -312,10 +316,11 @@ class Life:
         self.stage.ask("PATCH", path, {"spec": spec})
 
     def _performed(self, call: Call, body: bytes, perform: Perform) -> Answer:
-        answer = perform()
+        ring, answer = self._ring, perform()
         if answer.status < 300 and call.writes and call.system == "vault":
             self._sniff(call, body)
         self._observe()
+        self._wrote[self._depth] += self._ring != ring
         return answer
 
     # --- watching -------------------------------------------------------------------------------------------
