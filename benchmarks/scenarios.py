@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,8 +129,9 @@ class Bench:
 
     def _settle(self, group: Group) -> None:
         """Make first versions, and come again when their holders are sure to have picked them up."""
-        self._advance(group.folder, group.count)
-        time.sleep(TIMEOUT + policies.PICK_UP)
+        rows = json.loads(self._advance(group.folder, group.count).output)
+        until = max(datetime.fromisoformat(row["next"]) for row in rows)
+        time.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + 1)
         self._advance(group.folder, group.count)
 
     def _advance(self, where: Path, changed: int) -> Finished:
