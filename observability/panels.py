@@ -24,7 +24,7 @@ Panel = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class View:
     """Whom to ask, and about what time."""
 
     api: PrometheusApi
@@ -46,37 +46,37 @@ class Scene:
         return max((end - begin) / points, min(1.0, self.scrape), FINEST)
 
 
-def drawn(panel: Panel, scene: Scene) -> Drawing:
+def drawn(panel: Panel, view: View) -> Drawing:
     """Return a panel of the dashboard, with its card and title."""
     drawing = Drawing()
-    drawing.box(0.5, 0.5, scene.width - 1, scene.height - 1, rx=6, kind="card")
-    _title(panel["title"], scene, drawing)
-    KINDS[panel["type"]](panel, scene, drawing)
+    drawing.box(0.5, 0.5, view.width - 1, view.height - 1, rx=6, kind="card")
+    _title(panel["title"], view, drawing)
+    KINDS[panel["type"]](panel, view, drawing)
     return drawing
 
 
-def _title(title: str, scene: Scene, drawing: Drawing) -> None:
+def _title(title: str, view: View, drawing: Drawing) -> None:
     """Write it, smaller where there is little room."""
-    if len(title) * BOLD <= scene.width - 2 * PAD:
+    if len(title) * BOLD <= view.width - 2 * PAD:
         drawing.add("text", title, x=PAD, y=22, kind="title")
         return
     small = "font-size:11.5px"
-    drawing.add("text", shortened(title, scene.width - PAD), x=PAD / 2, y=22, kind="title", style=small)
+    drawing.add("text", shortened(title, view.width - PAD), x=PAD / 2, y=22, kind="title", style=small)
 
 
-def fitting(panel: Panel, scene: Scene) -> Scene:
-    """Return the scene just as high as a table or timeline needs."""
+def fitting(panel: Panel, view: View) -> View:
+    """Return the view just as high as a table or timeline needs."""
     if panel["type"] == "table":
-        return replace(scene, height=HEAD + 8 + ROW * (1 + len(_rows(_columns(panel, scene)))))
+        return replace(view, height=HEAD + 8 + ROW * (1 + len(_rows(_columns(panel, view)))))
     if panel["type"] == "state-timeline":
-        lines = max(1, len(_ranges(panel, scene, scene.step(scene.width))))
-        return replace(scene, height=HEAD + STRIPE * lines + FOOT + LEGEND + PAD / 2)
-    return scene
+        lines = max(1, len(_ranges(panel, view, view.step(view.width))))
+        return replace(view, height=HEAD + STRIPE * lines + FOOT + LEGEND + PAD / 2)
+    return view
 
 
-def queries(panel: Panel, scene: Scene, step: float = 0) -> list[tuple[str, str]]:
+def queries(panel: Panel, view: View, step: float = 0) -> list[tuple[str, str]]:
     """Return expression and legend of each target, with the dashboard's variables put in: everything is chosen."""
-    interval = max(step + scene.scrape, 4 * scene.scrape)
+    interval = max(step + view.scrape, 4 * view.scrape)
     variables = {"$namespace": ".*", "$rotation": ".*", "$__rate_interval": f"{interval * 1000:.0f}ms"}
     found = []
     for target in panel.get("targets", ()):
@@ -91,11 +91,11 @@ def _named(legend: str, labels: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda m: labels.get(m[1], ""), legend).strip()
 
 
-def _ranges(panel: Panel, scene: Scene, step: float) -> list[tuple[str, Series]]:
+def _ranges(panel: Panel, view: View, step: float) -> list[tuple[str, Series]]:
     found = [
         (_named(legend, series.labels), series)
-        for expression, legend in queries(panel, scene, step)
-        for series in scene.api.range(expression, scene.begin, scene.end, step)
+        for expression, legend in queries(panel, view, step)
+        for series in view.api.range(expression, view.begin, view.end, step)
         if series.points
     ]
     return sorted(found, key=lambda item: item[0])
@@ -120,12 +120,12 @@ def _by_limits(config: Mapping[str, Any], value: float) -> str | None:
     return found
 
 
-def _nothing(scene: Scene, drawing: Drawing) -> None:
+def _nothing(view: View, drawing: Drawing) -> None:
     drawing.add(
         "text",
         "nothing in this time",
-        x=scene.width / 2,
-        y=scene.height / 2 + 10,
+        x=view.width / 2,
+        y=view.height / 2 + 10,
         kind="soft",
         text_anchor="middle",
     )
@@ -144,8 +144,8 @@ class Box:
 # --- one number --------------------------------------------------------------------------------------------------
 
 
-def _stat(panel: Panel, scene: Scene, drawing: Drawing) -> None:
-    found = [s for expression, _ in queries(panel, scene) for s in scene.api.instant(expression, scene.end)]
+def _stat(panel: Panel, view: View, drawing: Drawing) -> None:
+    found = [s for expression, _ in queries(panel, view) for s in view.api.instant(expression, view.end)]
     config = _defaults(panel)
     text, colour = str(config.get("noValue", "-")), None
     if found and found[0].points:
@@ -154,8 +154,8 @@ def _stat(panel: Panel, scene: Scene, drawing: Drawing) -> None:
     drawing.add(
         "text",
         text,
-        x=scene.width / 2,
-        y=scene.height / 2 + 22,
+        x=view.width / 2,
+        y=view.height / 2 + 22,
         kind="big",
         text_anchor="middle",
         style=f"fill:{colour}" if colour else None,
@@ -167,14 +167,14 @@ def _stat(panel: Panel, scene: Scene, drawing: Drawing) -> None:
 ROW = 24.0
 
 
-def _table(panel: Panel, scene: Scene, drawing: Drawing) -> None:
-    columns = _columns(panel, scene)
+def _table(panel: Panel, view: View, drawing: Drawing) -> None:
+    columns = _columns(panel, view)
     refs = _rows(columns)
     if not refs:
-        _nothing(scene, drawing)
+        _nothing(view, drawing)
         return
     widths = [max(len(title), *(_length(v.get(r, ("", None))) for r in refs)) + 2.0 for title, v in columns]
-    room = (scene.width - 2 * PAD) / sum(widths)
+    room = (view.width - 2 * PAD) / sum(widths)
     x, top = PAD, HEAD + 14
     for (title, values), share in zip(columns, widths, strict=True):
         drawing.add("text", shortened(title, share * room), x=x, y=top, kind="soft")
@@ -186,23 +186,23 @@ def _table(panel: Panel, scene: Scene, drawing: Drawing) -> None:
         x += share * room
     for line in range(1, len(refs) + 1):
         y = top + line * ROW - 16.5
-        drawing.add("line", x1=PAD, x2=scene.width - PAD, y1=y, y2=y, kind="grid")
+        drawing.add("line", x1=PAD, x2=view.width - PAD, y1=y, y2=y, kind="grid")
 
 
 Cells = dict[tuple[str, str], tuple[str, str | None]]
 
 
-def _columns(panel: Panel, scene: Scene) -> list[tuple[str, Cells]]:
+def _columns(panel: Panel, view: View) -> list[tuple[str, Cells]]:
     names = panel["transformations"][1]["options"]["renameByName"]
     looks = {
         o["matcher"]["options"]: {p["id"]: p["value"] for p in o["properties"]}
         for o in panel["fieldConfig"]["overrides"]
     }
     columns: list[tuple[str, Cells]] = []
-    for (expression, _), target in zip(queries(panel, scene), panel["targets"], strict=True):
+    for (expression, _), target in zip(queries(panel, view), panel["targets"], strict=True):
         title = names[f"Value #{target['refId']}"]
         cells: Cells = {}
-        for series in scene.api.instant(expression, scene.end):
+        for series in view.api.instant(expression, view.end):
             ref = series.labels.get("namespace", ""), series.labels.get("rotation", "")
             if series.points and all(ref):
                 cells[ref] = _cell(looks[title], series.points[0][1])
@@ -230,19 +230,19 @@ def _cell(config: Mapping[str, Any], value: float) -> tuple[str, str | None]:
 # --- states over time --------------------------------------------------------------------------------------------
 
 
-def _states(panel: Panel, scene: Scene, drawing: Drawing) -> None:
-    step = scene.step(scene.width)
-    found = _ranges(panel, scene, step)
+def _states(panel: Panel, view: View, drawing: Drawing) -> None:
+    step = view.step(view.width)
+    found = _ranges(panel, view, step)
     if not found:
-        _nothing(scene, drawing)
+        _nothing(view, drawing)
         return
     words = _words(_defaults(panel))
     left = PAD + min(180.0, max(len(name) for name, _ in found) * WIDE + 10)
-    begin, end = scene.span
-    across = Scale(begin, end, left, scene.width - PAD)
-    bottom = scene.height - FOOT - LEGEND - PAD / 2
+    begin, end = view.span
+    across = Scale(begin, end, left, view.width - PAD)
+    bottom = view.height - FOOT - LEGEND - PAD / 2
     height = min(HIGHEST, (bottom - HEAD) / len(found))
-    _time_axis(scene, drawing, across, HEAD, HEAD + height * len(found))
+    _time_axis(view, drawing, across, HEAD, HEAD + height * len(found))
     seen: set[str] = set()
     for line, (name, series) in enumerate(found):
         top = HEAD + line * height
@@ -261,7 +261,7 @@ def _states(panel: Panel, scene: Scene, drawing: Drawing) -> None:
                 box = Box(across(at), top + height * 0.1, across(until) - across(at), height * 0.8)
                 _stretch(drawing, box, word, f"{word['text']}: {written(until - at, 's')}")
     shown = [(w["text"], w["color"]) for key, w in words.items() if key in seen]
-    _legend(scene, drawing, shown)
+    _legend(view, drawing, shown)
 
 
 def stretches(series: Series, step: float, end: float) -> list[tuple[float, float, float]]:
@@ -285,11 +285,11 @@ def _stretch(drawing: Drawing, box: Box, word: Mapping[str, str], tip: str) -> N
 # --- lines and bars ----------------------------------------------------------------------------------------------
 
 
-def _lines(panel: Panel, scene: Scene, drawing: Drawing) -> None:
-    step = scene.step(scene.width - 80)
-    found = _ranges(panel, scene, step)
+def _lines(panel: Panel, view: View, drawing: Drawing) -> None:
+    step = view.step(view.width - 80)
+    found = _ranges(panel, view, step)
     if not found:
-        _nothing(scene, drawing)
+        _nothing(view, drawing)
         return
     config = _defaults(panel)
     unit, custom = config.get("unit", "none"), config.get("custom", {})
@@ -298,22 +298,22 @@ def _lines(panel: Panel, scene: Scene, drawing: Drawing) -> None:
         found = [(name, s) for name, s in found if any(value for _, value in s.points)] or found[:1]
     layers = stacked_layers(found) if stacked else [(name, s.points, None) for name, s in found]
     entries = [(name, COLOURS[n % len(COLOURS)]) for n, (name, _, _) in enumerate(layers)]
-    up, marks = _vertical(config, layers, scene, LEGEND * len(_legend_lines(scene, entries)))
-    begin, end = scene.span
+    up, marks = _vertical(config, layers, view, LEGEND * len(_legend_lines(view, entries)))
+    begin, end = view.span
     left = PAD + max(len(written(m, unit)) for m in marks) * WIDE + 6
-    across = Scale(begin, end, left, scene.width - PAD)
+    across = Scale(begin, end, left, view.width - PAD)
     for mark in marks:
         y = up(mark)
-        drawing.add("line", x1=left, x2=scene.width - PAD, y1=y, y2=y, kind="grid")
+        drawing.add("line", x1=left, x2=view.width - PAD, y1=y, y2=y, kind="grid")
         drawing.add("text", written(mark, unit), x=left - 6, y=y + 4, kind="soft", text_anchor="end")
-    _time_axis(scene, drawing, across, up.end, up.begin)
+    _time_axis(view, drawing, across, up.end, up.begin)
     for limit in (config.get("thresholds") or {}).get("steps") or []:
         if limit["value"] is not None and up.low < limit["value"] < up.high:
             y = up(limit["value"])
             drawing.add(
                 "line",
                 x1=left,
-                x2=scene.width - PAD,
+                x2=view.width - PAD,
                 y1=y,
                 y2=y,
                 stroke=limit["color"],
@@ -329,7 +329,7 @@ def _lines(panel: Panel, scene: Scene, drawing: Drawing) -> None:
             parts = zip(unbroken(points, step), unbroken(below, step), strict=True)
             path = "".join(_outline(*part, across, up, step) for part in parts)
             drawing.add("path", d=path, fill=colour, fill_opacity=0.8)
-    _legend(scene, drawing, entries)
+    _legend(view, drawing, entries)
 
 
 Points = Sequence[tuple[float, float]]
@@ -359,7 +359,7 @@ def stacked_layers(found: Sequence[tuple[str, Series]]) -> list[Layer]:
 
 
 def _vertical(
-    config: Mapping[str, Any], layers: Sequence[Layer], scene: Scene, legend: float
+    config: Mapping[str, Any], layers: Sequence[Layer], view: View, legend: float
 ) -> tuple[Scale, list[float]]:
     values = [value for _, points, _ in layers for _, value in points]
     low, high = min(values), max(values)
@@ -370,12 +370,12 @@ def _vertical(
     if low == high:
         high = low + 1
     unit = config.get("unit", "none")
-    most = max(2, int((scene.height - HEAD - FOOT - legend) / 34))
+    most = max(2, int((view.height - HEAD - FOOT - legend) / 34))
     marks = ticks(low, high * 1.08 if high > 0 else high, most, unit=unit)
     if config.get("decimals") == 0:
         marks = [m for m in marks if float(m).is_integer()]
     top = max(high * 1.05 if high > 0 else high, marks[-1])
-    return Scale(low, top, scene.height - FOOT - legend - PAD / 2, HEAD + 6), marks
+    return Scale(low, top, view.height - FOOT - legend - PAD / 2, HEAD + 6), marks
 
 
 def _path(points: Points, across: Scale, up: Scale, *, stepped: bool) -> str:
@@ -419,8 +419,8 @@ def _outline(points: Points, below: Points, across: Scale, up: Scale, step: floa
 # --- shared ------------------------------------------------------------------------------------------------------
 
 
-def _time_axis(scene: Scene, drawing: Drawing, across: Scale, top: float, bottom: float) -> None:
-    for at, text in time_ticks(*scene.span, max(2, int((across.end - across.begin) / 90))):
+def _time_axis(view: View, drawing: Drawing, across: Scale, top: float, bottom: float) -> None:
+    for at, text in time_ticks(*view.span, max(2, int((across.end - across.begin) / 90))):
         x = across(at)
         drawing.add("line", x1=x, x2=x, y1=top, y2=bottom, kind="grid")
         if across.begin + 18 <= x <= across.end - 18:
@@ -431,12 +431,12 @@ Entries = Sequence[tuple[str, str]]
 """Names with their colours."""
 
 
-def _legend_lines(scene: Scene, entries: Entries) -> list[list[tuple[float, str, str]]]:
+def _legend_lines(view: View, entries: Entries) -> list[list[tuple[float, str, str]]]:
     """Return where each name stands, in as many lines as it takes; one line where there is no name."""
     lines: list[list[tuple[float, str, str]]] = [[]]
     x = PAD
     for name, colour in entries:
-        if lines[-1] and x + len(name) * WIDE + 16 > scene.width - PAD:
+        if lines[-1] and x + len(name) * WIDE + 16 > view.width - PAD:
             lines.append([])
             x = PAD
         lines[-1].append((x, name, colour))
@@ -444,16 +444,16 @@ def _legend_lines(scene: Scene, entries: Entries) -> list[list[tuple[float, str,
     return lines
 
 
-def _legend(scene: Scene, drawing: Drawing, entries: Entries) -> None:
-    lines = _legend_lines(scene, entries)
+def _legend(view: View, drawing: Drawing, entries: Entries) -> None:
+    lines = _legend_lines(view, entries)
     for number, line in enumerate(lines, 1):
-        y = scene.height - 10 - LEGEND * (len(lines) - number)
+        y = view.height - 10 - LEGEND * (len(lines) - number)
         for x, name, colour in line:
             drawing.box(x, y - 9, 10, 10, rx=2, fill=colour)
-            drawing.add("text", shortened(name, scene.width - PAD - x - 15), x=x + 15, y=y, kind="soft")
+            drawing.add("text", shortened(name, view.width - PAD - x - 15), x=x + 15, y=y, kind="soft")
 
 
-KINDS: Mapping[str, Callable[[Panel, Scene, Drawing], None]] = {
+KINDS: Mapping[str, Callable[[Panel, View, Drawing], None]] = {
     "stat": _stat,
     "table": _table,
     "state-timeline": _states,

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from observability.panels import PAD, Panel, Scene, drawn, fitting
+from observability.panels import PAD, Panel, View, drawn, fitting
 from observability.prometheus_api import PrometheusApi, QueryError
 from observability.svg import Drawing
 
@@ -39,11 +39,11 @@ def dashboard() -> list[dict[str, Any]]:
     return panels
 
 
-def pictures(scene: Scene) -> Mapping[str, str]:
-    """Return file names and SVG documents of what is to be seen in `scene`. Raises QueryError."""
+def pictures(view: View) -> Mapping[str, str]:
+    """Return file names and SVG documents of what is to be seen in `view`. Raises QueryError."""
     panels = [p for p in dashboard() if p["type"] != "row"]
-    files = {f"{slug(p['title'])}.svg": _alone(p, scene) for p in panels}
-    return {"dashboard.svg": _together(dashboard(), scene), **files}
+    files = {f"{slug(p['title'])}.svg": _alone(p, view) for p in panels}
+    return {"dashboard.svg": _together(dashboard(), view), **files}
 
 
 def slug(title: str) -> str:
@@ -51,28 +51,26 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _alone(panel: Panel, scene: Scene) -> str:
+def _alone(panel: Panel, view: View) -> str:
     width = _width(panel) if panel["type"] == "stat" else max(_width(panel), LEAST)
-    scene = fitting(panel, replace(scene, width=width, height=panel["gridPos"]["h"] * UNIT))
-    return drawn(panel, scene).picture(scene.width, scene.height, panel["title"])
+    view = fitting(panel, replace(view, width=width, height=panel["gridPos"]["h"] * UNIT))
+    return drawn(panel, view).picture(view.width, view.height, panel["title"])
 
 
-def _together(panels: Sequence[Panel], scene: Scene) -> str:
+def _together(panels: Sequence[Panel], view: View) -> str:
     """Draw all panels, side by side as the dashboard has them; a table and states are only as high as they need."""
     whole, y = Drawing(), 0.0
     for beside in _bands(panels):
-        scenes = [
-            replace(scene, width=_width(p) - GAP, height=p["gridPos"]["h"] * UNIT - GAP) for p in beside
-        ]
+        views = [replace(view, width=_width(p) - GAP, height=p["gridPos"]["h"] * UNIT - GAP) for p in beside]
         if len(beside) == 1:
-            scenes = [fitting(beside[0], scenes[0])]
-        for panel, place in zip(beside, scenes, strict=True):
+            views = [fitting(beside[0], views[0])]
+        for panel, place in zip(beside, views, strict=True):
             x = panel["gridPos"]["x"] * WIDTH / COLUMNS
             if panel["type"] == "row":
                 whole.add("text", panel["title"], x=x + PAD, y=y + 24, kind="title", style="font-size:15px")
             else:
                 whole.group(drawn(panel, place), x + GAP / 2, y)
-        y += max(place.height for place in scenes) + GAP
+        y += max(place.height for place in views) + GAP
     return whole.picture(WIDTH, y, "Credential rotation")
 
 
@@ -116,7 +114,7 @@ def main(url: str, begin: datetime, end: datetime, scrape: float, out: Path) -> 
         raise click.BadParameter("expected an end after the start", param_hint="--end")
     try:
         made = pictures(
-            Scene(api=PrometheusApi(url), begin=begin, end=end, width=WIDTH, height=0, scrape=scrape)
+            View(api=PrometheusApi(url), begin=begin, end=end, width=WIDTH, height=0, scrape=scrape)
         )
     except QueryError as error:
         raise click.ClickException(str(error)) from None

@@ -30,14 +30,14 @@ from typing import Any
 import click
 import yaml
 
-from observability.panels import Scene
+from observability.panels import View
 from observability.pictures import pictures
 from observability.prometheus_api import PrometheusApi
 from observability.servers import SCRAPE, ProgramNotFoundError, prometheus, pushgateway
-from rotator.sandbox.demo.scene import deployment
-from rotator.sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
-from rotator.sandbox.openbao import OpenBao, find_bao
+from rotator_sandbox.demo.scenarios import deployment
+from rotator_sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController
+from rotator_sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator_sandbox.openbao import OpenBao, find_bao
 
 ROOT = Path(__file__).parent.parent
 DECLARED = Path(__file__).parent / "record.yaml"
@@ -318,10 +318,10 @@ def main(seconds: float, out: Path) -> None:
             sys.exit(MISSING)
         click.echo(f"on {standing.backend}; {len(declared())} rotations for {seconds:.0f} s")
         begin, end = recorded(standing, seconds, click.echo)
-        scene = Scene(
+        view = View(
             api=PrometheusApi(standing.prometheus), begin=begin, end=end, width=0, height=0, scrape=SCRAPE
         )
-        made = pictures(scene)
+        made = pictures(view)
         out.mkdir(parents=True, exist_ok=True)
         (out / SHOWN).write_text(made[SHOWN], encoding="utf-8")
         click.echo(f"{out / SHOWN}")

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from rotator.sandbox.processes import ServerProcess, free_port
+from rotator_sandbox.processes import ServerProcess, free_port
 
 PUSHGATEWAY, PROMETHEUS = "prometheus-pushgateway", "prometheus"
 """The programs, as Debian names them."""

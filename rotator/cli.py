@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,42 @@ if TYPE_CHECKING:
 
 USAGE = 2
 HELD = 3
+EXTRAS = {"demo": "demo"}
+"""The verbs of other distributions, and the extra that installs each; no other entry point is loaded."""
 GARBAGE = 50_000
 """Objects made between two looks for garbage: a run is short, and nearly all it makes is freed by reference counts."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Verbs(click.Group):
+    """The verbs of this distribution, and those that another one brings: an entry point in the group `rotator.verbs`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all verbs."""
+        return sorted({*super().list_commands(ctx), *EXTRAS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb; one whose distribution is absent says how to install it."""
+        if cmd_name not in EXTRAS:
+            return super().get_command(ctx, cmd_name)
+        with suppress(ModuleNotFoundError, StopIteration):  # of a distribution that is there in part
+            verb: click.Command = next(iter(entry_points(group="rotator.verbs", name=cmd_name))).load()
+            return verb
+        return _absent(cmd_name)
+
+
+def _absent(name: str) -> click.Command:
+    remedy = f"pip install 'rotator[{EXTRAS[name]}]'"
+
+    def refuse() -> None:
+        raise SettingsError(
+            f"`rotator {name}` is a distribution of its own, which is not installed: {remedy}"
+        )
+
+    accepting = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, callback=refuse, help=f"Not installed: {remedy}.", context_settings=accepting)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="rotator")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def cli(*, verbose: bool) -> None:
@@ -209,21 +241,6 @@ def schema() -> None:
     from rotator.policy import model  # noqa: PLC0415 - as above
 
     click.echo(report.as_json(model.json_schema()))
-
-
-@cli.command()
-@click.option("--seed", type=click.IntRange(min=0), default=None, help="Repeat a demo: the same kill points.")
-@click.option("--json", "as_json", is_flag=True, help="The figures as one JSON object, on the last line.")
-@click.option("--context", default=None, help="Use this cluster of your kubeconfig; default: one of our own.")
-def demo(*, seed: int | None, as_json: bool, context: str | None) -> None:
-    """See it work on this machine: real servers, real traffic, a job that is killed, and the proof.
-
-    \b
-    Example: rotator demo --seed 7
-    """
-    from rotator.sandbox.demo import play  # noqa: PLC0415 - needs the extra `demo`, which no other verb does
-
-    sys.exit(play(seed=seed, as_json=as_json, context=context))
 
 
 @cli.command()

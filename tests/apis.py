@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rotator.sandbox.emulator import Cluster, EmulatorServer
-from rotator.sandbox.envtest import ControlPlane
+from rotator_sandbox.emulator import Cluster, EmulatorServer
+from rotator_sandbox.envtest import ControlPlane
 from tests.clusters import Served, official, over_http
 from tests.faults.timeline import Timeline
 from tests.faults.transport import api_client

@@ -16,7 +16,7 @@ from rotator.clients.kubernetes import Kubernetes, api_client
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.ports import Deadline
-from rotator.sandbox.emulator import EmulatorServer
+from rotator_sandbox.emulator import EmulatorServer
 
 RBAC = "rbac.authorization.k8s.io"
 _names = itertools.count()

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from rotator.core.sensitive import Sensitive
-from rotator.sandbox.envtest import BinariesNotFoundError, find_binaries
-from rotator.sandbox.openbao import OpenBao, find_bao
+from rotator_sandbox.envtest import BinariesNotFoundError, find_binaries
+from rotator_sandbox.openbao import OpenBao, find_bao
 from tests.contract.kubernetes_servers import RealServer
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.skips import Skips
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

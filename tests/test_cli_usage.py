@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from docs.generate import commands_of
 from rotator import cli, kinds
 from rotator.policy import model as policy
 
 ROOT = Path(__file__).parent.parent
-VERBS = sorted(cli.cli.commands)
+VERBS = sorted(commands_of(cli.cli))
 GOOD = """\
 apiVersion: rotator.dev/v1alpha1
 kind: Rotation

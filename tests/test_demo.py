@@ -24,21 +24,21 @@ from urllib.parse import urlsplit
 import pytest
 
 from rotator.core.ring import Ring, State, Version
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.demo.figures import Figures
-from rotator.sandbox.demo.identity import Identity, start
-from rotator.sandbox.demo.job import FIRST_CALL, LAST_CALL, kill_points
-from rotator.sandbox.demo.ledger import Ledger
-from rotator.sandbox.demo.logins import LogIn, logs_in
-from rotator.sandbox.demo.proof import Dead
-from rotator.sandbox.demo.scene import ROBOT, Realm, scenarios
-from rotator.sandbox.demo.services import Service
-from rotator.sandbox.demo.signers import Deed, PodProgram, Rereader, Work
-from rotator.sandbox.demo.timeline import Span, axis, bars, phases
-from rotator.sandbox.demo.tokens import Key, RefusedError, Token, by_hand, by_joserfc, by_pyjwt, key_of
-from rotator.sandbox.demo.verifiers import Copies, UnreachableError
-from rotator.sandbox.envtest import BinariesNotFoundError, find_binaries
-from rotator.sandbox.victim import AFTER, BEFORE
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.demo.figures import Figures
+from rotator_sandbox.demo.identity import Identity, start
+from rotator_sandbox.demo.job import FIRST_CALL, LAST_CALL, kill_points
+from rotator_sandbox.demo.ledger import Ledger
+from rotator_sandbox.demo.logins import LogIn, logs_in
+from rotator_sandbox.demo.proof import Dead
+from rotator_sandbox.demo.scenarios import ROBOT, Realm, scenarios
+from rotator_sandbox.demo.services import Service
+from rotator_sandbox.demo.signers import Deed, PodProgram, Rereader, Work
+from rotator_sandbox.demo.timeline import Span, axis, bars, phases
+from rotator_sandbox.demo.tokens import Key, RefusedError, Token, by_hand, by_joserfc, by_pyjwt, key_of
+from rotator_sandbox.demo.verifiers import Copies, UnreachableError
+from rotator_sandbox.envtest import BinariesNotFoundError, find_binaries
+from rotator_sandbox.killable import AFTER, BEFORE
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -124,7 +124,7 @@ def test_the_victim_dies_at_the_chosen_call(when: str, tmp_path: Path) -> None:
     script = tmp_path / "calls.py"
     script.write_text(
         "import sys, urllib3\n"
-        "from rotator.sandbox.victim import arm\n"
+        "from rotator_sandbox.killable import arm\n"
         "urllib3.connectionpool.HTTPConnectionPool.urlopen = lambda *a: print('sent', flush=True)\n"
         "arm(2, sys.argv[1])\n"
         "pool = urllib3.HTTPConnectionPool('localhost')\n"
@@ -234,7 +234,7 @@ def test_a_program_that_reads_again_counts_nothing_that_it_did_too_late(
 ) -> None:
     """It may use what it read for 1 s; its second login is answered only after that."""
     ledger, stop, clock, asked = Ledger(), threading.Event(), [100.0], itertools.count(1)
-    monkeypatch.setattr("rotator.sandbox.demo.signers.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("rotator_sandbox.demo.signers.time.monotonic", lambda: clock[0])
 
     def do(_key: Key, _who: str) -> Deed:
         if next(asked) == 2:

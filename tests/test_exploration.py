@@ -16,15 +16,15 @@ from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.engine.delivery import Delivery
 from rotator.errors import Unavailable
-from rotator.sandbox.openbao import OpenBao
+from rotator_sandbox.openbao import OpenBao
 from tests.faults import explore
 from tests.faults.branches import live
+from tests.faults.environment import NAMESPACE, Bao, Scenario
 from tests.faults.explore import life
 from tests.faults.kinds_of_faults import AT_PROVIDERS, ON_THE_WIRE, Fault, applies
 from tests.faults.life import Life, Verdict
 from tests.faults.sameness import RULES, same_as
 from tests.faults.schedules import Schedule, singles
-from tests.faults.stage import NAMESPACE, Bao, Scenario
 from tests.faults.transport import Call
 from tests.faults.vault import KeptVault
 

@@ -13,7 +13,7 @@ from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 from rotator.ports import Deadline
-from rotator.sandbox.identity.served import Api, Asked, Said, Served
+from rotator_sandbox.identity.served import Api, Asked, Said, Served
 
 HIDDEN = "s3cret-of-a-client"
 

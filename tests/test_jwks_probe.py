@@ -23,7 +23,7 @@ from rotator.core.machine import Sighting
 from rotator.errors import SettingsError
 from rotator.gates.jwks_probe import JwksProbe
 from rotator.ports import Deadline
-from rotator.sandbox.certificates import ServerFiles, issue
+from rotator_sandbox.certificates import ServerFiles, issue
 
 LEAD = timedelta(minutes=9)
 NEW = json.dumps({"keys": [{"kid": "old"}, {"kid": "new"}]})

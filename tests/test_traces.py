@@ -19,8 +19,8 @@ from rotator.errors import SettingsError
 from rotator.job import Job, Systems
 from rotator.telemetry import traces
 from tests.conftest import Canary
-from tests.faults.stage import Bao
-from tests.scene import Scene
+from tests.faults.environment import Bao
+from tests.trial import Trial
 
 
 class Collector(ThreadingHTTPServer):
@@ -65,13 +65,13 @@ def collector() -> Iterator[Collector]:
 
 def test_a_run_is_one_trace(bao: Bao, collector: Collector, canary: Canary) -> None:
     """Run, rotations (also in threads of their own), requests: each below the one that caused it."""
-    scene = Scene(bao)
+    trial = Trial(bao)
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=collector.url)))
-    world = scene.world()
+    world = trial.world()
     world.meter.span = traced = traces.by(provider.get_tracer("test"))
     world.span = traced
-    policies = [scene.policy("one"), scene.policy("two")]
+    policies = [trial.policy("one"), trial.policy("two")]
     job = Job(declared=Declared(), systems=Systems(concurrency=2), act=True, span=traced)
     job.run(world, policies, lambda _: lambda _: None)
     world.close()
@@ -85,7 +85,7 @@ def test_a_run_is_one_trace(bao: Bao, collector: Collector, canary: Canary) -> N
         "payments/two",
     }
     requests = [s for s in spans.values() if s.name in {"kubernetes", "vault"}]
-    assert len(requests) >= len(scene.calls) - 1, "all but the one that gives the token back"
+    assert len(requests) >= len(trial.calls) - 1, "all but the one that gives the token back"
     assert {s.trace_id for s in requests if s.parent_span_id} == {run.trace_id}
     assert {spans[s.parent_span_id].name for s in requests if s.parent_span_id} == {"run", "rotation"}
     assert not canary.found_in(" ".join(str(s) for s in collector.spans))

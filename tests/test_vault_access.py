@@ -27,9 +27,6 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Forbidden
 from rotator.policy.model import RotationPolicy
 from rotator.policy.providers import secret_sources
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.emulator import EmulatorServer
-from rotator.sandbox.openbao import find_bao, wide_policy
 from rotator.vault_access import (
     OWN_TOKEN,
     Grant,
@@ -41,10 +38,13 @@ from rotator.vault_access import (
     merged,
 )
 from rotator.wiring_providers import reader
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.emulator import EmulatorServer
+from rotator_sandbox.openbao import find_bao, wide_policy
 from tests.clusters import over_http
-from tests.faults.stage import NAMESPACE, Bao
+from tests.faults.environment import NAMESPACE, Bao
 from tests.faults.transport import Answer, Call, Perform
-from tests.scene import Scene
+from tests.trial import Trial
 from tests.vaults import address, connected
 
 _names = itertools.count()
@@ -311,29 +311,29 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_life_with_exactly_the_rendered_policy(bao: Bao, kind: str) -> None:
     """From nothing to the destruction of the first version, edits repaired on the way; all the rest is forbidden."""
-    scene = Scene(bao)
-    spec = json.loads(json.dumps(KINDS[kind]).replace("LIFE", scene.life))
-    policy = declared(scene.life, takeOver=None, **spec)
-    scene.bao = login(bao, hcl(grants([policy])))
-    scene.until_stable(policy)
-    path = f"secret/data/{scene.life}/key"
-    first = scene.vault(path)["data"]
-    scene.timeline.pass_by(EVERY)
-    scene.until_stable(policy)
-    second = scene.vault(path)["data"]
+    trial = Trial(bao)
+    spec = json.loads(json.dumps(KINDS[kind]).replace("LIFE", trial.life))
+    policy = declared(trial.life, takeOver=None, **spec)
+    trial.bao = login(bao, hcl(grants([policy])))
+    trial.until_stable(policy)
+    path = f"secret/data/{trial.life}/key"
+    first = trial.vault(path)["data"]
+    trial.timeline.pass_by(EVERY)
+    trial.until_stable(policy)
+    second = trial.vault(path)["data"]
     assert first["kid"] != second["kid"]
     assert not [name for name in second if name.startswith("previous_")]
     bao.server.call("DELETE", path)
     for _ in range(3):
-        scene.wait(scene.run(policy, request="INC-1"))
-    scene.until_stable(policy)
-    assert scene.vault(path)["data"]["kid"] not in {first["kid"], second["kid"]}
-    assert whatever_else(scene) == []
+        trial.wait(trial.run(policy, request="INC-1"))
+    trial.until_stable(policy)
+    assert trial.vault(path)["data"]["kid"] not in {first["kid"], second["kid"]}
+    assert whatever_else(trial) == []
 
 
-def whatever_else(scene: Scene) -> list[str]:
+def whatever_else(trial: Trial) -> list[str]:
     """Try what a run has no use for, and return what was not forbidden."""
-    server, life = scene.bao.server, scene.life
+    server, life = trial.bao.server, trial.life
     if "strangers/" not in server.call("GET", "sys/mounts")["data"]:
         server.call("POST", "sys/mounts/strangers", {"type": "kv", "options": {"version": "2"}})
     attempts = [
@@ -369,9 +369,9 @@ def whatever_else(scene: Scene) -> list[str]:
         ("POST", "identity/entity"),
         ("POST", "cubbyhole/notes"),
     ]
-    token = token_of(scene.bao)
-    assert status_of(scene.bao, token, "GET", f"rotator/data/{life}") == 200
-    return [f"{m} {p}" for m, p in attempts if status_of(scene.bao, token, m, p) != 403]
+    token = token_of(trial.bao)
+    assert status_of(trial.bao, token, "GET", f"rotator/data/{life}") == 200
+    return [f"{m} {p}" for m, p in attempts if status_of(trial.bao, token, m, p) != 403]
 
 
 def status_of(bao: Bao, token: str, method: str, path: str) -> int:
@@ -387,8 +387,8 @@ def status_of(bao: Bao, token: str, method: str, path: str) -> int:
 # --- nothing to spare ------------------------------------------------------------------------------------------------
 
 
-class Rough(Scene):
-    """A scene where somebody removes documents while a run is at work."""
+class Rough(Trial):
+    """A trial where somebody removes documents while a run is at work."""
 
     def __init__(self, bao: Bao) -> None:
         super().__init__(bao)
@@ -435,120 +435,120 @@ def taken_over(bao: Bao, path: str) -> str:
     return pem.splitlines()[1]
 
 
-def complaint(scene: Rough, policy: RotationPolicy) -> str:
+def complaint(trial: Rough, policy: RotationPolicy) -> str:
     """Live a hard life, and return the first thing that goes worse than it could; empty where nothing does.
 
     At first a mount deletes what is written there. Then a run is killed after it made the ring's metadata; a second version takes over in a run that outlasts
     half of its token's life; documents are removed under a third; and at last the ring itself.
     """
-    first = taken_over(scene.bao, f"{DELIVERED}/data/{scene.life}/old")
-    if unseen := _where_nothing_lasts(scene, policy):
+    first = taken_over(trial.bao, f"{DELIVERED}/data/{trial.life}/old")
+    if unseen := _where_nothing_lasts(trial, policy):
         return unseen
-    ring = f"{RINGS}/data/{scene.life}"
-    scene.answers["POST", f"/v1/{ring}"] = Answer(503, {}, b"{}")
-    if "403" in (killed := _run(scene, policy)).reason:
+    ring = f"{RINGS}/data/{trial.life}"
+    trial.answers["POST", f"/v1/{ring}"] = Answer(503, {}, b"{}")
+    if "403" in (killed := _run(trial, policy)).reason:
         return killed.reason
-    scene.answers.clear()
+    trial.answers.clear()
     return (
-        _to_stable(scene, policy)
-        or ("" if first in _readable(scene) else "the key that was taken over is not delivered")
-        or _outlasting_its_token(scene, policy)
-        or ("the first version can be read back" if first in _readable(scene) else "")
-        or _removed_underneath(scene, policy)
-        or _without_a_ring(scene, policy)
+        _to_stable(trial, policy)
+        or ("" if first in _readable(trial) else "the key that was taken over is not delivered")
+        or _outlasting_its_token(trial, policy)
+        or ("the first version can be read back" if first in _readable(trial) else "")
+        or _removed_underneath(trial, policy)
+        or _without_a_ring(trial, policy)
     )
 
 
-def _where_nothing_lasts(scene: Rough, policy: RotationPolicy) -> str:
+def _where_nothing_lasts(trial: Rough, policy: RotationPolicy) -> str:
     """Mounts that delete what is written there are seen before anything is written."""
     for mount in (RINGS, DELIVERED):
-        scene.bao.server.call("POST", f"{mount}/config", {"delete_version_after": "1h"})
-        outcome = _run(scene, policy)
-        scene.bao.server.call("POST", f"{mount}/config", {"delete_version_after": "0s"})
+        trial.bao.server.call("POST", f"{mount}/config", {"delete_version_after": "1h"})
+        outcome = _run(trial, policy)
+        trial.bao.server.call("POST", f"{mount}/config", {"delete_version_after": "0s"})
         if f"the mount {mount} deletes every version" not in outcome.reason:
             return outcome.reason
     return ""
 
 
-def _run(scene: Rough, policy: RotationPolicy, **how: Any) -> Outcome:
+def _run(trial: Rough, policy: RotationPolicy, **how: Any) -> Outcome:
     """Run; a token that outlives the run is a failure."""
-    before = _accessors(scene)
-    outcome = scene.run(policy, **how)
-    if left := _accessors(scene) - before:
+    before = _accessors(trial)
+    outcome = trial.run(policy, **how)
+    if left := _accessors(trial) - before:
         return replace(outcome, result=Result.FROZEN, reason=f"{len(left)} tokens outlive the run")
     return outcome
 
 
-def _accessors(scene: Rough) -> set[str]:
-    return set(scene.bao.server.call("LIST", "auth/token/accessors")["data"]["keys"])
+def _accessors(trial: Rough) -> set[str]:
+    return set(trial.bao.server.call("LIST", "auth/token/accessors")["data"]["keys"])
 
 
-def _to_stable(scene: Rough, policy: RotationPolicy) -> str:
+def _to_stable(trial: Rough, policy: RotationPolicy) -> str:
     for _ in range(12):
-        outcome = _run(scene, policy)
+        outcome = _run(trial, policy)
         if outcome.result is Result.FROZEN:
             return outcome.reason
         if outcome.reason.startswith("the next rotation"):
             return ""
-        scene.wait(outcome)
+        trial.wait(outcome)
     return f"not stable: {outcome.reason}"
 
 
-def _outlasting_its_token(scene: Rough, policy: RotationPolicy) -> str:
+def _outlasting_its_token(trial: Rough, policy: RotationPolicy) -> str:
     """Rotate, with pods that take eight minutes: the token has ten."""
     deployment = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/api"
     told = "sandbox.rotator.dev/rollout"
 
     def tell(what: str | None) -> None:
-        scene.stage.ask("PATCH", deployment, {"metadata": {"annotations": {told: what}}})
+        trial.environment.ask("PATCH", deployment, {"metadata": {"annotations": {told: what}}})
 
-    scene.timeline.pass_by(EVERY)
-    scene.wait(_run(scene, policy))
+    trial.timeline.pass_by(EVERY)
+    trial.wait(_run(trial, policy))
     tell("stall")
-    at = scene.timeline.now + timedelta(minutes=8)
-    scene.timeline.moved.append(lambda: tell(None) if scene.timeline.now >= at else None)
-    outcome = _run(scene, policy, deadline=timedelta(minutes=20))
-    logins = [c for c in scene.calls if c.path.endswith("/login")]
-    if scene.timeline.now < at:
+    at = trial.timeline.now + timedelta(minutes=8)
+    trial.timeline.moved.append(lambda: tell(None) if trial.timeline.now >= at else None)
+    outcome = _run(trial, policy, deadline=timedelta(minutes=20))
+    logins = [c for c in trial.calls if c.path.endswith("/login")]
+    if trial.timeline.now < at:
         return f"the run gave up early: {outcome.reason}"
     if len(logins) != 1:
         return f"{len(logins)} logins in one run"
-    return _to_stable(scene, policy)
+    return _to_stable(trial, policy)
 
 
-def _readable(scene: Rough) -> str:
+def _readable(trial: Rough) -> str:
     """Read as root what can be read of any version of any document of ours."""
     found = []
     for mount, path in (
-        (RINGS, scene.life),
-        (DELIVERED, f"{scene.life}/jwks"),
-        (DELIVERED, f"{scene.life}/key"),
+        (RINGS, trial.life),
+        (DELIVERED, f"{trial.life}/jwks"),
+        (DELIVERED, f"{trial.life}/key"),
     ):
-        versions = scene.vault(f"{mount}/metadata/{path}")["versions"]
+        versions = trial.vault(f"{mount}/metadata/{path}")["versions"]
         alive = [n for n, v in versions.items() if not v["destroyed"]]
-        found += [scene.vault(f"{mount}/data/{path}?version={n}")["data"] for n in alive]
+        found += [trial.vault(f"{mount}/data/{path}?version={n}")["data"] for n in alive]
     return json.dumps(found)
 
 
-def _removed_underneath(scene: Rough, policy: RotationPolicy) -> str:
+def _removed_underneath(trial: Rough, policy: RotationPolicy) -> str:
     for name in ("jwks", "key"):
-        path = f"{DELIVERED}/metadata/{scene.life}/{name}"
-        scene.removed_before["PATCH", f"/v1/{path}"] = path
-        scene.removed_before["POST", f"/v1/{path}"] = path
-    outcome = _run(scene, policy, request="INC-1")
+        path = f"{DELIVERED}/metadata/{trial.life}/{name}"
+        trial.removed_before["PATCH", f"/v1/{path}"] = path
+        trial.removed_before["POST", f"/v1/{path}"] = path
+    outcome = _run(trial, policy, request="INC-1")
     if outcome.result is Result.FROZEN:
         return outcome.reason
-    scene.wait(outcome)
-    unstable = _to_stable(scene, policy)
-    return unstable or (f"not removed: {scene.removed_before}" if scene.removed_before else "")
+    trial.wait(outcome)
+    unstable = _to_stable(trial, policy)
+    return unstable or (f"not removed: {trial.removed_before}" if trial.removed_before else "")
 
 
-def _without_a_ring(scene: Rough, policy: RotationPolicy) -> str:
+def _without_a_ring(trial: Rough, policy: RotationPolicy) -> str:
     """Whoever removes the ring under a run is noticed as such (a conflict), and the next run says what is missing."""
-    ring = f"{RINGS}/metadata/{scene.life}"
-    scene.removed_before["POST", f"/v1/{RINGS}/data/{scene.life}"] = ring
+    ring = f"{RINGS}/metadata/{trial.life}"
+    trial.removed_before["POST", f"/v1/{RINGS}/data/{trial.life}"] = ring
     for expected in ("has written", "there is no ring"):
-        outcome = _run(scene, policy, request="INC-2")
+        outcome = _run(trial, policy, request="INC-2")
         if expected not in outcome.reason:
             return outcome.reason
     return ""
@@ -564,9 +564,9 @@ SINGLE = [(position, c) for position, g in enumerate(exactly("LIFE")) for c in g
 
 def test_a_hard_life_with_exactly_the_rendered_policy(kept: Bao) -> None:
     """With all of it, nothing goes worse than it could."""
-    scene = Rough(kept)
-    scene.bao = login(kept, hcl(exactly(scene.life)))
-    assert complaint(scene, declared(scene.life, RINGS, DELIVERED)) == ""
+    trial = Rough(kept)
+    trial.bao = login(kept, hcl(exactly(trial.life)))
+    assert complaint(trial, declared(trial.life, RINGS, DELIVERED)) == ""
 
 
 @pytest.mark.parametrize(
@@ -576,12 +576,12 @@ def test_a_hard_life_with_exactly_the_rendered_policy(kept: Bao) -> None:
 )
 def test_every_single_capability_is_needed(kept: Bao, position: int, without: str) -> None:
     """Take one away, and the same life goes worse; what could be missed would not be rendered."""
-    scene = Rough(kept)
-    less = list(exactly(scene.life))
+    trial = Rough(kept)
+    less = list(exactly(trial.life))
     left = tuple(c for c in less[position].capabilities if c != without)
     less[position] = replace(less[position], capabilities=left or ("deny",))
-    scene.bao = login(kept, hcl(less))
-    assert complaint(scene, declared(scene.life, RINGS, DELIVERED)) != ""
+    trial.bao = login(kept, hcl(less))
+    assert complaint(trial, declared(trial.life, RINGS, DELIVERED)) != ""
 
 
 def test_deletion_is_what_removes_a_document(kept: Bao) -> None:
@@ -622,52 +622,52 @@ def test_merging_keeps_the_order_of_capabilities() -> None:
 
 def test_our_way_in_is_read_with_exactly_the_rendered_policy(bao: Bao) -> None:
     """And not without it, nor what lies beside it."""
-    scene = Scene(bao)
-    policy = at_keycloak(scene.life, WAYS_IN["a token of ours"])
+    trial = Trial(bao)
+    policy = at_keycloak(trial.life, WAYS_IN["a token of ours"])
     for name in ("ours", "theirs"):
         bao.server.call(
-            "POST", f"secret/data/{scene.life}/{name}", {"data": {"value": f"{scene.life}-{name}"}}
+            "POST", f"secret/data/{trial.life}/{name}", {"data": {"value": f"{trial.life}-{name}"}}
         )
     (source,) = (s for v in policy.spec.verifiers for s in secret_sources(v.provider))
-    scene.bao = login(bao, hcl(grants([policy])))
-    assert reader(scene.world(), policy, source)().reveal() == f"{scene.life}-ours"
-    beside = at_keycloak(f"{scene.life}/ours", WAYS_IN["a token of ours"])
+    trial.bao = login(bao, hcl(grants([policy])))
+    assert reader(trial.world(), policy, source)().reveal() == f"{trial.life}-ours"
+    beside = at_keycloak(f"{trial.life}/ours", WAYS_IN["a token of ours"])
     (other,) = (s for v in beside.spec.verifiers for s in secret_sources(v.provider))
     with pytest.raises(Forbidden):
-        reader(scene.world(), policy, other)()
-    scene.bao = login(bao, hcl(OWN_TOKEN))
+        reader(trial.world(), policy, other)()
+    trial.bao = login(bao, hcl(OWN_TOKEN))
     with pytest.raises(Forbidden):
-        reader(scene.world(), policy, source)()
+        reader(trial.world(), policy, source)()
 
 
-def life_of_a_role(scene: Rough, policy: RotationPolicy, role: str) -> str:
+def life_of_a_role(trial: Rough, policy: RotationPolicy, role: str) -> str:
     """Rotate the secret ids of a role once, and return the first thing that goes worse than it could.
 
     A token that a proof brought and that outlives the run counts as one.
     """
-    scene.bao.server.call("POST", f"auth/approle/role/{role}", {"token_policies": "none"})
+    trial.bao.server.call("POST", f"auth/approle/role/{role}", {"token_policies": "none"})
     for _ in range(2):
         for _ in range(12):
-            outcome = _run(scene, policy)
+            outcome = _run(trial, policy)
             if outcome.result is Result.FROZEN:
                 return outcome.reason
             if outcome.reason.startswith("the next rotation"):
                 break
-            scene.wait(outcome)
+            trial.wait(outcome)
         else:
             return f"not stable: {outcome.reason}"
-        scene.timeline.pass_by(EVERY)
-    left = scene.bao.server.call("LIST", f"auth/approle/role/{role}/secret-id")["data"]["keys"]
+        trial.timeline.pass_by(EVERY)
+    left = trial.bao.server.call("LIST", f"auth/approle/role/{role}/secret-id")["data"]["keys"]
     return "" if len(left) == 1 else f"{len(left)} secret ids are left"
 
 
 def test_secret_ids_live_with_exactly_the_rendered_policy(bao: Bao) -> None:
     """Made, asked after, proven by a login, and ended; nothing else may be done to the role, or to another."""
-    scene, role = Rough(bao), f"rotated-{next(_names)}"
-    policy = of_role(scene.life, role)
-    scene.bao = login(bao, hcl(grants([policy])))
-    assert life_of_a_role(scene, policy, role) == ""
-    token = token_of(scene.bao)
+    trial, role = Rough(bao), f"rotated-{next(_names)}"
+    policy = of_role(trial.life, role)
+    trial.bao = login(bao, hcl(grants([policy])))
+    assert life_of_a_role(trial, policy, role) == ""
+    token = token_of(trial.bao)
     attempts = [
         ("GET", f"auth/approle/role/{role}"),
         ("POST", f"auth/approle/role/{role}"),
@@ -677,8 +677,8 @@ def test_secret_ids_live_with_exactly_the_rendered_policy(bao: Bao) -> None:
         ("POST", f"auth/approle/role/{role}/secret-id"),
         ("POST", f"auth/approle/role/{role}/policies"),
         ("POST", f"auth/approle/role/{role}/secret-id-accessor/destroy"),
-        ("GET", f"auth/approle/role/{scene.bao.role}/role-id"),
-        ("POST", f"auth/approle/role/{scene.bao.role}/custom-secret-id"),
+        ("GET", f"auth/approle/role/{trial.bao.role}/role-id"),
+        ("POST", f"auth/approle/role/{trial.bao.role}/custom-secret-id"),
         ("LIST", "auth/approle/role"),
     ]
     assert [f"{m} {p}" for m, p in attempts if status_of(bao, token, m, p) != 403] == []
@@ -687,12 +687,12 @@ def test_secret_ids_live_with_exactly_the_rendered_policy(bao: Bao) -> None:
 @pytest.mark.parametrize("without", range(4), ids=("make", "role id", "end", "ask"))
 def test_every_single_path_of_a_role_is_needed(bao: Bao, without: int) -> None:
     """Take one away, and the same life goes worse."""
-    scene, role = Rough(bao), f"rotated-{next(_names)}"
-    policy = of_role(scene.life, role)
+    trial, role = Rough(bao), f"rotated-{next(_names)}"
+    policy = of_role(trial.life, role)
     less = list(grants([policy]))
     assert less.pop(without).path.startswith(f"auth/approle/role/{role}/")
-    scene.bao = login(bao, hcl(less))
-    assert "403" in life_of_a_role(scene, policy, role)
+    trial.bao = login(bao, hcl(less))
+    assert "403" in life_of_a_role(trial, policy, role)
 
 
 # --- the commands ----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from rotator.clients.vault import Adapter, Vault
 from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.ports import Deadline
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 
 
 @dataclass(frozen=True)

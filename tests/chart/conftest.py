@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import pytest
 
-from rotator.sandbox.emulator import HttpCaller, WorkloadController
-from rotator.sandbox.envtest import ControlPlane
+from rotator_sandbox.emulator import HttpCaller, WorkloadController
+from rotator_sandbox.envtest import ControlPlane
 from tests.chart.charts import ROOT, Json, containers
 from tests.contract.kubernetes_servers import Api, workload
 

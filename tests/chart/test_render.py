@@ -11,6 +11,7 @@ import helm_python
 import pytest
 import yaml
 
+from docs.generate import commands_of
 from rotator.cli import cli
 from rotator.clients import vault_settings
 from rotator.policy.files import load
@@ -110,7 +111,7 @@ def test_every_variable_is_one_that_the_program_reads(values: Values) -> None:
     """A misspelt ROTATOR_ variable would be passed over in silence."""
     known = {
         name
-        for command in cli.commands.values()
+        for command in commands_of(cli).values()
         for option in command.params
         for name in ([option.envvar] if isinstance(option.envvar, str) else option.envvar or ())
     }

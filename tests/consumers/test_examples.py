@@ -25,8 +25,8 @@ from rotator.policy.model import RotationPolicy
 from rotator.targets.stamp import STAMP_FIELDS
 from rotator.vault_access import consumers, hcl
 from rotator.wiring import credential_of
-from tests.faults.stage import NAMESPACE, Bao
-from tests.scene import Scene
+from tests.faults.environment import NAMESPACE, Bao
+from tests.trial import Trial
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir())
@@ -255,15 +255,15 @@ def test_only_fields_are_named_that_are_delivered(example: Example) -> None:
 
 def test_what_is_called_delivered_is_what_rotator_delivers(bao: Bao) -> None:
     """The table above against a real document, with one version and with two."""
-    scene = Scene(bao)
-    policy = scene.policy(holders=[{"vault": {"mount": "secret", "path": scene.life}}])
-    always, at_times = delivered(policy)[f"secret/data/{scene.life}"]
-    scene.until_stable(policy)
-    assert set(scene.vault(f"secret/data/{scene.life}")["data"]) == always
-    scene.timeline.pass_by(policy.spec.every)
+    trial = Trial(bao)
+    policy = trial.policy(holders=[{"vault": {"mount": "secret", "path": trial.life}}])
+    always, at_times = delivered(policy)[f"secret/data/{trial.life}"]
+    trial.until_stable(policy)
+    assert set(trial.vault(f"secret/data/{trial.life}")["data"]) == always
+    trial.timeline.pass_by(policy.spec.every)
     for _ in range(2):
-        scene.wait(scene.run(policy))
-    assert set(scene.vault(f"secret/data/{scene.life}")["data"]) == always | at_times
+        trial.wait(trial.run(policy))
+    assert set(trial.vault(f"secret/data/{trial.life}")["data"]) == always | at_times
 
 
 def test_the_keys_that_pods_read_of_the_secret_are_the_mapped_ones() -> None:
@@ -421,14 +421,14 @@ def test_nobody_else_restarts_what_rotator_counts_on() -> None:
 # --- Reloader --------------------------------------------------------------------------------------------------------
 
 
-class Shared(Scene):
-    """A scene with the Deployment of the example, and Reloader at work or not."""
+class Shared(Trial):
+    """A trial with the Deployment of the example, and Reloader at work or not."""
 
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/payments"
 
     def __init__(self, bao: Bao) -> None:
         super().__init__(bao)
-        self.stage.ask("POST", self.path.rpartition("/")[0], Example("reloader").one("Deployment"))
+        self.environment.ask("POST", self.path.rpartition("/")[0], Example("reloader").one("Deployment"))
 
     def rotation(self) -> RotationPolicy:
         """Return the example's rotation, with a ring of its own."""
@@ -439,15 +439,15 @@ class Shared(Scene):
 
     def reload(self, value: str) -> None:
         """Do what Reloader does: change an environment variable of its own."""
-        template = self.stage.ask("GET", self.path)["spec"]["template"]
+        template = self.environment.ask("GET", self.path)["spec"]["template"]
         (container,) = template["spec"]["containers"]
         own = "STAKATER_PAYMENTS_SIGNING_KEY_SECRET"
         container["env"] = [e for e in container["env"] if e["name"] != own] + [{"name": own, "value": value}]
-        self.stage.ask("PATCH", self.path, {"spec": {"template": template}})
+        self.environment.ask("PATCH", self.path, {"spec": {"template": template}})
 
     def template(self) -> Any:
         """Read the pods' template."""
-        return self.stage.ask("GET", self.path)["spec"]["template"]
+        return self.environment.ask("GET", self.path)["spec"]["template"]
 
     def until_switching(self, policy: RotationPolicy) -> Outcome:
         """Live until the pods are waited for."""
@@ -468,36 +468,38 @@ class Shared(Scene):
 
     def accepts(self) -> int:
         """Return how many keys are accepted."""
-        return len(json.loads(self.stage.config_map("payments-jwks")["data"]["jwks.json"])["keys"])
+        return len(json.loads(self.environment.config_map("payments-jwks")["data"]["jwks.json"])["keys"])
 
 
 def test_rotator_waits_for_reloader_and_does_not_fight(bao: Bao) -> None:
     """It changes nothing of the template; once Reloader has restarted the pods, the rotation goes on by itself."""
-    scene = Shared(bao)
-    policy = scene.rotation()
-    before = scene.template()
-    assert "pods that run the old version: payments/payments-" in scene.until_switching(policy).reason
-    assert scene.template() == before
-    assert "pods that run the old version" in scene.to_the_second(policy).reason
-    scene.reload("2")
-    after = scene.template()
-    scene.until_stable(policy)
-    assert scene.template() == after
-    assert scene.accepts() == 1
+    trial = Shared(bao)
+    policy = trial.rotation()
+    before = trial.template()
+    assert "pods that run the old version: payments/payments-" in trial.until_switching(policy).reason
+    assert trial.template() == before
+    assert "pods that run the old version" in trial.to_the_second(policy).reason
+    trial.reload("2")
+    after = trial.template()
+    trial.until_stable(policy)
+    assert trial.template() == after
+    assert trial.accepts() == 1
 
 
 def test_where_reloader_does_nothing_the_rotation_freezes_and_says_for_whom(bao: Bao) -> None:
     """After `timeout`; both keys stay accepted. Without the annotation the next run restarts the pods itself."""
-    scene = Shared(bao)
-    policy = scene.rotation()
-    scene.to_the_second(policy)
-    before = scene.template()
-    scene.timeline.pass_by(timedelta(minutes=16))
-    frozen = scene.run(policy)
+    trial = Shared(bao)
+    policy = trial.rotation()
+    trial.to_the_second(policy)
+    before = trial.template()
+    trial.timeline.pass_by(timedelta(minutes=16))
+    frozen = trial.run(policy)
     assert frozen.result is Result.FROZEN
     assert "payments/payments-" in frozen.reason
-    assert scene.accepts() == 2
-    scene.stage.ask("PATCH", scene.path, {"metadata": {"annotations": {"reloader.stakater.com/auto": None}}})
-    scene.until_stable(policy)
-    assert scene.template() != before
-    assert scene.accepts() == 1
+    assert trial.accepts() == 2
+    trial.environment.ask(
+        "PATCH", trial.path, {"metadata": {"annotations": {"reloader.stakater.com/auto": None}}}
+    )
+    trial.until_stable(policy)
+    assert trial.template() != before
+    assert trial.accepts() == 1

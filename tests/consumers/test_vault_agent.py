@@ -21,11 +21,11 @@ import pytest
 from rotator.clients.vault import Adapter
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
-from rotator.sandbox.openbao import OpenBao, find_bao
-from rotator.sandbox.processes import ServerProcess
 from rotator.vault_access import grants, hcl
-from tests.faults.stage import Bao
-from tests.scene import Scene
+from rotator_sandbox.openbao import OpenBao, find_bao
+from rotator_sandbox.processes import ServerProcess
+from tests.faults.environment import Bao
+from tests.trial import Trial
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "vault-agent"
 FOLDERS = ("/etc/payments", "/run/payments")
@@ -94,7 +94,7 @@ class Agent:
 class Town:
     """A rotation, the service that signs and the one that verifies, each with its agent."""
 
-    scene: Scene
+    trial: Trial
     policy: RotationPolicy
     signer: Agent
     verifier: Agent
@@ -103,19 +103,19 @@ class Town:
 
     def step(self) -> bool:
         """Do one run; look at once, and when the agents have followed; let time pass. False where all is stable."""
-        outcome = self.scene.run(self.policy)
+        outcome = self.trial.run(self.policy)
         self.verify()
         until(self.is_followed, "the agents render what Vault holds")
         self.verify()
         if outcome.reason.startswith("the next rotation"):
             return False
-        self.scene.wait(outcome)
+        self.trial.wait(outcome)
         self.verify()
         return True
 
     def verify(self) -> None:
         """Make a token, and see every token that has not expired accepted by what the verifier has."""
-        now = self.scene.timeline.now
+        now = self.trial.timeline.now
         life = self.policy.spec.overlap.token_ttl
         self.tokens[(self.signer.folder / "token").read_text()] = now + life
         keys = jwt.PyJWKSet.from_dict(self.verifier.rendered("jwks.json"))
@@ -126,12 +126,12 @@ class Town:
 
     def held(self) -> Any:
         """Return what Vault holds for the signer."""
-        return self.scene.vault("secret/data/payments/jwt")["data"]
+        return self.trial.vault("secret/data/payments/jwt")["data"]
 
     def is_followed(self) -> bool:
         """Whether files and service are as Vault has it."""
         held = self.held()
-        jwks = json.loads(self.scene.vault("secret/data/payments/jwks")["data"]["jwks.json"])
+        jwks = json.loads(self.trial.vault("secret/data/payments/jwks")["data"]["jwks.json"])
         previous = held.get("previous_jwk")
         wanted = {"current": json.loads(held["jwk"])} | (
             {"previous": json.loads(previous)} if previous else {}
@@ -159,8 +159,8 @@ def town(server: OpenBao, tmp_path: Path) -> Iterator[Town]:
     """The example at work: the first version is delivered, both agents have rendered it, the service signs."""
     (policy,) = load([EXAMPLE / "rotation.yaml"])
     role, secret = server.app_role(policy=hcl(grants([policy])))
-    scene = Scene(Bao(server, role, secret, Adapter()))
-    scene.run(policy)
+    trial = Trial(Bao(server, role, secret, Adapter()))
+    trial.run(policy)
     signer = Agent("signer", server, tmp_path / "signer")
     verifier = Agent("verifier", server, tmp_path / "verifier")
     key, token = signer.folder / "signing-key.json", signer.folder / "token"
@@ -172,7 +172,7 @@ def town(server: OpenBao, tmp_path: Path) -> Iterator[Town]:
         arguments = [sys.executable, str(program), str(key), str(token), str(signer.folder / "pid")]
         processes.append(ServerProcess(arguments, signer.folder / "service.log"))
         until(token.exists, "the service signs")
-        yield Town(scene, policy, signer, verifier)
+        yield Town(trial, policy, signer, verifier)
     finally:
         for process in processes:
             process.stop()
@@ -186,7 +186,7 @@ def test_agents_and_service_follow_a_whole_life_and_nothing_of_the_old_key_is_le
     first = town.held()
     private = json.loads(first["jwk"])["d"]
     assert private in town.signer.everything()
-    town.scene.timeline.pass_by(town.policy.spec.every)
+    town.trial.timeline.pass_by(town.policy.spec.every)
     shown = []
     while town.step():
         keys = town.signer.rendered("signing-key.json")
@@ -205,7 +205,7 @@ def test_agents_and_service_follow_a_whole_life_and_nothing_of_the_old_key_is_le
 
 def test_a_consumer_reads_its_document_and_nothing_else(town: Town) -> None:
     """The verifier's agent cannot read the key that signs; nobody reads the ring, its history, or another path."""
-    server = town.scene.bao.server
+    server = town.trial.bao.server
     asked = [
         "secret/data/payments/jwt",
         "secret/data/payments/jwks",

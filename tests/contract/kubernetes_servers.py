@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from rotator.sandbox.emulator import EmulatorServer
-from rotator.sandbox.envtest import ControlPlane
+from rotator_sandbox.emulator import EmulatorServer
+from rotator_sandbox.envtest import ControlPlane
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.emulator import Cluster, EmulatorServer, HttpCaller
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.emulator import Cluster, EmulatorServer, HttpCaller
 from tests.contract.kubernetes_servers import APPLY, Answer, Api, config_map, eventually, reasons
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

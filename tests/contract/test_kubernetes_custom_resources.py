@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rotator.sandbox.emulator import rollout_definition
+from rotator_sandbox.emulator import rollout_definition
 from tests.contract.kubernetes_servers import APPLY, STRATEGIC, Api, KubernetesServer, eventually, reasons
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rotator.sandbox.emulator import HttpCaller, WorkloadController
+from rotator_sandbox.emulator import HttpCaller, WorkloadController
 from tests.contract.conftest import Kubectl
 from tests.contract.kubernetes_servers import Api, KubernetesServer, config_map, workload
 

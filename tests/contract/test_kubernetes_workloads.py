@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rotator.sandbox.emulator import HttpCaller, WorkloadController, rollout_definition
+from rotator_sandbox.emulator import HttpCaller, WorkloadController, rollout_definition
 from tests.contract.kubernetes_servers import Api, KubernetesServer, eventually, workload
 
 KINDS = {
@@ -23,7 +23,7 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @dataclass
-class Stage:
+class Environment:
     """A namespace in which time passes by steps."""
 
     api: Api
@@ -80,14 +80,16 @@ def _rollouts(api: Api) -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(kubernetes: KubernetesServer, api: Api, namespace: str, _rollouts: None) -> Iterator[Stage]:
+def environment(
+    kubernetes: KubernetesServer, api: Api, namespace: str, _rollouts: None
+) -> Iterator[Environment]:
     """A controller that takes one second to make a pod ready and one to end it."""
     clock = [datetime.now(UTC)]
     call = HttpCaller(kubernetes.url, kubernetes.admin_token, kubernetes.ca_file)
     controller = WorkloadController(
         call, clock=lambda: clock[0], seconds_to_ready=1, terminating_seconds=1, namespace=namespace
     )
-    made = Stage(api, namespace, controller, clock)
+    made = Environment(api, namespace, controller, clock)
     yield made
     for plural in KINDS:
         api.delete(made.path(plural))
@@ -96,18 +98,18 @@ def stage(kubernetes: KubernetesServer, api: Api, namespace: str, _rollouts: Non
 
 
 @pytest.mark.parametrize("plural", KINDS)
-def test_a_workload_comes_up(stage: Stage, plural: str) -> None:
+def test_a_workload_comes_up(environment: Environment, plural: str) -> None:
     """Pods are made from the template, run, and are ready; the status says so."""
-    stage.create(plural)
-    status = stage.status(plural)
-    generation = stage.api.get(stage.path(plural)).metadata["generation"]
+    environment.create(plural)
+    status = environment.status(plural)
+    generation = environment.api.get(environment.path(plural)).metadata["generation"]
     assert status["observedGeneration"] == (str(generation) if plural == "rollouts" else generation)
     names = {
         "daemonsets": ("numberReady", "numberAvailable", "updatedNumberScheduled", "desiredNumberScheduled")
     }
     counted = names.get(plural, ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"))
     assert [status[name] for name in counted] == [2, 2, 2, 2]
-    for pod in stage.pods():
+    for pod in environment.pods():
         ready = next(each for each in pod["status"]["conditions"] if each["type"] == "Ready")
         assert (pod["status"]["phase"], ready["status"], pod["metadata"]["labels"]["app"]) == (
             "Running",
@@ -119,115 +121,121 @@ def test_a_workload_comes_up(stage: Stage, plural: str) -> None:
 
 
 @pytest.mark.parametrize("plural", KINDS)
-def test_a_restart_replaces_every_pod(stage: Stage, plural: str) -> None:
+def test_a_restart_replaces_every_pod(environment: Environment, plural: str) -> None:
     """Old pods terminate and vanish; the new ones carry the annotation; no more than allowed are away."""
-    stage.create(plural)
-    stage.restart(plural, "2")
-    assert stage.versions() == ["none", "none"]
+    environment.create(plural)
+    environment.restart(plural, "2")
+    assert environment.versions() == ["none", "none"]
     terminating = set()
     for _ in range(14):
-        stage.pass_seconds(1)
+        environment.pass_seconds(1)
         terminating |= {
-            pod["metadata"]["name"] for pod in stage.pods() if "deletionTimestamp" in pod["metadata"]
+            pod["metadata"]["name"] for pod in environment.pods() if "deletionTimestamp" in pod["metadata"]
         }
-        status = stage.status(plural)
+        status = environment.status(plural)
         ready = status["numberReady"] if plural == "daemonsets" else status["readyReplicas"]
         assert ready >= (2 if plural in {"deployments", "rollouts"} else 1)
-    assert stage.versions() == ["2", "2"]
-    assert len(terminating) == len(stage.pods()) == 2
+    assert environment.versions() == ["2", "2"]
+    assert len(terminating) == len(environment.pods()) == 2
 
 
-def test_a_deployment_says_how_it_gets_on(stage: Stage) -> None:
+def test_a_deployment_says_how_it_gets_on(environment: Environment) -> None:
     """Conditions Progressing and Available, with their reasons."""
-    stage.create("deployments")
-    assert conditions(stage) == {
+    environment.create("deployments")
+    assert conditions(environment) == {
         "Available": ("True", "MinimumReplicasAvailable"),
         "Progressing": ("True", "NewReplicaSetAvailable"),
     }
-    stage.restart("deployments", "2")
-    stage.pass_seconds(2)
-    assert conditions(stage)["Progressing"] == ("True", "ReplicaSetUpdated")
+    environment.restart("deployments", "2")
+    environment.pass_seconds(2)
+    assert conditions(environment)["Progressing"] == ("True", "ReplicaSetUpdated")
 
 
-def conditions(stage: Stage) -> dict[str, tuple[str, str]]:
+def conditions(environment: Environment) -> dict[str, tuple[str, str]]:
     """Give the status and reason of each condition of the Deployment."""
-    found = stage.status("deployments")["conditions"]
+    found = environment.status("deployments")["conditions"]
     return {each["type"]: (each["status"], each["reason"]) for each in found}
 
 
-def test_a_stateful_set_moves_its_revision_last(stage: Stage) -> None:
+def test_a_stateful_set_moves_its_revision_last(environment: Environment) -> None:
     """The updateRevision changes at once, currentRevision when all pods have."""
-    stage.create("statefulsets")
-    first = stage.status("statefulsets")["currentRevision"]
-    stage.restart("statefulsets", "2")
-    stage.pass_seconds(2)
-    during = stage.status("statefulsets")
+    environment.create("statefulsets")
+    first = environment.status("statefulsets")["currentRevision"]
+    environment.restart("statefulsets", "2")
+    environment.pass_seconds(2)
+    during = environment.status("statefulsets")
     assert (during["currentRevision"], during["updateRevision"] != first) == (first, True)
-    stage.pass_seconds(12)
-    after = stage.status("statefulsets")
+    environment.pass_seconds(12)
+    after = environment.status("statefulsets")
     assert after["currentRevision"] == after["updateRevision"] == during["updateRevision"]
-    assert [pod["metadata"]["name"] for pod in stage.pods()] == ["web-0", "web-1"]
+    assert [pod["metadata"]["name"] for pod in environment.pods()] == ["web-0", "web-1"]
 
 
-def test_a_paused_deployment_waits(stage: Stage) -> None:
+def test_a_paused_deployment_waits(environment: Environment) -> None:
     """The template's change is seen and not rolled out until it is resumed."""
-    stage.create("deployments")
-    stage.api.patch(stage.path("deployments"), {"spec": {"paused": True}})
-    stage.restart("deployments", "2")
-    stage.pass_seconds(4)
-    status = stage.status("deployments")
-    assert (stage.versions(), status.get("updatedReplicas", 0)) == (
+    environment.create("deployments")
+    environment.api.patch(environment.path("deployments"), {"spec": {"paused": True}})
+    environment.restart("deployments", "2")
+    environment.pass_seconds(4)
+    status = environment.status("deployments")
+    assert (environment.versions(), status.get("updatedReplicas", 0)) == (
         ["none", "none"],
         0,
     )
-    assert status["observedGeneration"] == stage.api.get(stage.path("deployments")).metadata["generation"]
-    stage.api.patch(stage.path("deployments"), {"spec": {"paused": None}})
-    stage.pass_seconds(10)
-    assert stage.versions() == ["2", "2"]
+    assert (
+        status["observedGeneration"]
+        == environment.api.get(environment.path("deployments")).metadata["generation"]
+    )
+    environment.api.patch(environment.path("deployments"), {"spec": {"paused": None}})
+    environment.pass_seconds(10)
+    assert environment.versions() == ["2", "2"]
 
 
 @pytest.mark.parametrize(
     ("mode", "reason"), [("fail", "ProgressDeadlineExceeded"), ("stall", "ReplicaSetUpdated")]
 )
-def test_a_rollout_fails_when_told_to(stage: Stage, mode: str, reason: str) -> None:
+def test_a_rollout_fails_when_told_to(environment: Environment, mode: str, reason: str) -> None:
     """The new pods never become ready; the old ones stay; only a failure passes its deadline."""
-    stage.create("deployments", progressDeadlineSeconds=4)
-    stage.api.patch(stage.path("deployments"), {"metadata": {"annotations": {FAILURE: mode}}})
-    stage.restart("deployments", "2")
-    stage.pass_seconds(10)
-    assert conditions(stage)["Progressing"][1] == reason
-    assert stage.status("deployments")["availableReplicas"] == 2
-    assert stage.versions() == ["2", "none", "none"]
-    stage.api.patch(stage.path("deployments"), {"metadata": {"annotations": {FAILURE: None}}})
-    stage.pass_seconds(10)
-    assert stage.versions() == ["2", "2"]
-    assert conditions(stage)["Progressing"] == ("True", "NewReplicaSetAvailable")
+    environment.create("deployments", progressDeadlineSeconds=4)
+    environment.api.patch(environment.path("deployments"), {"metadata": {"annotations": {FAILURE: mode}}})
+    environment.restart("deployments", "2")
+    environment.pass_seconds(10)
+    assert conditions(environment)["Progressing"][1] == reason
+    assert environment.status("deployments")["availableReplicas"] == 2
+    assert environment.versions() == ["2", "none", "none"]
+    environment.api.patch(environment.path("deployments"), {"metadata": {"annotations": {FAILURE: None}}})
+    environment.pass_seconds(10)
+    assert environment.versions() == ["2", "2"]
+    assert conditions(environment)["Progressing"] == ("True", "NewReplicaSetAvailable")
 
 
 @pytest.mark.parametrize("plural", KINDS)
-def test_deleting_a_workload_deletes_its_pods(stage: Stage, plural: str) -> None:
+def test_deleting_a_workload_deletes_its_pods(environment: Environment, plural: str) -> None:
     """Nothing is left of it."""
-    stage.create(plural)
-    assert stage.api.delete(stage.path(plural)).status == 200
-    stage.pass_seconds(4)
-    assert stage.pods() == []
-    assert stage.api.get(f"/apis/apps/v1/namespaces/{stage.namespace}/replicasets").body["items"] == []
+    environment.create(plural)
+    assert environment.api.delete(environment.path(plural)).status == 200
+    environment.pass_seconds(4)
+    assert environment.pods() == []
+    assert (
+        environment.api.get(f"/apis/apps/v1/namespaces/{environment.namespace}/replicasets").body["items"]
+        == []
+    )
 
 
-def test_scaling_makes_and_ends_pods(stage: Stage) -> None:
+def test_scaling_makes_and_ends_pods(environment: Environment) -> None:
     """Without a new revision."""
-    stage.create("deployments")
+    environment.create("deployments")
     for replicas in (4, 1):
-        stage.api.patch(stage.path("deployments") + "/scale", {"spec": {"replicas": replicas}})
-        stage.pass_seconds(5)
-        assert len(stage.pods()) == stage.status("deployments")["readyReplicas"] == replicas
+        environment.api.patch(environment.path("deployments") + "/scale", {"spec": {"replicas": replicas}})
+        environment.pass_seconds(5)
+        assert len(environment.pods()) == environment.status("deployments")["readyReplicas"] == replicas
 
 
-def test_a_pod_that_is_deleted_is_replaced(stage: Stage) -> None:
+def test_a_pod_that_is_deleted_is_replaced(environment: Environment) -> None:
     """As after an eviction."""
-    stage.create("statefulsets")
-    uids = {pod["metadata"]["uid"] for pod in stage.pods()}
-    stage.api.delete(f"/api/v1/namespaces/{stage.namespace}/pods/web-1")
-    stage.pass_seconds(7)
-    assert len({pod["metadata"]["uid"] for pod in stage.pods()} - uids) == 1
-    assert stage.status("statefulsets")["readyReplicas"] == 2
+    environment.create("statefulsets")
+    uids = {pod["metadata"]["uid"] for pod in environment.pods()}
+    environment.api.delete(f"/api/v1/namespaces/{environment.namespace}/pods/web-1")
+    environment.pass_seconds(7)
+    assert len({pod["metadata"]["uid"] for pod in environment.pods()} - uids) == 1
+    assert environment.status("statefulsets")["readyReplicas"] == 2

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rotator.sandbox.emulator import HttpCaller, WorkloadController
-from rotator.sandbox.emulator.nodes import PODS
+from rotator_sandbox.emulator import HttpCaller, WorkloadController
+from rotator_sandbox.emulator.nodes import PODS
 from tests.contract.kubernetes_servers import Api, KubernetesServer
 
 Json = dict[str, Any]

@@ -18,18 +18,18 @@ from rotator.clients.retry import PATIENCE, Retry
 from rotator.engine.outcome import Result
 from rotator.errors import LeaseLost, NotFound
 from rotator.kinds import SECRET
-from rotator.sandbox.emulator import Cluster, EmulatorServer
+from rotator_sandbox.emulator import Cluster, EmulatorServer
 from tests.clusters import official, over_http
-from tests.faults.stage import NAMESPACE, Bao
+from tests.faults.environment import NAMESPACE, Bao
 from tests.faults.timeline import START, Timeline
 from tests.faults.transport import Answer, Call, Perform
-from tests.scene import Scene
+from tests.trial import Trial
 
 AWAY = timedelta(seconds=20)
 
 
-class Away(Scene):
-    """A scene in which a system refuses connections for a while, from its n-th request of some kind on."""
+class Away(Trial):
+    """A trial in which a system refuses connections for a while, from its n-th request of some kind on."""
 
     system = "kubernetes"
     kind = "GET"
@@ -59,55 +59,55 @@ class Away(Scene):
 
 
 @pytest.fixture
-def scene(bao: Bao) -> Away:
-    """Return a scene of its own."""
+def trial(bao: Bao) -> Away:
+    """Return a trial of its own."""
     return Away(bao)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5])
 @pytest.mark.parametrize("system", ["kubernetes", "vault"])
-def test_a_run_waits_for_a_system_that_is_away(scene: Away, system: str, number: int) -> None:
+def test_a_run_waits_for_a_system_that_is_away(trial: Away, system: str, number: int) -> None:
     """From whichever read on."""
-    policy = scene.policy("key")
-    scene.run(policy)
-    scene.timeline.pass_by(timedelta(days=40))
-    scene.system, scene.number = system, number
-    outcome = scene.run(policy)
-    assert scene.back is None or scene.timeline.now >= scene.back
+    policy = trial.policy("key")
+    trial.run(policy)
+    trial.timeline.pass_by(timedelta(days=40))
+    trial.system, trial.number = system, number
+    outcome = trial.run(policy)
+    assert trial.back is None or trial.timeline.now >= trial.back
     assert outcome.result is Result.WAITING, outcome.reason
 
 
-def test_somebody_who_looks_does_not_wait(scene: Away) -> None:
+def test_somebody_who_looks_does_not_wait(trial: Away) -> None:
     """As kubectl does not."""
-    scene.number, scene.patience = 1, 0.0
-    outcome = scene.run(scene.policy("key"), act=False)
+    trial.number, trial.patience = 1, 0.0
+    outcome = trial.run(trial.policy("key"), act=False)
     assert outcome.result is Result.FROZEN
-    assert scene.timeline.now < START + AWAY / 2
+    assert trial.timeline.now < START + AWAY / 2
 
 
-def test_a_lease_is_renewed_once_its_server_is_back(scene: Away) -> None:
+def test_a_lease_is_renewed_once_its_server_is_back(trial: Away) -> None:
     """The write itself waits for nothing; a read does, and then it is written as of that instant."""
-    leases = wiring.fleet(scene.world(), act=True).leases
+    leases = wiring.fleet(trial.world(), act=True).leases
     taken = leases.take(leases.absent(f"{NAMESPACE}/key"))
-    scene.timeline.pass_by(timedelta(seconds=20))
-    scene.kind, scene.number = "PATCH", 1
+    trial.timeline.pass_by(timedelta(seconds=20))
+    trial.kind, trial.number = "PATCH", 1
     renewed = leases.renew(taken)
-    assert scene.back
+    assert trial.back
     assert renewed.expires
-    assert renewed.expires >= scene.back + wiring.LEASE
+    assert renewed.expires >= trial.back + wiring.LEASE
 
 
-def test_a_run_whose_lease_was_taken_while_it_waited_stops(scene: Away) -> None:
+def test_a_run_whose_lease_was_taken_while_it_waited_stops(trial: Away) -> None:
     """What another run has begun is left to it."""
 
     def overtake() -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
-        scene.stage.ask("PATCH", path, {"spec": {"holderIdentity": "another"}})
+        trial.environment.ask("PATCH", path, {"spec": {"holderIdentity": "another"}})
 
-    leases = wiring.fleet(scene.world(), act=True).leases
+    leases = wiring.fleet(trial.world(), act=True).leases
     taken = leases.take(leases.absent(f"{NAMESPACE}/key"))
-    scene.timeline.pass_by(timedelta(seconds=40))
-    scene.kind, scene.number, scene.meanwhile = "PATCH", 1, overtake
+    trial.timeline.pass_by(timedelta(seconds=40))
+    trial.kind, trial.number, trial.meanwhile = "PATCH", 1, overtake
     with pytest.raises(LeaseLost, match="was taken by another"):
         leases.renew(taken)
 

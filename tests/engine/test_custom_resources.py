@@ -22,24 +22,27 @@ from rotator.policy.crd import definition
 from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.policy.resources import from_resource
 from rotator.vault_access import grants, hcl
-from tests.faults.stage import NAMESPACE, OTHER, Bao
+from tests.faults.environment import NAMESPACE, OTHER, Bao
 from tests.faults.transport import Answer, Call, Perform
-from tests.scene import Scene
+from tests.trial import Trial
 
 ROTATIONS = f"/apis/rotator.dev/v1alpha1/namespaces/{NAMESPACE}/rotations"
 DAYS_30 = timedelta(days=30)
 
 
 class Resources:
-    """A scene whose rotations are custom resources."""
+    """A trial whose rotations are custom resources."""
 
     def __init__(self, bao: Bao, *, defined: bool = True) -> None:
-        self.scene = Scene(bao)
+        self.trial = Trial(bao)
         self.told: list[Outcome] = []
         if not defined:
             return
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        assert self.scene.stage.ask("POST", crds, definition())["metadata"]["name"] == "rotations.rotator.dev"
+        assert (
+            self.trial.environment.ask("POST", crds, definition())["metadata"]["name"]
+            == "rotations.rotator.dev"
+        )
 
     def spec(self, name: str = "key", **spec: Any) -> dict[str, Any]:
         """Return the spec of a rotation that keeps its ring in Kubernetes."""
@@ -64,21 +67,21 @@ class Resources:
             "metadata": metadata,
             "spec": self.spec(name, **spec),
         }
-        made = self.scene.stage.ask("POST", ROTATIONS, body)
+        made = self.trial.environment.ask("POST", ROTATIONS, body)
         assert made["kind"] == "Rotation", made
         return made
 
     def change(self, name: str, changes: Any) -> Any:
         """Merge changes into a Rotation."""
-        return self.scene.stage.ask("PATCH", f"{ROTATIONS}/{name}", changes)
+        return self.trial.environment.ask("PATCH", f"{ROTATIONS}/{name}", changes)
 
     def delete(self, name: str) -> None:
         """Delete a Rotation, as kubectl does."""
-        self.scene.stage.ask("DELETE", f"{ROTATIONS}/{name}")
+        self.trial.environment.ask("DELETE", f"{ROTATIONS}/{name}")
 
     def get(self, name: str = "key") -> Any:
         """Read a Rotation; None where it is gone."""
-        return self.scene.stage.ask("GET", f"{ROTATIONS}/{name}")
+        return self.trial.environment.ask("GET", f"{ROTATIONS}/{name}")
 
     def status(self, name: str = "key") -> dict[str, Any]:
         """Read its status."""
@@ -101,7 +104,7 @@ class Resources:
         **declared: Any,
     ) -> Report:
         """Do one run over all custom resources of the namespace, with the permissions of a CronJob."""
-        self.scene.calls = []
+        self.trial.calls = []
         self.told = []
         job = Job(
             declared=Declared(**{"namespaces": [NAMESPACE], **declared}),
@@ -111,7 +114,7 @@ class Resources:
             request=request,
             leaves=leaves,
         )
-        world = self.scene.world()
+        world = self.trial.world()
         if not vault:
             world.connect_vault = _no_vault
         try:
@@ -121,7 +124,7 @@ class Resources:
 
     def meanwhile(self, path: str, act: Any) -> None:
         """Let somebody `act` once, right after the next run has asked for `path`."""
-        middle, waiting = self.scene._middle, [act]  # noqa: SLF001 - the scene's own seam for faults
+        middle, waiting = self.trial._middle, [act]  # noqa: SLF001 - the trial's own seam for faults
 
         def watched(call: Call, body: bytes, perform: Perform) -> Answer:
             answer = middle(call, body, perform)
@@ -129,7 +132,7 @@ class Resources:
                 waiting.pop()()
             return answer
 
-        self.scene._middle = watched  # type: ignore[method-assign]  # noqa: SLF001
+        self.trial._middle = watched  # type: ignore[method-assign]  # noqa: SLF001
 
     def until_stable(self, name: str = "key") -> None:
         """Run and let time pass until the rotation is stable."""
@@ -137,13 +140,13 @@ class Resources:
             (outcome,) = (o for o in self.run().outcomes if o.rotation == f"{NAMESPACE}/{name}")
             if outcome.reason.startswith("the next rotation"):
                 return
-            self.scene.wait(outcome)
+            self.trial.wait(outcome)
         raise AssertionError(outcome)
 
     def events(self) -> list[Any]:
         """Return all Events."""
         path = f"/api/v1/namespaces/{NAMESPACE}/events"
-        found: list[Any] = self.scene.stage.ask("GET", path)["items"]
+        found: list[Any] = self.trial.environment.ask("GET", path)["items"]
         return found
 
 
@@ -153,7 +156,7 @@ def _no_vault(*_: object) -> Vault:
 
 @pytest.fixture
 def resources(bao: Bao) -> Resources:
-    """A scene with the definition installed, and no Rotation."""
+    """A trial with the definition installed, and no Rotation."""
     return Resources(bao)
 
 
@@ -170,7 +173,7 @@ def test_the_status_says_what_a_run_found(resources: Resources) -> None:
     assert (status["revision"], status["next"]) == (outcome.summary.revision, instant(outcome.until))
     assert (status["reason"], status["observedGeneration"]) == (outcome.reason, 1)
     assert [v["state"] for v in status["versions"]] == ["Active"]
-    assert status["active"] == status["versions"][0]["id"] == resources.scene.held()
+    assert status["active"] == status["versions"][0]["id"] == resources.trial.held()
     assert resources.condition("Ready") == ("True", "Active")
     assert resources.condition("Progressing") == ("True", "Switching")
     resources.until_stable()
@@ -182,18 +185,18 @@ def test_a_frozen_rotation_says_so_and_since_when(resources: Resources) -> None:
     resources.create()
     resources.until_stable()
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key"
-    ring = resources.scene.stage.ask("GET", path)
-    resources.scene.stage.ask("DELETE", path)
-    resources.scene.timeline.pass_by(DAYS_30)
+    ring = resources.trial.environment.ask("GET", path)
+    resources.trial.environment.ask("DELETE", path)
+    resources.trial.timeline.pass_by(DAYS_30)
     assert resources.run().exit_code == 1
     first = resources.status()["conditions"]
     assert resources.condition("Ready") == ("False", "Frozen")
     assert "there is no ring" in resources.status()["reason"]
     assert resources.status()["phase"] == "Stable", "what is known of it stays"
-    resources.scene.timeline.pass_by(timedelta(minutes=5))
+    resources.trial.timeline.pass_by(timedelta(minutes=5))
     resources.run()
     assert resources.status()["conditions"] == first
-    resources.scene.stage.ask(
+    resources.trial.environment.ask(
         "POST",
         path.rpartition("/")[0],
         {k: ring[k] for k in ("data", "type")} | {"metadata": {"name": "rotation-key"}},
@@ -208,10 +211,10 @@ def test_nothing_due_costs_one_list_of_each_kind_and_no_write(resources: Resourc
         resources.create(f"key-{n}")
     for _ in range(4):
         resources.run()
-        resources.scene.timeline.pass_by(timedelta(minutes=5))
+        resources.trial.timeline.pass_by(timedelta(minutes=5))
     report = resources.run()
     assert {o.result for o in report.outcomes} == {Result.IDLE}
-    assert sorted((c.method, c.path.partition("?")[0].rpartition("/")[2]) for c in resources.scene.calls) == [
+    assert sorted((c.method, c.path.partition("?")[0].rpartition("/")[2]) for c in resources.trial.calls) == [
         ("GET", "configmaps"),
         ("GET", "leases"),
         ("GET", "rotations"),
@@ -224,7 +227,7 @@ def test_a_status_that_was_lost_is_written_again_though_nothing_is_due(resources
     resources.until_stable()
     whole = resources.status()
     path = f"{ROTATIONS}/key/status"
-    resources.scene.stage.ask("PATCH", path, {"status": dict.fromkeys(whole)})
+    resources.trial.environment.ask("PATCH", path, {"status": dict.fromkeys(whole)})
     resources.run()
     kept = ("type", "phase", "active", "activeSince", "revision", "next", "reason", "result")
     assert {k: resources.status()[k] for k in kept} == {k: whole[k] for k in kept}
@@ -235,7 +238,7 @@ def test_what_could_not_be_looked_at_keeps_what_is_known_of_it(resources: Resour
     resources.create()
     resources.until_stable()
     before = resources.status()
-    resources.scene.answers["GET", "/leases"] = Answer(403, {}, b'{"reason": "Forbidden"}')
+    resources.trial.answers["GET", "/leases"] = Answer(403, {}, b'{"reason": "Forbidden"}')
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.FROZEN
     assert resources.condition("Ready") == ("False", "Frozen")
@@ -251,10 +254,10 @@ def test_a_run_that_was_overtaken_leaves_the_status_alone(
     """What a later run wrote since this one read the resource stays: of a later ring, of a later declaration."""
     resources.create()
     resources.run()
-    resources.scene.timeline.pass_by(timedelta(minutes=5))
+    resources.trial.timeline.pass_by(timedelta(minutes=5))
     later = {"status": {"phase": "Overlap", **ahead}}
     resources.meanwhile(
-        "/leases", lambda: resources.scene.stage.ask("PATCH", f"{ROTATIONS}/key/status", later)
+        "/leases", lambda: resources.trial.environment.ask("PATCH", f"{ROTATIONS}/key/status", later)
     )
     resources.run()
     assert resources.status()["phase"] == "Overlap"
@@ -271,9 +274,9 @@ def test_after_beginning_anew_the_status_tells_of_the_new_ring(resources: Resour
         f"{core}/configmaps/key-accepted",
         f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key",
     ):
-        resources.scene.stage.ask("DELETE", path)
+        resources.trial.environment.ask("DELETE", path)
     resources.run()
-    assert resources.status()["active"] == resources.scene.held()
+    assert resources.status()["active"] == resources.trial.held()
 
 
 def test_a_condition_of_somebody_else_stays(resources: Resources) -> None:
@@ -286,7 +289,7 @@ def test_a_condition_of_somebody_else_stays(resources: Resources) -> None:
         "message": "",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
-    resources.scene.stage.ask("PATCH", f"{ROTATIONS}/key/status", {"status": {"conditions": [theirs]}})
+    resources.trial.environment.ask("PATCH", f"{ROTATIONS}/key/status", {"status": {"conditions": [theirs]}})
     resources.run()
     assert {c["type"] for c in resources.status()["conditions"]} == {"Ready", "Progressing", "Synced"}
 
@@ -302,13 +305,13 @@ def test_a_long_sentence_is_cut_in_the_status(resources: Resources) -> None:
 
 def test_a_status_that_cannot_be_written_stops_nothing(resources: Resources) -> None:
     """The rotation goes its way; people read about it on the lease and in the log."""
-    resources.scene.answers["PATCH", "/status"] = Answer(403, {}, b"{}")
+    resources.trial.answers["PATCH", "/status"] = Answer(403, {}, b"{}")
     for name in ("one", "two"):
         resources.create(name)
     report = resources.run()
     assert [o.result for o in report.outcomes] == [Result.WAITING, Result.WAITING]
-    assert resources.scene.held("one")
-    tried = [c for c in resources.scene.calls if c.path.partition("?")[0].endswith("/status")]
+    assert resources.trial.held("one")
+    tried = [c for c in resources.trial.calls if c.path.partition("?")[0].endswith("/status")]
     assert len(tried) == 1, "where it is forbidden it is not tried again in the same run"
 
 
@@ -327,7 +330,7 @@ def test_one_that_cannot_be_carried_out_is_refused_by_itself(resources: Resource
     assert report.exit_code == 1
     assert resources.condition("Ready", "bad") == ("False", "Refused")
     assert "spec.lead: 1s is too short" in resources.status("bad")["reason"]
-    assert resources.scene.held("bad") is None
+    assert resources.trial.held("bad") is None
     resources.change("bad", {"spec": {"lead": None}})
     assert resources.run().exit_code == 0
     assert resources.condition("Ready", "bad") == ("True", "Active")
@@ -413,7 +416,7 @@ def test_gates_ask_where_the_operator_allows_it(resources: Resources, url: str, 
 def test_a_name_in_a_file_and_in_a_resource_is_two_things(resources: Resources) -> None:
     """The file is advanced, the resource is refused in its own status, run after run."""
     resources.create()
-    file = resources.scene.policy("key", store={"kubernetes": {}})
+    file = resources.trial.policy("key", store={"kubernetes": {}})
     for _ in range(2):
         report = resources.run(file)
         assert [o.result for o in report.outcomes] in (
@@ -421,19 +424,19 @@ def test_a_name_in_a_file_and_in_a_resource_is_two_things(resources: Resources) 
             [Result.IDLE, Result.REFUSED],
         )
         assert resources.condition("Ready") == ("False", "Refused")
-        resources.scene.timeline.pass_by(timedelta(minutes=5))
+        resources.trial.timeline.pass_by(timedelta(minutes=5))
 
 
 def test_of_two_that_claim_one_document_the_older_keeps_it(resources: Resources) -> None:
     """And a file comes before any resource: what works is not stopped by what is new."""
     resources.create("first")
-    resources.scene.timeline.pass_by(timedelta(seconds=5))
+    resources.trial.timeline.pass_by(timedelta(seconds=5))
     resources.create("second", holders=[{"secret": {"name": "first"}}])
     results = {o.rotation.rpartition("/")[2]: o for o in resources.run().outcomes}
     assert results["first"].result is Result.WAITING
     assert results["second"].result is Result.REFUSED
     assert f"secret {NAMESPACE}/first is used already by {NAMESPACE}/first" in results["second"].reason
-    file = resources.scene.policy("first", store={"kubernetes": {}})
+    file = resources.trial.policy("first", store={"kubernetes": {}})
     refused = [o for o in resources.run(file, act=False).outcomes if o.result is Result.REFUSED]
     assert "declared twice" in refused[0].reason
 
@@ -441,7 +444,7 @@ def test_of_two_that_claim_one_document_the_older_keeps_it(resources: Resources)
 def test_a_missing_definition_is_said_in_a_sentence_and_stops_no_file(bao: Bao) -> None:
     """What to install, and how; rotations in files go on."""
     resources = Resources(bao, defined=False)
-    file = resources.scene.policy("file", store={"kubernetes": {}})
+    file = resources.trial.policy("file", store={"kubernetes": {}})
     report = resources.run(file)
     results = {o.rotation: o for o in report.outcomes}
     assert results[f"{NAMESPACE}/file"].result is Result.WAITING
@@ -454,8 +457,8 @@ def test_a_namespace_that_cannot_be_read_stops_no_other(resources: Resources, pa
     """It is said, the run exits 1, and the rest is advanced."""
     resources.create()
     forbidden = Answer(403, {}, b'{"reason": "Forbidden"}')
-    resources.scene.answers["GET", f"namespaces/{OTHER}{path}"] = forbidden
-    resources.scene.stage.ask(
+    resources.trial.answers["GET", f"namespaces/{OTHER}{path}"] = forbidden
+    resources.trial.environment.ask(
         "POST",
         ROTATIONS.replace(NAMESPACE, OTHER),
         {
@@ -500,16 +503,16 @@ def test_an_annotation_asks_for_a_rotation_once_a_reason(resources: Resources) -
     """`kubectl annotate rotation key rotator.dev/rotate=INC-1`: the next scheduled run begins it."""
     resources.create()
     resources.until_stable()
-    first = resources.scene.held()
+    first = resources.trial.held()
     resources.change("key", {"metadata": {"annotations": {ROTATE: "INC-1"}}})
     resources.until_stable()
-    second = resources.scene.held()
+    second = resources.trial.held()
     assert second != first
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.IDLE, "the reason is honoured, the annotation may stay"
     resources.change("key", {"metadata": {"annotations": {ROTATE: "INC-2"}}})
     resources.until_stable()
-    assert resources.scene.held() not in {first, second}
+    assert resources.trial.held() not in {first, second}
 
 
 def test_an_annotation_during_a_rotation_begins_the_next_one_by_itself(resources: Resources) -> None:
@@ -568,12 +571,12 @@ def test_events_tell_what_happened_on_the_rotation_and_once(resources: Resources
 
 def test_a_freeze_is_a_warning_told_once(resources: Resources) -> None:
     """Not again by each run that finds it unchanged; without a custom resource it is told on the lease."""
-    file = resources.scene.policy("key", store={"kubernetes": {}})
+    file = resources.trial.policy("key", store={"kubernetes": {}})
     secret = {"metadata": {"name": "key"}, "data": {"kid": "bWluZQ=="}}
-    resources.scene.stage.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
+    resources.trial.environment.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
     for _ in range(3):
         resources.run(file, events=True)
-        resources.scene.timeline.pass_by(timedelta(minutes=5))
+        resources.trial.timeline.pass_by(timedelta(minutes=5))
     warnings = [e for e in resources.events() if e["type"] == "Warning"]
     assert [(e["reason"], e["involvedObject"]["kind"], e["involvedObject"]["name"]) for e in warnings] == [
         ("Frozen", "Lease", "rotation-key")
@@ -586,12 +589,12 @@ def test_a_freeze_is_a_warning_told_once(resources: Resources) -> None:
 
 def documents(resources: Resources, life: str) -> dict[str, Any]:
     """Return what exists of a rotation with a Vault path, by where it is."""
-    stage, bao = resources.scene.stage, resources.scene.bao.server
+    environment, bao = resources.trial.environment, resources.trial.bao.server
     found = {
-        "secret": stage.secret("key"),
-        "ring": stage.secret("rotation-key"),
-        "verifiers": stage.config_map("key-accepted"),
-        "lease": resources.scene.lease(),
+        "secret": environment.secret("key"),
+        "ring": environment.secret("rotation-key"),
+        "verifiers": environment.config_map("key-accepted"),
+        "lease": resources.trial.lease(),
         "path": _or_none(lambda: bao.call("GET", f"secret/metadata/{life}")),
         "rotation": resources.get(),
     }
@@ -609,34 +612,34 @@ def test_deleting_a_rotation_leaves_its_credential_alone(resources: Resources) -
     """Retain, the default: the declaration goes, everything that lives stays, and nobody notices."""
     resources.create()
     resources.until_stable()
-    before = resources.scene.held(), resources.scene.accepted()
+    before = resources.trial.held(), resources.trial.accepted()
     resources.delete("key")
     assert resources.get() is None
     resources.run()
-    assert (resources.scene.held(), resources.scene.accepted()) == before
+    assert (resources.trial.held(), resources.trial.accepted()) == before
 
 
 def test_the_same_rotation_declared_again_goes_on_where_it_was(resources: Resources) -> None:
     """The ring and the lease are its memory, not the resource."""
     resources.create()
     resources.until_stable()
-    before = resources.scene.held()
+    before = resources.trial.held()
     resources.delete("key")
     resources.create()
     resources.until_stable()
-    assert resources.scene.held() == before
+    assert resources.trial.held() == before
 
 
 def _deletable(resources: Resources, **spec: Any) -> str:
-    life = f"{NAMESPACE}/{resources.scene.life}"
+    life = f"{NAMESPACE}/{resources.trial.life}"
     holders = [
         {"secret": {"name": "key", "data": {"key": "private_key", "kid": "kid"}}},
         {"vault": {"mount": "secret", "path": life}},
     ]
     made = resources.create(deletionPolicy="Delete", **{"holders": holders, **spec})
     policy = hcl(grants([from_resource(made)], deletion=True))
-    role, secret = resources.scene.bao.server.app_role("deleter", policy=policy)
-    resources.scene.bao = replace(resources.scene.bao, role=role, secret=secret)
+    role, secret = resources.trial.bao.server.app_role("deleter", policy=policy)
+    resources.trial.bao = replace(resources.trial.bao, role=role, secret=secret)
     resources.until_stable()
     return life
 
@@ -669,8 +672,8 @@ def test_the_last_run_ends_deletions_and_lets_all_others_go(resources: Resources
         resources.change(name, {"spec": {"lead": "1s"}})
     resources.delete("goes")
     resources.delete("undone")
-    resources.scene.timeline.pass_by(DAYS_30)
-    held = resources.scene.held("stays")
+    resources.trial.timeline.pass_by(DAYS_30)
+    held = resources.trial.held("stays")
     report = resources.run(leaves=True)
     assert {o.rotation.partition("/")[2]: o.result for o in report.outcomes} == {
         "goes": Result.DELETED,
@@ -680,10 +683,10 @@ def test_the_last_run_ends_deletions_and_lets_all_others_go(resources: Resources
     }
     assert report.exit_code == 1
     assert resources.get("goes") is None
-    assert resources.scene.held("goes") is None
-    assert resources.scene.held("stays") == held
+    assert resources.trial.held("goes") is None
+    assert resources.trial.held("stays") == held
     for name in ("retained", "new"):
-        assert resources.scene.held(name) is None
+        assert resources.trial.held(name) is None
     finalizers = {
         n: resources.get(n)["metadata"].get("finalizers") for n in ("stays", "broken", "undone", "new")
     }
@@ -709,9 +712,11 @@ def test_an_object_that_was_taken_over_outlives_the_deletion(
     resources: Resources, type_: str, there: Any, data: Any, left: Any
 ) -> None:
     """With its labels and all that is not ours; one whose type cannot be without our fields goes."""
-    stage, path = resources.scene.stage, f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    environment, path = resources.trial.environment, f"/api/v1/namespaces/{NAMESPACE}/secrets"
     labels = {"app.kubernetes.io/managed-by": "Helm"}
-    stage.ask("POST", path, {"metadata": {"name": "key", "labels": labels}, "type": type_, "data": there})
+    environment.ask(
+        "POST", path, {"metadata": {"name": "key", "labels": labels}, "type": type_, "data": there}
+    )
     _deletable(
         resources,
         credential={"sharedSecret": {"length": 40}},
@@ -722,7 +727,7 @@ def test_an_object_that_was_taken_over_outlives_the_deletion(
     resources.delete("key")
     outcome = resources.run().outcomes[0]
     assert outcome.result is Result.DELETED, outcome
-    found = stage.secret("key")
+    found = environment.secret("key")
     if left is None:
         assert found is None
         return
@@ -738,29 +743,31 @@ def test_what_nobody_has_looked_at_is_not_gone(resources: Resources, method: str
     life = _deletable(resources)
     kind = "data" if method == "GET" else "metadata"
     tail = f"secret/{kind}/{life}"
-    resources.scene.answers[method, tail] = Answer(404, {}, json.dumps({"errors": [said]}).encode())
+    resources.trial.answers[method, tail] = Answer(404, {}, json.dumps({"errors": [said]}).encode())
     resources.delete("key")
     outcome = resources.run().outcomes[0]
     assert outcome.result is Result.FROZEN, outcome
     assert resources.get() is not None
-    resources.scene.answers.clear()
+    resources.trial.answers.clear()
     assert resources.run().outcomes[0].result is Result.DELETED
 
 
 def test_fields_and_documents_of_others_survive_the_deletion(resources: Resources) -> None:
     """A foreign data key stays in its Secret; a Secret that carries another rotation's stamp stays whole."""
     _deletable(resources)
-    resources.scene.stage.ask(
+    resources.trial.environment.ask(
         "PATCH", f"/api/v1/namespaces/{NAMESPACE}/secrets/key", {"data": {"theirs": "eA=="}}
     )
     others = {"metadata": {"annotations": {"rotator.dev/rotation": "orders/other"}}}
-    resources.scene.stage.ask("PATCH", f"/api/v1/namespaces/{NAMESPACE}/configmaps/key-accepted", others)
+    resources.trial.environment.ask(
+        "PATCH", f"/api/v1/namespaces/{NAMESPACE}/configmaps/key-accepted", others
+    )
     resources.delete("key")
     resources.run()
-    left = resources.scene.stage.secret("key")
+    left = resources.trial.environment.secret("key")
     assert left["data"] == {"theirs": "eA=="}
     assert not [a for a in left["metadata"].get("annotations") or {} if a.startswith("rotator.dev/")]
-    assert resources.scene.accepted(), "the list is another's now"
+    assert resources.trial.accepted(), "the list is another's now"
     assert resources.get() is None
 
 
@@ -771,7 +778,7 @@ class Killed(BaseException):
 def _killed_at(resources: Resources, number: int, *, after: bool) -> Iterator[bool]:
     """Yield whether a run was killed at its `number`th request, before it or after its answer was made."""
     seen = [0]
-    middle = resources.scene._middle  # noqa: SLF001 - the scene's own seam for faults
+    middle = resources.trial._middle  # noqa: SLF001 - the trial's own seam for faults
 
     def counted(call: Call, body: bytes, perform: Perform) -> Answer:
         seen[0] += 1
@@ -782,14 +789,14 @@ def _killed_at(resources: Resources, number: int, *, after: bool) -> Iterator[bo
             raise Killed
         return answer
 
-    resources.scene._middle = counted  # type: ignore[method-assign]  # noqa: SLF001
+    resources.trial._middle = counted  # type: ignore[method-assign]  # noqa: SLF001
     try:
         resources.run()
         yield False
     except Killed:
         yield True
     finally:
-        resources.scene._middle = middle  # type: ignore[method-assign]  # noqa: SLF001
+        resources.trial._middle = middle  # type: ignore[method-assign]  # noqa: SLF001
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -803,7 +810,7 @@ def test_a_deletion_that_is_killed_anywhere_is_carried_on(bao: Bao, *, after: bo
         (killed,) = _killed_at(resources, call, after=after)
         left = documents(resources, life)
         assert "rotation" in left or not left, f"call {call}: the resource went before {set(left)}"
-        resources.scene.timeline.pass_by(timedelta(minutes=1))
+        resources.trial.timeline.pass_by(timedelta(minutes=1))
         resources.run()
         assert documents(resources, life) == {}, f"killed at call {call}"
         call += 1
@@ -827,7 +834,7 @@ def test_who_thinks_better_of_it_keeps_the_credential(resources: Resources, firs
 def test_a_lost_ring_does_not_save_what_was_delivered(resources: Resources) -> None:
     """Documents say by their stamps whose they are."""
     life = _deletable(resources)
-    resources.scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
+    resources.trial.environment.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
     resources.delete("key")
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.DELETED
@@ -838,15 +845,15 @@ def test_a_ring_that_cannot_be_read_keeps_the_resource(resources: Resources) -> 
     """What is in it is not known to be gone: a person has to look, and the status says so."""
     life = _deletable(resources)
     ring = f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key"
-    resources.scene.stage.ask("PATCH", ring, {"data": {"ring": "eA=="}})
+    resources.trial.environment.ask("PATCH", ring, {"data": {"ring": "eA=="}})
     resources.delete("key")
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.FROZEN
     assert set(documents(resources, life)) == {"ring", "lease", "rotation"}
     assert resources.condition("Ready") == ("False", "Frozen")
     assert "Remove it by hand" in resources.status()["reason"]
-    assert resources.scene.lease()["spec"].get("holderIdentity") is None
-    resources.scene.stage.ask("DELETE", ring)
+    assert resources.trial.lease()["spec"].get("holderIdentity") is None
+    resources.trial.environment.ask("DELETE", ring)
     resources.run()
     assert documents(resources, life) == {}
 
@@ -856,11 +863,11 @@ def test_what_a_run_put_back_meanwhile_is_removed_again(resources: Resources) ->
     life = _deletable(resources)
     resources.delete("key")
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-    secret = resources.scene.stage.secret("key")
+    secret = resources.trial.environment.secret("key")
     again = {k: secret[k] for k in ("data", "type")}
     again["metadata"] = {k: secret["metadata"][k] for k in ("name", "labels", "annotations")}
     resources.meanwhile("/secrets/key", lambda: None)
-    resources.meanwhile("/secrets/rotation-key", lambda: resources.scene.stage.ask("POST", path, again))
+    resources.meanwhile("/secrets/rotation-key", lambda: resources.trial.environment.ask("POST", path, again))
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.DELETED
     assert documents(resources, life) == {}
@@ -875,11 +882,11 @@ def test_nothing_is_made_for_a_rotation_whose_deletion_could_not_be_noticed(
     """Without its finalizer: it waits or freezes alone, and the others go on."""
     resources.create("good")
     resources.create("key", deletionPolicy="Delete")
-    resources.scene.answers["PATCH", "/rotations/key"] = Answer(status, {}, b"{}")
+    resources.trial.answers["PATCH", "/rotations/key"] = Answer(status, {}, b"{}")
     report = resources.run()
     results = {o.rotation.rpartition("/")[2]: o.result for o in report.outcomes}
     assert results == {"good": Result.WAITING, "key": result}
-    assert resources.scene.held("key") is None
+    assert resources.trial.held("key") is None
 
 
 def test_a_rotation_that_was_edited_just_now_keeps_its_status(resources: Resources) -> None:
@@ -888,7 +895,7 @@ def test_a_rotation_that_was_edited_just_now_keeps_its_status(resources: Resourc
     resources.until_stable()
     before = resources.status()
     resources.change("key", {"spec": {"deletionPolicy": "Delete"}})
-    resources.scene.answers["PATCH", "/rotations/key"] = Answer(409, {}, b"{}")
+    resources.trial.answers["PATCH", "/rotations/key"] = Answer(409, {}, b"{}")
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.WAITING
     assert resources.status() == before
@@ -899,12 +906,12 @@ def test_a_finalizer_that_stays_is_said_and_tried_again(resources: Resources, st
     """The credential is deleted, the resource is still there, and the next run ends it."""
     life = _deletable(resources)
     resources.delete("key")
-    resources.scene.answers["PATCH", "/rotations/key"] = Answer(status, {}, b"{}")
+    resources.trial.answers["PATCH", "/rotations/key"] = Answer(status, {}, b"{}")
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.FROZEN
     assert "finalizer" in outcome.reason
     assert set(documents(resources, life)) == {"rotation"}
-    resources.scene.answers.clear()
+    resources.trial.answers.clear()
     resources.run()
     assert documents(resources, life) == {}
 
@@ -917,7 +924,7 @@ def test_a_deletion_that_is_refused_says_what_to_do(resources: Resources) -> Non
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.REFUSED
     assert "remove the finalizer rotator.dev/credential" in outcome.reason
-    assert resources.scene.held()
+    assert resources.trial.held()
 
 
 def test_in_a_namespace_that_is_being_deleted_no_lease_is_needed(resources: Resources) -> None:
@@ -925,8 +932,8 @@ def test_in_a_namespace_that_is_being_deleted_no_lease_is_needed(resources: Reso
     life = _deletable(resources)
     resources.delete("key")
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
-    resources.scene.stage.ask("DELETE", f"{leases}/rotation-key")
-    resources.scene.answers["PATCH", "/leases/rotation-key"] = Answer(403, {}, b'{"reason": "Forbidden"}')
+    resources.trial.environment.ask("DELETE", f"{leases}/rotation-key")
+    resources.trial.answers["PATCH", "/leases/rotation-key"] = Answer(403, {}, b'{"reason": "Forbidden"}')
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.DELETED
     assert documents(resources, life) == {}
@@ -936,10 +943,10 @@ def test_binary_data_of_others_survives(resources: Resources) -> None:
     """A ConfigMap has two kinds of data."""
     _deletable(resources)
     path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/key-accepted"
-    resources.scene.stage.ask("PATCH", path, {"binaryData": {"theirs": "eA=="}})
+    resources.trial.environment.ask("PATCH", path, {"binaryData": {"theirs": "eA=="}})
     resources.delete("key")
     (outcome,) = resources.run().outcomes
-    left = resources.scene.stage.config_map("key-accepted")
+    left = resources.trial.environment.config_map("key-accepted")
     assert (left["binaryData"], left.get("data") or {}) == ({"theirs": "eA=="}, {})
     assert any("others are left: theirs" in step for step in outcome.steps)
 
@@ -954,11 +961,13 @@ def test_a_deletion_leaves_what_pod_templates_refer_to_where_others_use_the_obje
     resources.until_stable()
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
     if shared:
-        resources.scene.stage.ask("PATCH", path, {"data": {"theirs": "eA=="}})
-    (fence,) = (k for k in resources.scene.stage.secret("key")["data"] if k.startswith("ROTATOR_FENCE_"))
+        resources.trial.environment.ask("PATCH", path, {"data": {"theirs": "eA=="}})
+    (fence,) = (
+        k for k in resources.trial.environment.secret("key")["data"] if k.startswith("ROTATOR_FENCE_")
+    )
     resources.delete("key")
     resources.run()
-    left = (resources.scene.stage.secret("key") or {}).get("data")
+    left = (resources.trial.environment.secret("key") or {}).get("data")
     assert left == ({"theirs": "eA==", fence: ""} if shared else None)
 
 
@@ -971,7 +980,7 @@ def test_a_policy_that_asks_no_more_for_deletion_lets_go(resources: Resources) -
     assert not resources.get()["metadata"].get("finalizers")
     resources.delete("key")
     assert resources.get() is None
-    assert resources.scene.held()
+    assert resources.trial.held()
 
 
 def test_a_status_is_json_of_known_fields_alone(resources: Resources) -> None:

@@ -19,8 +19,8 @@ from datetime import timedelta
 import pytest
 
 from rotator.kinds import CONFIG_MAP
-from tests.faults.stage import Bao
-from tests.scene import Scene
+from tests.faults.environment import Bao
+from tests.trial import Trial
 
 EVERY_RUN = {
     "kubernetes GET leases": 1,
@@ -33,11 +33,11 @@ EVERY_RUN = {
 
 def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
     """From nothing to the destruction of the first version, run by run."""
-    scene = Scene(bao)
-    policy = scene.policy()
+    trial = Trial(bao)
+    policy = trial.policy()
 
-    scene.wait(scene.run(policy))
-    assert scene.counted() == {
+    trial.wait(trial.run(policy))
+    assert trial.counted() == {
         **EVERY_RUN,
         "kubernetes PATCH leases/NAME": 1,
         "kubernetes CREATE leases/NAME": 1,
@@ -52,12 +52,12 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
     }, "the first version is made, published, activated and delivered"
 
     looked = {**EVERY_RUN, "kubernetes GET configmaps/NAME": 1, "kubernetes GET secrets/NAME": 1}
-    scene.run(policy)
-    assert scene.counted() == {**looked, "vault POST data": 1}, "it converges"
+    trial.run(policy)
+    assert trial.counted() == {**looked, "vault POST data": 1}, "it converges"
 
-    scene.timeline.pass_by(timedelta(days=30))
-    scene.wait(scene.run(policy))
-    assert scene.counted() == {
+    trial.timeline.pass_by(timedelta(days=30))
+    trial.wait(trial.run(policy))
+    assert trial.counted() == {
         **looked,
         "kubernetes GET configmaps/NAME": 2,
         "kubernetes GET secrets/NAME": 2,
@@ -66,35 +66,35 @@ def test_a_whole_life_costs_what_the_table_says(bao: Bao) -> None:
         "vault POST data": 2,  # stage, publish
     }, "the second version is made and published"
 
-    scene.wait(scene.run(policy))
-    assert scene.counted() == {
+    trial.wait(trial.run(policy))
+    assert trial.counted() == {
         **looked,
         "kubernetes PATCH secrets/NAME": 1,
         "kubernetes GET pods": 1,
         "vault POST data": 1,  # activate
     }, "it is activated and delivered"
 
-    scene.wait(scene.run(policy))
-    assert scene.counted() == {**looked, "kubernetes GET pods": 1, "vault POST data": 1}, "it converges"
+    trial.wait(trial.run(policy))
+    assert trial.counted() == {**looked, "kubernetes GET pods": 1, "vault POST data": 1}, "it converges"
 
-    scene.run(policy)
-    assert scene.counted() == {
+    trial.run(policy)
+    assert trial.counted() == {
         **looked,
         "kubernetes PATCH configmaps/NAME": 1,
         "kubernetes GET pods": 1,
         "vault POST data": 3,  # withdraw, prove, destroy
         "vault GET metadata": 1,  # proof that no older copy can be read
     }, "the first version is withdrawn and destroyed"
-    assert len(scene.accepted()) == 1
+    assert len(trial.accepted()) == 1
 
 
 def test_a_restart_costs_one_list_a_kind_one_write_a_workload_and_one_list_of_pods(bao: Bao) -> None:
     """What waiting adds is one read of the workload each time it is looked at again."""
-    scene = Scene(bao)
+    trial = Trial(bao)
     restart = {"workloads": "auto", "soak": "0s"}
-    policy = scene.policy(holders=[{"secret": {"name": "key"}, "restart": restart}])
-    scene.run(policy)
-    counted = scene.counted()
+    policy = trial.policy(holders=[{"secret": {"name": "key"}, "restart": restart}])
+    trial.run(policy)
+    counted = trial.counted()
     again = counted.pop("kubernetes GET deployments/NAME")
     assert again >= 1
     found = {
@@ -108,14 +108,14 @@ def test_a_restart_costs_one_list_a_kind_one_write_a_workload_and_one_list_of_po
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_nothing_due_costs_three_lists_however_many_rotations_there_are(bao: Bao, count: int) -> None:
     """One list of leases shows what is due; one of each target kind that nobody wrote to it. Vault is not asked."""
-    scene = Scene(bao)
-    policies = [scene.policy(f"key-{n}", store={"kubernetes": {}}) for n in range(count)]
+    trial = Trial(bao)
+    policies = [trial.policy(f"key-{n}", store={"kubernetes": {}}) for n in range(count)]
     for _ in range(2):
-        scene.fleet(*policies)
-        scene.timeline.pass_by(timedelta(minutes=5))
-    report = scene.fleet(*policies)
+        trial.fleet(*policies)
+        trial.timeline.pass_by(timedelta(minutes=5))
+    report = trial.fleet(*policies)
     assert {str(o.result) for o in report.outcomes} == {"Idle"}
-    assert scene.counted() == {
+    assert trial.counted() == {
         "kubernetes GET leases": 1,
         "kubernetes GET configmaps": 1,
         "kubernetes GET secrets": 1,
@@ -124,17 +124,17 @@ def test_nothing_due_costs_three_lists_however_many_rotations_there_are(bao: Bao
 
 def test_what_no_list_shows_costs_nothing_until_it_is_looked_at_again(bao: Bao) -> None:
     """Vault lists no versions: such a path is looked at once an hour, and so is a Secret where none are listed."""
-    scene = Scene(bao)
-    policy = scene.policy(
+    trial = Trial(bao)
+    policy = trial.policy(
         store={"kubernetes": {}},
-        holders=[{"vault": {"mount": "secret", "path": scene.life}}, {"secret": {"name": "key"}}],
+        holders=[{"vault": {"mount": "secret", "path": trial.life}}, {"secret": {"name": "key"}}],
     )
-    scene.until_stable(policy)
-    scene.fleet(policy, listed=(CONFIG_MAP,))
-    assert scene.counted() == {"kubernetes GET leases": 1, "kubernetes GET configmaps": 1}
-    scene.timeline.pass_by(timedelta(hours=1))
-    scene.fleet(policy, listed=(CONFIG_MAP,))
-    assert scene.counted() == {
+    trial.until_stable(policy)
+    trial.fleet(policy, listed=(CONFIG_MAP,))
+    assert trial.counted() == {"kubernetes GET leases": 1, "kubernetes GET configmaps": 1}
+    trial.timeline.pass_by(timedelta(hours=1))
+    trial.fleet(policy, listed=(CONFIG_MAP,))
+    assert trial.counted() == {
         "kubernetes GET leases": 1,
         "kubernetes GET configmaps": 1,
         "kubernetes GET configmaps/NAME": 1,
@@ -144,5 +144,5 @@ def test_what_no_list_shows_costs_nothing_until_it_is_looked_at_again(bao: Bao) 
         "vault POST login": 1,
         "vault POST revoke-self": 1,
     }, "a look costs one read of each target and of the ring, and the lease"
-    scene.fleet(policy, listed=(CONFIG_MAP,))
-    assert scene.counted() == {"kubernetes GET leases": 1, "kubernetes GET configmaps": 1}
+    trial.fleet(policy, listed=(CONFIG_MAP,))
+    assert trial.counted() == {"kubernetes GET leases": 1, "kubernetes GET configmaps": 1}

@@ -13,9 +13,9 @@ import pytest
 from rotator import wiring
 from rotator.core.codec import parse_instant
 from rotator.engine.outcome import Result
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.faults.transport import Answer, Call, Perform
-from tests.scene import Scene
+from tests.trial import Trial
 
 _SINCE = re.compile(rb'since": "([^"]+)"')
 PLACES = {
@@ -27,8 +27,8 @@ PLACES = {
 }
 
 
-class Busy(Scene):
-    """A scene in which one request is put off again and again."""
+class Busy(Trial):
+    """A trial in which one request is put off again and again."""
 
     place = ("", "", "")
     asked = 0
@@ -58,21 +58,21 @@ class Busy(Scene):
 @pytest.mark.parametrize("place", PLACES)
 def test_a_write_that_is_put_off_lands_in_time_or_never(bao: Bao, place: str, asked: int) -> None:
     """And the rotation goes on with the next run."""
-    scene = Busy(bao)
-    policy = scene.policy(
+    trial = Busy(bao)
+    policy = trial.policy(
         holders=[
             {"secret": {"name": "key", "data": {"key": "private_key", "kid": "kid"}}},
-            {"vault": {"mount": "secret", "path": f"{scene.life}/holder"}, "pickUp": "1m"},
+            {"vault": {"mount": "secret", "path": f"{trial.life}/holder"}, "pickUp": "1m"},
         ]
     )
     system, method, tail = PLACES[place]
-    scene.place, scene.asked = (system, method, tail.format(life=scene.life)), asked
-    landing = wiring.World.landing.fget(scene.world())  # type: ignore[attr-defined]
+    trial.place, trial.asked = (system, method, tail.format(life=trial.life)), asked
+    landing = wiring.World.landing.fget(trial.world())  # type: ignore[attr-defined]
     for _ in range(2):  # the first version, and the next
-        scene.left = 3
+        trial.left = 3
         for _ in range(8):
-            scene.wait(outcome := scene.run(policy, deadline=timedelta(hours=1)))
+            trial.wait(outcome := trial.run(policy, deadline=timedelta(hours=1)))
         assert outcome.result is Result.WAITING, outcome.reason
-        scene.timeline.pass_by(timedelta(days=30))
-    assert scene.late
-    assert max(scene.late.values()) <= landing
+        trial.timeline.pass_by(timedelta(days=30))
+    assert trial.late
+    assert max(trial.late.values()) <= landing

@@ -13,18 +13,18 @@ from rotator.engine.lease import Memo
 from rotator.engine.outcome import Result
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.sources import of_lease
-from tests.faults.stage import NAMESPACE, Bao
+from tests.faults.environment import NAMESPACE, Bao
 from tests.faults.transport import Answer
-from tests.scene import Scene
+from tests.trial import Trial
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 MANAGED = {"app.kubernetes.io/managed-by": "rotator"}
 
 
 @pytest.fixture
-def scene(bao: Bao) -> Scene:
-    """A scene of the test's own."""
-    return Scene(bao)
+def trial(bao: Bao) -> Trial:
+    """A trial of the test's own."""
+    return Trial(bao)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +73,16 @@ def test_a_memo_that_makes_no_sense_is_an_empty_one(damage: dict[str, Any]) -> N
     ],
     ids=lambda memo: memo[:20],
 )
-def test_a_memo_that_is_no_document_stops_nothing(scene: Scene, memo: str) -> None:
+def test_a_memo_that_is_no_document_stops_nothing(trial: Trial, memo: str) -> None:
     """Neither its own rotation, nor the others, nor what the exporter shows of them."""
     metadata = {"name": "rotation-one", "labels": MANAGED, "annotations": {"rotator.dev/memo": memo}}
-    scene.stage.ask("POST", LEASES, {"metadata": metadata, "spec": {}})
-    report = scene.fleet(scene.policy("one"), scene.policy("two"))
+    trial.environment.ask("POST", LEASES, {"metadata": metadata, "spec": {}})
+    report = trial.fleet(trial.policy("one"), trial.policy("two"))
     assert [o.result for o in report.outcomes] == [Result.WAITING, Result.WAITING]
-    scene.stage.ask(
+    trial.environment.ask(
         "PATCH", f"{LEASES}/rotation-one", {"metadata": {"annotations": {"rotator.dev/memo": memo}}}
     )
-    world = scene.world()
+    world = trial.world()
     views = wiring.fleet(world, act=False).leases.list([NAMESPACE])
     world.close()
     assert views[f"{NAMESPACE}/one"].memo == Memo()
@@ -106,57 +106,59 @@ def test_a_memo_that_is_no_document_stops_nothing(scene: Scene, memo: str) -> No
     ],
     ids=["beyond all time", "acquired then", "many transitions", "words", "1e30", "other types"],
 )
-def test_a_lease_that_somebody_made_up_stops_nothing(scene: Scene, spec: dict[str, Any]) -> None:
+def test_a_lease_that_somebody_made_up_stops_nothing(trial: Trial, spec: dict[str, Any]) -> None:
     """Neither its own rotation nor the others."""
     for name in ("rotation-one", "rotation-unknown"):
-        scene.stage.ask("POST", LEASES, {"metadata": {"name": name, "labels": MANAGED}, "spec": spec})
-    report = scene.fleet(scene.policy("one"), scene.policy("two"))
+        trial.environment.ask("POST", LEASES, {"metadata": {"name": name, "labels": MANAGED}, "spec": spec})
+    report = trial.fleet(trial.policy("one"), trial.policy("two"))
     assert [o.result for o in report.outcomes] == [Result.WAITING, Result.WAITING]
 
 
-def test_a_lease_by_another_name_is_not_ours(scene: Scene) -> None:
+def test_a_lease_by_another_name_is_not_ours(trial: Trial) -> None:
     """Two runs must not hold two leases of one rotation."""
-    scene.stage.ask("POST", LEASES, {"metadata": {"name": "key", "labels": MANAGED}, "spec": {}})
-    scene.run(scene.policy("key"))
-    assert scene.lease("key")["metadata"]["annotations"]["rotator.dev/memo"]
+    trial.environment.ask("POST", LEASES, {"metadata": {"name": "key", "labels": MANAGED}, "spec": {}})
+    trial.run(trial.policy("key"))
+    assert trial.lease("key")["metadata"]["annotations"]["rotator.dev/memo"]
 
 
-def test_a_look_that_was_put_off_for_years_is_not_believed(scene: Scene) -> None:
+def test_a_look_that_was_put_off_for_years_is_not_believed(trial: Trial) -> None:
     """No more than an hour passes between two looks at everything, whatever the memo says."""
-    policy = scene.policy("key", store={"kubernetes": {}})
-    scene.until_stable(policy)
+    policy = trial.policy("key", store={"kubernetes": {}})
+    trial.until_stable(policy)
     path = f"{LEASES}/rotation-key"
-    memo = json.loads(scene.stage.ask("GET", path)["metadata"]["annotations"]["rotator.dev/memo"])
+    memo = json.loads(trial.environment.ask("GET", path)["metadata"]["annotations"]["rotator.dev/memo"])
     memo["look"] = "2126-01-01T00:00:00Z"
-    scene.stage.ask("PATCH", path, {"metadata": {"annotations": {"rotator.dev/memo": json.dumps(memo)}}})
-    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
-    assert scene.run(policy).result is Result.FROZEN
+    trial.environment.ask(
+        "PATCH", path, {"metadata": {"annotations": {"rotator.dev/memo": json.dumps(memo)}}}
+    )
+    trial.environment.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
+    assert trial.run(policy).result is Result.FROZEN
 
 
-def test_a_lost_ring_is_noticed_within_the_hour(scene: Scene) -> None:
+def test_a_lost_ring_is_noticed_within_the_hour(trial: Trial) -> None:
     """No list shows it, and nothing may be due for a month."""
-    policy = scene.policy("key", store={"kubernetes": {}})
-    scene.until_stable(policy)
-    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
-    scene.timeline.pass_by(timedelta(hours=1))
-    assert scene.run(policy).result is Result.FROZEN
+    policy = trial.policy("key", store={"kubernetes": {}})
+    trial.until_stable(policy)
+    trial.environment.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/rotation-key")
+    trial.timeline.pass_by(timedelta(hours=1))
+    assert trial.run(policy).result is Result.FROZEN
 
 
-def test_a_lease_that_cannot_be_written_is_no_other_run(scene: Scene) -> None:
+def test_a_lease_that_cannot_be_written_is_no_other_run(trial: Trial) -> None:
     """Whoever is on call looks for the server's trouble, not for a run that does not exist."""
-    scene.answers["PATCH", "/leases/rotation-key"] = Answer(500, {}, b"{}")
-    outcome = scene.run(scene.policy("key"))
+    trial.answers["PATCH", "/leases/rotation-key"] = Answer(500, {}, b"{}")
+    outcome = trial.run(trial.policy("key"))
     assert outcome.result is Result.FROZEN
     assert "leases/rotation-key: HTTP 500" in outcome.reason
 
 
-def test_since_when_a_lease_is_held_does_not_change_by_renewing_it(scene: Scene) -> None:
+def test_since_when_a_lease_is_held_does_not_change_by_renewing_it(trial: Trial) -> None:
     """It is what tells a stuck one."""
-    world = scene.world()
+    world = trial.world()
     leases = wiring.fleet(world, act=True).leases
     taken = leases.take(leases.absent(f"{NAMESPACE}/key"))
     first = taken.acquired
-    scene.timeline.pass_by(timedelta(seconds=20))
+    trial.timeline.pass_by(timedelta(seconds=20))
     renewed = leases.renew(taken)
     world.close()
     assert first is not None

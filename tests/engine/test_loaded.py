@@ -17,8 +17,8 @@ from rotator.core.ring import Ring
 from rotator.engine.outcome import Result
 from rotator.errors import Frozen
 from rotator.ports import Want
-from tests.faults.stage import NAMESPACE, Bao
-from tests.scene import Scene
+from tests.faults.environment import NAMESPACE, Bao
+from tests.trial import Trial
 
 Document = dict[str, Any]
 Edit = Callable[[Document], None]
@@ -37,9 +37,9 @@ HMAC: Document = {
 
 
 @pytest.fixture
-def scene(bao: Bao) -> Scene:
+def trial(bao: Bao) -> Trial:
     """An empty cluster, an empty path in Vault, and time of its own."""
-    return Scene(bao)
+    return Trial(bao)
 
 
 def pem(private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
@@ -123,78 +123,78 @@ OTHER_VALUE = base64.b64encode(b"another-value-of-forty-characters-012345").deco
     ],
 )  # fmt: skip
 def test_a_ring_that_was_changed_by_hand_freezes_and_nothing_is_written(
-    scene: Scene, spec: Document, edit: Edit, expected: str
+    trial: Trial, spec: Document, edit: Edit, expected: str
 ) -> None:
     """It names the store and what is wrong, quotes nothing, and goes on once the ring is as it was."""
-    policy = scene.policy(**spec)
-    scene.until_stable(policy)
-    path = f"rotator/data/{scene.life}/key"
-    before = scene.vault(path)
-    _write(scene, path, before, edit)
-    scene.timeline.pass_by(DAYS_30)
-    outcome = scene.run(policy)
+    policy = trial.policy(**spec)
+    trial.until_stable(policy)
+    path = f"rotator/data/{trial.life}/key"
+    before = trial.vault(path)
+    _write(trial, path, before, edit)
+    trial.timeline.pass_by(DAYS_30)
+    outcome = trial.run(policy)
     assert outcome.result is Result.FROZEN
     assert expected in outcome.reason
-    assert f"vault rotator/{scene.life}/key" in outcome.reason
+    assert f"vault rotator/{trial.life}/key" in outcome.reason
     assert "PRIVATE KEY" not in outcome.reason
-    assert not [c for c in scene.calls if c.writes and "leases" not in c.path and "auth" not in c.path]
-    _write(scene, path, {"data": before["data"], "metadata": scene.vault(path)["metadata"]}, lambda _: None)
-    assert scene.run(policy).result is not Result.FROZEN
+    assert not [c for c in trial.calls if c.writes and "leases" not in c.path and "auth" not in c.path]
+    _write(trial, path, {"data": before["data"], "metadata": trial.vault(path)["metadata"]}, lambda _: None)
+    assert trial.run(policy).result is not Result.FROZEN
 
 
-def _write(scene: Scene, path: str, found: Mapping[str, Any], edit: Edit) -> None:
+def _write(trial: Trial, path: str, found: Mapping[str, Any], edit: Edit) -> None:
     document = {name: json.loads(text) if name != "writer" else text for name, text in found["data"].items()}
     edit(document)
     fields = {name: part if isinstance(part, str) else json.dumps(part) for name, part in document.items()}
     cas = {"cas": found["metadata"]["version"]}
-    scene.bao.server.call("POST", path, {"options": cas, "data": fields})
+    trial.bao.server.call("POST", path, {"options": cas, "data": fields})
 
 
-def test_a_key_under_a_name_of_its_own_cannot_be_replaced_either(scene: Scene) -> None:
+def test_a_key_under_a_name_of_its_own_cannot_be_replaced_either(trial: Trial) -> None:
     """Its id is what its tokens carry, not its thumbprint: the digest beside it tells that it is another key."""
     data = {"key": base64.b64encode(ANOTHER.encode()).decode()}
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-    scene.stage.ask("POST", path, {"metadata": {"name": "key"}, "data": data})
-    policy = scene.policy(
+    trial.environment.ask("POST", path, {"metadata": {"name": "key"}, "data": data})
+    policy = trial.policy(
         **ES256,
         takeOver={"secret": {"name": "key", "key": "key"}, "kid": "2023"},
         holders=[{"secret": {"name": "key", "data": {"key": "private_key"}}}],
     )
-    scene.until_stable(policy)
-    ring = f"rotator/data/{scene.life}/key"
+    trial.until_stable(policy)
+    ring = f"rotator/data/{trial.life}/key"
     _write(
-        scene, ring, scene.vault(ring), _material(private_key=pem(ec.generate_private_key(ec.SECP256R1())))
+        trial, ring, trial.vault(ring), _material(private_key=pem(ec.generate_private_key(ec.SECP256R1())))
     )
-    scene.timeline.pass_by(DAYS_30)
-    outcome = scene.run(policy)
-    assert (outcome.result, scene.accepted()) == (Result.FROZEN, ["2023"])
+    trial.timeline.pass_by(DAYS_30)
+    outcome = trial.run(policy)
+    assert (outcome.result, trial.accepted()) == (Result.FROZEN, ["2023"])
     assert "the material of the version 2023 is not what was recorded with it" in outcome.reason
 
 
 @pytest.mark.parametrize("spec", [ES256, OPAQUE, HMAC])
-def test_a_ring_of_an_earlier_program_is_taken_as_it_is(scene: Scene, spec: Document) -> None:
+def test_a_ring_of_an_earlier_program_is_taken_as_it_is(trial: Trial, spec: Document) -> None:
     """No digests were written then, and those of an older revision say nothing: the rotation goes on."""
-    policy = scene.policy(**spec)
-    scene.until_stable(policy)
-    path = f"rotator/data/{scene.life}/key"
+    policy = trial.policy(**spec)
+    trial.until_stable(policy)
+    path = f"rotator/data/{trial.life}/key"
     _write(
-        scene,
+        trial,
         path,
-        scene.vault(path),
+        trial.vault(path),
         lambda d: d["digests"].update(revision=1, material=dict.fromkeys(d["material"], "x")),
     )
-    scene.timeline.pass_by(DAYS_30)
-    assert scene.run(policy).result is not Result.FROZEN
-    _write(scene, path, scene.vault(path), lambda d: d.pop("digests"))
-    scene.timeline.pass_by(DAYS_30)
-    scene.until_stable(policy)
+    trial.timeline.pass_by(DAYS_30)
+    assert trial.run(policy).result is not Result.FROZEN
+    _write(trial, path, trial.vault(path), lambda d: d.pop("digests"))
+    trial.timeline.pass_by(DAYS_30)
+    trial.until_stable(policy)
 
 
-def test_a_declaration_of_another_kind_is_told_from_damage(scene: Scene) -> None:
+def test_a_declaration_of_another_kind_is_told_from_damage(trial: Trial) -> None:
     """Whoever writes another credential into the file of a rotation is told, and nothing is delivered."""
-    scene.until_stable(scene.policy(**OPAQUE))
-    outcome = scene.run(
-        scene.policy(
+    trial.until_stable(trial.policy(**OPAQUE))
+    outcome = trial.run(
+        trial.policy(
             **{
                 **OPAQUE,
                 **ES256,
@@ -208,10 +208,10 @@ def test_a_declaration_of_another_kind_is_told_from_damage(scene: Scene) -> None
 
 
 @pytest.mark.parametrize("spec", [ES256, OPAQUE, HMAC])
-def test_an_empty_list_is_never_delivered(scene: Scene, spec: Document) -> None:
+def test_an_empty_list_is_never_delivered(trial: Trial, spec: Document) -> None:
     """Whatever asks for it: a list without any version refuses everybody."""
-    policy = scene.policy(**spec)
-    world = scene.world()
+    policy = trial.policy(**spec)
+    world = trial.world()
     (verifier,) = wiring.rotation(world, policy).verifiers
     nothing = Want(
         ring=Ring(rotation=policy.ref, revision=1), copies=(), epoch=0, settled=0, drift=False, known={}, erase=False
@@ -219,4 +219,4 @@ def test_an_empty_list_is_never_delivered(scene: Scene, spec: Document) -> None:
     with pytest.raises(Frozen, match="would be left without any version"):
         verifier.sync(nothing, act=True, fresh=True)
     world.close()
-    assert not [c for c in scene.calls if c.writes]
+    assert not [c for c in trial.calls if c.writes]

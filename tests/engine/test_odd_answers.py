@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rotator.engine.outcome import Result
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.faults.transport import Answer
-from tests.scene import Scene
+from tests.trial import Trial
 
 KUBERNETES: dict[str, Any] = {"kubernetes": {}}
 META = {"name": "key", "namespace": "payments", "resourceVersion": "7"}
@@ -18,9 +18,9 @@ LOGIN = "/auth/approle/login"
 
 
 @pytest.fixture
-def scene(bao: Bao) -> Scene:
-    """A scene of the test's own."""
-    return Scene(bao)
+def trial(bao: Bao) -> Trial:
+    """A trial of the test's own."""
+    return Trial(bao)
 
 
 def _kv(**changes: Any) -> dict[str, Any]:
@@ -72,16 +72,16 @@ def _kv(**changes: Any) -> dict[str, Any]:
     ids=lambda value: (repr(value.body) if isinstance(value, Answer) else repr(value))[:70],
 )  # fmt: skip
 def test_an_odd_answer_is_one_rotations_error(
-    scene: Scene, method: str, tail: str, answer: Any, expected: str
+    trial: Trial, method: str, tail: str, answer: Any, expected: str
 ) -> None:
     """It is frozen with the reason, nothing is a defect, and the other one goes on."""
-    bad, good = scene.policy("bad"), scene.policy("good", store=KUBERNETES)
+    bad, good = trial.policy("bad"), trial.policy("good", store=KUBERNETES)
     if "leases" in tail:
-        scene.run(scene.policy("bad", every="31d"))
-        scene.answers["PATCH", tail] = Answer(409, {}, b"{}")
+        trial.run(trial.policy("bad", every="31d"))
+        trial.answers["PATCH", tail] = Answer(409, {}, b"{}")
     body = answer if isinstance(answer, bytes) else json.dumps(answer, default=str).encode()
-    scene.answers[method, tail] = answer if isinstance(answer, Answer) else Answer(200, {}, body)
-    report = scene.fleet(bad, good)
+    trial.answers[method, tail] = answer if isinstance(answer, Answer) else Answer(200, {}, body)
+    report = trial.fleet(bad, good)
     assert [o.result for o in report.outcomes] == [Result.FROZEN, Result.WAITING]
     assert expected in report.outcomes[0].reason
     assert "defect" not in report.outcomes[0].reason
@@ -101,9 +101,9 @@ def test_an_odd_answer_is_one_rotations_error(
     ],
     ids=repr,
 )
-def test_an_odd_list_of_leases_ends_no_run(scene: Scene, page: Any) -> None:
+def test_an_odd_list_of_leases_ends_no_run(trial: Trial, page: Any) -> None:
     """Its namespace has the error, or the lease is looked at by itself."""
-    scene.answers["GET", "/leases"] = Answer(200, {}, json.dumps(page).encode())
-    report = scene.fleet(scene.policy("one", store=KUBERNETES), scene.policy("two"))
+    trial.answers["GET", "/leases"] = Answer(200, {}, json.dumps(page).encode())
+    report = trial.fleet(trial.policy("one", store=KUBERNETES), trial.policy("two"))
     assert {o.result for o in report.outcomes} <= {Result.FROZEN, Result.WAITING}
     assert not [o.reason for o in report.outcomes if "defect" in o.reason or not o.reason]

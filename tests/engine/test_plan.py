@@ -12,8 +12,8 @@ import pytest
 from rotator.engine.outcome import Outcome, Summary
 from rotator.policy.model import RotationPolicy
 from tests.engine.test_providers import MONTH, Stand
-from tests.faults.stage import NAMESPACE, Bao
-from tests.scene import Scene
+from tests.faults.environment import NAMESPACE, Bao
+from tests.trial import Trial
 
 EVERY = timedelta(days=30)
 RESTART = {"workloads": "auto", "soak": "10s"}
@@ -39,29 +39,29 @@ LIVES: dict[str, dict[str, Any]] = {
 class Watched:
     """Runs a rotation, and before each run the plan of it."""
 
-    def __init__(self, scene: Scene, policy: RotationPolicy, *, answers: bool = False) -> None:
+    def __init__(self, trial: Trial, policy: RotationPolicy, *, answers: bool = False) -> None:
         """`answers`: whether what a run does depends on answers that no plan can know."""
-        self.scene, self.policy, self.answers = scene, policy, answers
+        self.trial, self.policy, self.answers = trial, policy, answers
         self.verbs: set[str] = set()
         self._last = Summary(phase="New")
         self._passed = 0
-        scene.timeline.moved.append(self._count)
+        trial.timeline.moved.append(self._count)
 
     def _count(self) -> None:
         self._passed += 1
 
     def _objects(self) -> list[Any]:
         named = ("key", "other", "key-accepted", "more", "rotation-key")
-        stage = self.scene.stage
-        return [read(name) for name in named for read in (stage.secret, stage.config_map)]
+        environment = self.trial.environment
+        return [read(name) for name in named for read in (environment.secret, environment.config_map)]
 
     def next(self) -> Outcome:
         """Plan, see that nothing was written, run, and compare."""
         before = self._objects()
-        planned = self.scene.run(self.policy, act=False)
+        planned = self.trial.run(self.policy, act=False)
         assert self._objects() == before
         passed = self._passed
-        done = self.scene.run(self.policy)
+        done = self.trial.run(self.policy)
         ids = [v.id for v in done.ring.versions] if done.ring else []
         newest = ids[-1] if ids else ""
         steps = [_ageless(step.replace("(new)", newest)) for step in planned.steps]
@@ -81,7 +81,7 @@ class Watched:
             outcome = self.next()
             if any(s.startswith(step) for s in outcome.steps):
                 return outcome
-            self.scene.wait(outcome)
+            self.trial.wait(outcome)
         raise AssertionError(f"no {step}: {outcome}")
 
 
@@ -91,17 +91,17 @@ def _ageless(step: str) -> str:
 
 
 @pytest.fixture
-def scene(bao: Bao) -> Scene:
+def trial(bao: Bao) -> Trial:
     """An empty cluster, an empty path in Vault, and time of its own."""
-    return Scene(bao)
+    return Trial(bao)
 
 
 @pytest.mark.parametrize("spec", LIVES.values(), ids=LIVES)
-def test_each_run_of_a_life_does_what_its_plan_says(scene: Scene, spec: dict[str, Any]) -> None:
+def test_each_run_of_a_life_does_what_its_plan_says(trial: Trial, spec: dict[str, Any]) -> None:
     """From nothing to the destruction of the first version; where the run can wait for pods, the plan ends at the wait."""
-    life = Watched(scene, scene.policy(**spec))
+    life = Watched(trial, trial.policy(**spec))
     life.until("converge")
-    scene.timeline.pass_by(EVERY)
+    trial.timeline.pass_by(EVERY)
     life.until("destroy")
     assert {"stage", "create", "publish", "activate", "write", "converge", "withdraw"} <= life.verbs
 
@@ -109,33 +109,33 @@ def test_each_run_of_a_life_does_what_its_plan_says(scene: Scene, spec: dict[str
 def test_with_a_provider_the_plan_ends_at_the_first_call_and_the_run_begins_with_it(bao: Bao) -> None:
     """What comes after a call depends on its answer, so nothing after it is foreseen."""
     stand = Stand(bao)
-    life = Watched(stand.scene, stand.policy(), answers=True)
+    life = Watched(stand.trial, stand.policy(), answers=True)
     life.until("converge")
-    stand.scene.timeline.pass_by(MONTH)
-    planned = stand.scene.run(life.policy, act=False)
+    stand.trial.timeline.pass_by(MONTH)
+    planned = stand.trial.run(life.policy, act=False)
     assert [step.partition(" ")[0] for step in planned.steps] == ["stage", "add"]
     life.until("destroy")
 
 
-def _remapped(scene: Scene) -> RotationPolicy:
-    return scene.policy(holders=[{"secret": {"name": "key", "data": {"pem": "private_key", "kid": "kid"}}}])
+def _remapped(trial: Trial) -> RotationPolicy:
+    return trial.policy(holders=[{"secret": {"name": "key", "data": {"pem": "private_key", "kid": "kid"}}}])
 
 
-def _edited(scene: Scene) -> RotationPolicy:
+def _edited(trial: Trial) -> RotationPolicy:
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
-    scene.stage.ask("PATCH", path, {"data": {"kid": "b3RoZXI="}})
-    return scene.policy()
+    trial.environment.ask("PATCH", path, {"data": {"kid": "b3RoZXI="}})
+    return trial.policy()
 
 
-def _deleted(scene: Scene) -> RotationPolicy:
-    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/key")
-    return scene.policy()
+def _deleted(trial: Trial) -> RotationPolicy:
+    trial.environment.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/key")
+    return trial.policy()
 
 
-def _labelled(scene: Scene) -> RotationPolicy:
+def _labelled(trial: Trial) -> RotationPolicy:
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
-    scene.stage.ask("PATCH", path, {"metadata": {"labels": {"team": "payments"}}})
-    return scene.policy()
+    trial.environment.ask("PATCH", path, {"metadata": {"labels": {"team": "payments"}}})
+    return trial.policy()
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def _labelled(scene: Scene) -> RotationPolicy:
     ],
 )
 def test_only_what_somebody_edited_is_said_to_be_edited(
-    scene: Scene, what: Callable[[Scene], RotationPolicy], said: list[str]
+    trial: Trial, what: Callable[[Trial], RotationPolicy], said: list[str]
 ) -> None:
     """A declaration that was changed is written, not repaired; the plan and the run say the same."""
-    scene.until_stable(scene.policy())
-    policy = what(scene)
-    planned, done = scene.run(policy, act=False), scene.run(policy)
+    trial.until_stable(trial.policy())
+    policy = what(trial)
+    planned, done = trial.run(policy, act=False), trial.run(policy)
     assert [step.partition(":")[0] for step in planned.steps] == said
     assert done.steps == planned.steps

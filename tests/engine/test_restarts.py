@@ -14,11 +14,11 @@ from rotator.core.codec import parse_instant
 from rotator.core.ring import State
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
-from rotator.sandbox.emulator import rollout_definition
+from rotator_sandbox.emulator import rollout_definition
+from tests.faults.environment import NAMESPACE, OTHER, Bao
 from tests.faults.kinds_of_faults import Killed
-from tests.faults.stage import NAMESPACE, OTHER, Bao
 from tests.faults.transport import Answer, Call, LostReply, Perform
-from tests.scene import Scene
+from tests.trial import Trial
 
 Json = dict[str, Any]
 FAILURE = "sandbox.rotator.dev/rollout"
@@ -45,13 +45,13 @@ class Event:
     """How many such requests pass before."""
 
 
-class Town(Scene):
-    """A scene with more workloads, where things happen between the product's requests."""
+class Town(Trial):
+    """A trial with more workloads, where things happen between the product's requests."""
 
     def __init__(self, bao: Bao) -> None:
         super().__init__(bao)
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        assert self.stage.ask("POST", crds, rollout_definition())["kind"] == "CustomResourceDefinition"
+        assert self.environment.ask("POST", crds, rollout_definition())["kind"] == "CustomResourceDefinition"
         self.events: list[Event] = []
         self.restarted: list[str] = []
         """The workloads that were restarted, in order."""
@@ -89,7 +89,7 @@ class Town(Scene):
             whole["serviceName"] = name
         metadata = {"name": name, "labels": labels or {}, "annotations": annotations or {}}
         path = self.path(name, kind, namespace)
-        made = self.stage.ask(
+        made = self.environment.ask(
             "POST",
             path.rpartition("/")[0],
             {
@@ -104,11 +104,11 @@ class Town(Scene):
 
     def read(self, name: str, kind: str = "Deployment", namespace: str = NAMESPACE) -> Any:
         """Read a workload."""
-        return self.stage.ask("GET", self.path(name, kind, namespace))
+        return self.environment.ask("GET", self.path(name, kind, namespace))
 
     def change(self, name: str, kind: str = "Deployment", **document: Any) -> None:
         """Change a workload as its owner would."""
-        changed = self.stage.ask("PATCH", self.path(name, kind), document)
+        changed = self.environment.ask("PATCH", self.path(name, kind), document)
         assert changed["kind"] == kind, changed
 
     def told(self, name: str, how: str | None, kind: str = "Deployment") -> None:
@@ -117,11 +117,11 @@ class Town(Scene):
 
     def delete(self, name: str) -> None:
         """Delete a Deployment."""
-        self.stage.ask("DELETE", self.path(name))
+        self.environment.ask("DELETE", self.path(name))
 
     def pods_of(self, name: str) -> list[Any]:
         """Return the pods of a workload."""
-        return [p for p in self.stage.pods() if p["metadata"].get("labels", {}).get("app") == name]
+        return [p for p in self.environment.pods() if p["metadata"].get("labels", {}).get("app") == name]
 
     def carried(self, name: str) -> set[str]:
         """Return what the pods of a workload carry."""
@@ -138,7 +138,7 @@ class Town(Scene):
             ]
         container = {"name": "a", "image": "a", "envFrom": [{"secretRef": {"name": "key"}}]}
         spec = {"containers": [container], "restartPolicy": "Never", **({"nodeName": node} if node else {})}
-        made = self.stage.ask(
+        made = self.environment.ask(
             "POST", f"/api/v1/namespaces/{NAMESPACE}/pods", {"metadata": metadata, "spec": spec}
         )
         assert made["kind"] == "Pod", made
@@ -147,7 +147,7 @@ class Town(Scene):
     def phase(self, name: str, phase: str) -> None:
         """Let the kubelet report a phase."""
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/status"
-        assert self.stage.ask("PATCH", path, {"status": {"phase": phase}})["kind"] == "Pod"
+        assert self.environment.ask("PATCH", path, {"status": {"phase": phase}})["kind"] == "Pod"
 
     # --- time and events ------------------------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ def carried(metadata: Json) -> str:
 
 @pytest.fixture
 def town(bao: Bao) -> Town:
-    """A scene with one Deployment, `api`, of two pods."""
+    """A trial with one Deployment, `api`, of two pods."""
     town = Town(bao)
     town.pass_by(5)
     return town
@@ -454,12 +454,12 @@ def test_a_terminating_pod_counts_until_it_is_gone(town: Town) -> None:
     name = held["metadata"]["name"]
     finalizer = {"metadata": {"finalizers": ["example.com/slow"]}}
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}"
-    town.stage.ask("PATCH", path, finalizer)
+    town.environment.ask("PATCH", path, finalizer)
     outcome = town.run(policy, deadline=timedelta(minutes=1))
     seen.append(len(town.pods_of("api")))
     assert switching(outcome)
     assert f"pods that run the old version: {NAMESPACE}/{name}" in outcome.reason
-    town.stage.ask("PATCH", path, {"metadata": {"finalizers": None}})
+    town.environment.ask("PATCH", path, {"metadata": {"finalizers": None}})
     assert not switching(town.run(policy))
 
 
@@ -501,11 +501,11 @@ def test_a_rollout_at_a_canary_pause_is_not_touched_until_it_is_promoted(town: T
     town.to_activation(policy)
     pause = [{"reason": "CanaryPauseStep", "startTime": "2026-01-01T00:00:00Z"}]
     path = town.path("canary", "Rollout") + "/status"
-    town.stage.ask("PATCH", path, {"status": {"pauseConditions": pause, "controllerPause": True}})
+    town.environment.ask("PATCH", path, {"status": {"pauseConditions": pause, "controllerPause": True}})
     outcome = town.glance(policy)
     assert "rollout payments/canary: its rollout waits to be promoted (CanaryPauseStep)" in outcome.reason
     assert town.restarted == []
-    town.stage.ask("PATCH", path, {"status": {"pauseConditions": None, "controllerPause": None}})
+    town.environment.ask("PATCH", path, {"status": {"pauseConditions": None, "controllerPause": None}})
     assert not switching(town.run(policy))
     assert town.restarted == ["canary"]
 
@@ -515,7 +515,7 @@ def test_a_rollout_that_borrows_its_template_is_restarted_by_the_deployment_it_r
     town.delete("api")
     town.make("base", replicas=0)
     ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "base"}
-    town.stage.ask(
+    town.environment.ask(
         "POST",
         town.path("", "Rollout").rstrip("/"),
         {
@@ -533,13 +533,13 @@ def test_a_rollout_that_borrows_its_template_is_restarted_by_the_deployment_it_r
         "stableRS": "a",
         "currentPodHash": "b",
     }
-    town.stage.ask("PATCH", town.path("borrows", "Rollout") + "/status", {"status": state})
+    town.environment.ask("PATCH", town.path("borrows", "Rollout") + "/status", {"status": state})
     for policy in (town.restarting(), town.restarting([{"kind": "Rollout", "name": "borrows"}])):
         outcome = town.glance(policy)
         assert "rollout payments/borrows: its pods are updated, its steps are not complete" in outcome.reason
     assert town.restarted == ["base"]
     done = {"phase": "Healthy", "stableRS": "b"}
-    town.stage.ask("PATCH", town.path("borrows", "Rollout") + "/status", {"status": done})
+    town.environment.ask("PATCH", town.path("borrows", "Rollout") + "/status", {"status": done})
     outcome = town.run(policy)
     assert outcome.reason.startswith("the next rotation")
 
@@ -685,7 +685,7 @@ def test_a_pod_that_crashes_within_the_soak_begins_it_anew(town: Town) -> None:
             {**c, "status": "False"} if c["type"] == "Ready" else c for c in pod["status"]["conditions"]
         ]
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}/status"
-        town.stage.ask("PATCH", path, {"status": {"conditions": conditions}})
+        town.environment.ask("PATCH", path, {"status": {"conditions": conditions}})
         crashed.append(town.timeline.now)
 
     crashed: list[datetime] = []
@@ -798,14 +798,16 @@ def test_a_holder_in_two_namespaces_restarts_the_workloads_of_each(town: Town) -
     town.begin(policy)
     town.timeline.pass_by(EVERY)
     town.wait(town.run(policy))
-    town.stage.ask(
+    town.environment.ask(
         "PATCH", town.path("api", namespace=OTHER), {"metadata": {"annotations": {FAILURE: "stall"}}}
     )
     outcome = town.glance(policy)
     assert switching(outcome)
     town.pass_by(20)
     assert "deployment reports/api: " in town.glance(policy).reason
-    town.stage.ask("PATCH", town.path("api", namespace=OTHER), {"metadata": {"annotations": {FAILURE: None}}})
+    town.environment.ask(
+        "PATCH", town.path("api", namespace=OTHER), {"metadata": {"annotations": {FAILURE: None}}}
+    )
     assert not switching(town.run(policy))
     assert town.restarted == ["api", "api"]
 
@@ -822,7 +824,7 @@ def test_pods_of_no_workload_are_waited_for_by_name_and_ended_ones_are_not(town:
     outcome = town.run(policy, deadline=timedelta(minutes=1))
     assert "pods that run the old version: payments/debug, payments/import-1" in outcome.reason
     town.phase("import-1", "Failed")
-    town.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/debug?gracePeriodSeconds=0")
+    town.environment.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/debug?gracePeriodSeconds=0")
     town.pass_by(200)  # until then its node may have an old copy
     town.bare("import-2", {"app": "api"}, {"kind": "Job", "name": "import"})
     assert not switching(town.run(policy)), "a pod that started after delivery has the new version"
@@ -834,7 +836,9 @@ def test_a_look_takes_one_list_of_pods_however_many_there_are(town: Town) -> Non
     for n in range(520):
         metadata = {"name": f"other-{n}"}
         spec = {"containers": [{"name": "a", "image": "a"}]}
-        town.stage.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", {"metadata": metadata, "spec": spec})
+        town.environment.ask(
+            "POST", f"/api/v1/namespaces/{NAMESPACE}/pods", {"metadata": metadata, "spec": spec}
+        )
     for n in range(6):
         town.make(f"worker-{n}", replicas=1)
     town.run(town.restarting(soak="0s"))
@@ -903,7 +907,7 @@ def test_removing_the_previous_version_from_a_vault_path_restarts_nothing(town: 
     """Nobody uses it any more; the workloads named run with the current one since they were restarted for it."""
     holder = {"vault": {"mount": "secret", "path": f"{town.life}/holder"}}
     restart = {"workloads": [{"name": "api"}], "soak": "0s"}
-    town.stage.keep("key")  # which it mounts
+    town.environment.keep("key")  # which it mounts
     policy = town.policy(store={"kubernetes": {}}, holders=[{**holder, "restart": restart}])
     town.begin(policy)
     town.timeline.pass_by(EVERY)
@@ -920,7 +924,9 @@ def test_removing_the_previous_version_from_a_vault_path_restarts_nothing(town: 
 
 def edit(town: Town, name: str = "key", field: str = "kid") -> None:
     """Edit a Secret by hand, and let somebody start with that."""
-    town.stage.ask("PATCH", f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}", {"data": {field: "d3Jvbmc="}})
+    town.environment.ask(
+        "PATCH", f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}", {"data": {field: "d3Jvbmc="}}
+    )
     town.pass_by(5)
 
 
@@ -984,9 +990,9 @@ def test_a_stamp_that_was_removed_does_not_make_the_pods_new(town: Town) -> None
     town.to_activation(policy)
     town.told("api", "stall")
     town.glance(policy)
-    annotations = town.stage.secret("key")["metadata"]["annotations"]
+    annotations = town.environment.secret("key")["metadata"]["annotations"]
     gone = {"metadata": {"annotations": dict.fromkeys(annotations)}}
-    town.stage.ask("PATCH", f"/api/v1/namespaces/{NAMESPACE}/secrets/key", gone)
+    town.environment.ask("PATCH", f"/api/v1/namespaces/{NAMESPACE}/secrets/key", gone)
     assert switching(town.glance(policy))
 
 
@@ -1052,7 +1058,7 @@ def test_a_restart_for_one_secret_is_none_for_another_that_is_written_later(town
     town.to_activation(policy)
     town.before("GET", "secrets/key-2", lambda: town.pass_by(20))
     assert not switching(town.run(policy))
-    written = parse_instant(town.stage.secret("key-2")["metadata"]["annotations"]["rotator.dev/since"])
+    written = parse_instant(town.environment.secret("key-2")["metadata"]["annotations"]["rotator.dev/since"])
     for pod in town.pods_of("reader"):
         assert parse_instant(pod["metadata"]["creationTimestamp"]) >= written.replace(microsecond=0)
 
@@ -1090,8 +1096,10 @@ def test_a_restart_refers_to_the_content_by_name(town: Town) -> None:
     town.run(policy)
     (container,) = town.read("api")["spec"]["template"]["spec"]["containers"]
     (ours,) = (e for e in container["env"] if e["name"].startswith("ROTATOR_FENCE_"))
-    assert ours["valueFrom"] == {"secretKeyRef": {"name": "key", "key": fences(town.stage.secret("key"))[-1]}}
-    assert len(fences(town.stage.secret("key"))) == 2
+    assert ours["valueFrom"] == {
+        "secretKeyRef": {"name": "key", "key": fences(town.environment.secret("key"))[-1]}
+    }
+    assert len(fences(town.environment.secret("key"))) == 2
     for pod in town.pods_of("api"):
         assert ours in pod["spec"]["containers"][0]["env"]
 
@@ -1100,11 +1108,11 @@ def test_the_key_that_a_template_refers_to_is_put_back(town: Town) -> None:
     """Without it no pod could start."""
     policy = town.restarting()
     town.begin(policy)
-    (key,) = fences(town.stage.secret("key"))
+    (key,) = fences(town.environment.secret("key"))
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets/key"
-    town.stage.ask("PATCH", path, {"data": {key: None}})
+    town.environment.ask("PATCH", path, {"data": {key: None}})
     assert town.until_stable(policy).result is Result.WAITING
-    assert fences(town.stage.secret("key")) == [key]
+    assert fences(town.environment.secret("key")) == [key]
     assert town.restarted == []
 
 
@@ -1168,7 +1176,7 @@ def test_a_restart_that_its_owner_takes_back_is_not_repeated(town: Town, *, forg
     assert town.restarted == ["api"]
     nothing: Json = {"metadata": {"annotations": None}}
     lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
-    town.stage.ask("PATCH", lease, {"metadata": {"annotations": {"rotator.dev/deeds": None}}})
+    town.environment.ask("PATCH", lease, {"metadata": {"annotations": {"rotator.dev/deeds": None}}})
     town.change("api", **nothing)
     town.run(policy)
     assert town.restarted == ["api", "api"], "once more, as a person asked"
@@ -1197,7 +1205,7 @@ def test_pods_that_the_owner_makes_anew_later_count_as_switched(town: Town) -> N
     town.pass_by(200)
     for pod in town.pods_of("api"):
         name = pod["metadata"]["name"]
-        town.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}?gracePeriodSeconds=0")
+        town.environment.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}?gracePeriodSeconds=0")
     town.pass_by(10)
     assert not switching(town.run(policy))
     assert town.restarted == ["api"]
@@ -1206,7 +1214,7 @@ def test_pods_that_the_owner_makes_anew_later_count_as_switched(town: Town) -> N
 def conditions(town: Town, pod: Any, **status: Any) -> None:
     """Let the scheduler or the kubelet report a pod's state."""
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}/status"
-    assert town.stage.ask("PATCH", path, {"status": status})["kind"] == "Pod"
+    assert town.environment.ask("PATCH", path, {"status": status})["kind"] == "Pod"
 
 
 def test_a_failed_rollout_names_one_pod_and_its_reason(town: Town) -> None:

@@ -15,11 +15,11 @@ import pytest
 
 from rotator.engine.delivery import Delivery
 from rotator.policy.model import RotationPolicy
-from rotator.sandbox.emulator.nodes import MOST_LATE, PODS
-from tests.faults.stage import NAMESPACE, Bao
+from rotator_sandbox.emulator.nodes import MOST_LATE, PODS
+from tests.faults.environment import NAMESPACE, Bao
 from tests.faults.traffic import text_of
 from tests.faults.transport import Answer, Call, Perform
-from tests.scene import Scene
+from tests.trial import Trial
 
 Json = dict[str, Any]
 CUT = timedelta(seconds=35)
@@ -63,7 +63,7 @@ CHECKER = Document("configMap", "name", "configMapKeyRef", "configMapRef", "acce
 FORMS = tuple(SIGNER.forms())
 
 
-class World(Scene):
+class World(Trial):
     """A signer and a verifier, one of which reads its document at its start in the given form."""
 
     def __init__(self, bao: Bao, form: str, *, verifies: bool) -> None:
@@ -74,7 +74,9 @@ class World(Scene):
         """What a pod was started with that breaks the promise."""
         if "of others" in form:
             path = f"/api/v1/namespaces/{NAMESPACE}/{self.document.kind.lower()}s"
-            self.stage.ask("POST", path, {"metadata": {"name": self.document.name}, "data": {"theirs": ""}})
+            self.environment.ask(
+                "POST", path, {"metadata": {"name": self.document.name}, "data": {"theirs": ""}}
+            )
         self._run(form)
         self.timeline.moved.append(self._look)
 
@@ -92,14 +94,14 @@ class World(Scene):
                 "template": {"metadata": {"labels": labels}, "spec": spec},
             },
         }
-        made = self.stage.ask("POST", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", body)
+        made = self.environment.ask("POST", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", body)
         assert made["kind"] == "Deployment", made
 
     def restart_by_hand(self) -> None:
         """Do what `kubectl rollout restart` does."""
         at = {"kubectl.kubernetes.io/restartedAt": str(self.timeline.now)}
         path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/reader"
-        self.stage.ask("PATCH", path, {"spec": {"template": {"metadata": {"annotations": at}}}})
+        self.environment.ask("PATCH", path, {"spec": {"template": {"metadata": {"annotations": at}}}})
 
     def declared(self, *, left_to_people: bool = False) -> RotationPolicy:
         """Return the declaration: whoever reads at its start is restarted, or that is left to people."""
@@ -119,21 +121,23 @@ class World(Scene):
 
     def _middle(self, call: Call, body: bytes, perform: Perform) -> Answer:
         if call.writes and call.path.endswith(f"/{self.document.name}"):
-            self.stage.nodes.lose_api(self.timeline.now, CUT, lambda what: 0.0 if what == PODS else MOST_LATE)
+            self.environment.nodes.lose_api(
+                self.timeline.now, CUT, lambda what: 0.0 if what == PODS else MOST_LATE
+            )
         answer = super()._middle(call, body, perform)
         self._look()
         return answer
 
     def started(self) -> Iterator[str]:
         """Yield what each pod was started with."""
-        for pod in self.stage.pods():
-            for held in self.stage.nodes.started(pod).values():
+        for pod in self.environment.pods():
+            for held in self.environment.nodes.started(pod).values():
                 yield from (v.decode() for v in (*held.env.values(), *held.files.values()) if v)
 
     def _look(self) -> None:
         """A pod signs with what is accepted, a pod that verifies accepts what is used."""
-        accepted = text_of(self.stage.config_map("accepted"), "jwks.json", secret=False)
-        used = text_of(self.stage.secret("signing"), "kid", secret=True)
+        accepted = text_of(self.environment.config_map("accepted"), "jwks.json", secret=False)
+        used = text_of(self.environment.secret("signing"), "kid", secret=True)
         for held in self.started():
             if self.verifies and used and used not in held:
                 self.found.add(f"{used} is used, and a pod accepts {held}")

@@ -9,9 +9,9 @@ import pytest
 
 from rotator.engine.guard import Guard
 from tests.faults import explore
+from tests.faults.environment import Bao, Scenario
 from tests.faults.explore import kept
 from tests.faults.schedules import PROVIDERS, REALM
-from tests.faults.stage import Bao, Scenario
 from tests.faults.transport import Call
 from tests.faults.vendor import ADMIN
 

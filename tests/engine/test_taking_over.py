@@ -21,8 +21,8 @@ from rotator.core.sensitive import Sensitive
 from rotator.credentials.encodings import decode
 from rotator.credentials.keys import to_jwk
 from rotator.engine.outcome import Result
-from tests.faults.stage import NAMESPACE, Bao
-from tests.scene import Scene
+from tests.faults.environment import NAMESPACE, Bao
+from tests.trial import Trial
 
 DAYS_30 = timedelta(days=30)
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -48,27 +48,27 @@ RESTART = {"restart": {"workloads": [{"name": "api"}], "soak": "0s"}}
 
 
 @pytest.fixture
-def scene(bao: Bao) -> Scene:
+def trial(bao: Bao) -> Trial:
     """An empty cluster, an empty path in Vault, and time of its own."""
-    return Scene(bao)
+    return Trial(bao)
 
 
-def there(scene: Scene, **data: bytes) -> None:
+def there(trial: Trial, **data: bytes) -> None:
     """Make the Secret that holds the credential in use."""
     encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-    scene.stage.ask("POST", path, {"metadata": {"name": "key"}, "data": encoded})
+    trial.environment.ask("POST", path, {"metadata": {"name": "key"}, "data": encoded})
 
 
-def held(scene: Scene, name: str) -> bytes | None:
+def held(trial: Trial, name: str) -> bytes | None:
     """Return what the Secret holds under a data key, octet for octet."""
-    data = scene.stage.secret("key")["data"]
+    data = trial.environment.secret("key")["data"]
     return base64.b64decode(data[name]) if name in data else None
 
 
-def policy(scene: Scene, data: Mapping[str, str], **spec: Any) -> Any:
+def policy(trial: Trial, data: Mapping[str, str], **spec: Any) -> Any:
     """Declare that the Secret is taken over and is the holder, whose workload restarts when it changes."""
-    return scene.policy(
+    return trial.policy(
         **{
             "credential": RS256,
             "takeOver": {"secret": {"name": "key", "key": "key"}},
@@ -78,9 +78,9 @@ def policy(scene: Scene, data: Mapping[str, str], **spec: Any) -> Any:
     )
 
 
-def generation(scene: Scene) -> int:
+def generation(trial: Trial) -> int:
     """Return how often the workload's template was changed, and once more."""
-    return int(scene.stage.deployment()["metadata"]["generation"])
+    return int(trial.environment.deployment()["metadata"]["generation"])
 
 
 def jwk_of(pem: bytes, **members: str) -> bytes:
@@ -106,27 +106,27 @@ FORMS: Mapping[str, tuple[bytes, str, Mapping[str, Any]]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_found_stays_octet_for_octet_until_the_first_rotation(scene: Scene, form: str) -> None:
+def test_what_is_found_stays_octet_for_octet_until_the_first_rotation(trial: Trial, form: str) -> None:
     """And nobody restarts for it; the first rotation then writes what rotator makes, and restarts once."""
     written, field, credential = FORMS[form]
-    there(scene, key=written, other=b"theirs")
+    there(trial, key=written, other=b"theirs")
     opaque = credential.get("sharedSecret", {"algorithm": ""}).get("algorithm") is None
     declared = policy(
-        scene,
+        trial,
         {"key": field, "kid": "kid"},
         credential=credential,
         verifiers=LIST if opaque else _jwks(credential),
     )
-    planned = scene.run(declared, act=False)
-    assert (planned.result, held(scene, "kid")) == (Result.WAITING, None)
-    scene.until_stable(declared)
-    scene.timeline.pass_by(timedelta(days=20))
-    scene.run(declared)
-    assert (held(scene, "key"), held(scene, "other"), generation(scene)) == (written, b"theirs", 1)
-    scene.timeline.pass_by(DAYS_30)
-    scene.until_stable(declared)
-    assert held(scene, "key") not in {written, None}
-    assert (held(scene, "other"), generation(scene)) == (b"theirs", 2)
+    planned = trial.run(declared, act=False)
+    assert (planned.result, held(trial, "kid")) == (Result.WAITING, None)
+    trial.until_stable(declared)
+    trial.timeline.pass_by(timedelta(days=20))
+    trial.run(declared)
+    assert (held(trial, "key"), held(trial, "other"), generation(trial)) == (written, b"theirs", 1)
+    trial.timeline.pass_by(DAYS_30)
+    trial.until_stable(declared)
+    assert held(trial, "key") not in {written, None}
+    assert (held(trial, "other"), generation(trial)) == (b"theirs", 2)
 
 
 def _jwks(credential: Mapping[str, Any]) -> list[Any]:
@@ -134,30 +134,30 @@ def _jwks(credential: Mapping[str, Any]) -> list[Any]:
     return [{"jwks": {kind: "key-accepted", "maxAge": "5m"}}]
 
 
-def test_the_key_of_today_is_in_the_published_list(scene: Scene) -> None:
+def test_the_key_of_today_is_in_the_published_list(trial: Trial) -> None:
     """By the number that its tokens are verified with, whatever form it was found in."""
-    there(scene, key=PKCS1)
-    scene.until_stable(policy(scene, {"key": "private_key"}))
-    (shown,) = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])["keys"]
+    there(trial, key=PKCS1)
+    trial.until_stable(policy(trial, {"key": "private_key"}))
+    (shown,) = json.loads(trial.environment.config_map("key-accepted")["data"]["jwks.json"])["keys"]
     assert (shown["kid"], shown["n"]) == (KID, to_jwk(Sensitive(PKCS8)).as_dict(private=False)["n"])
 
 
-def test_a_jwk_says_by_itself_which_kid_and_algorithm_its_tokens_carry(scene: Scene) -> None:
+def test_a_jwk_says_by_itself_which_kid_and_algorithm_its_tokens_carry(trial: Trial) -> None:
     """Nobody has to declare what stands there."""
-    there(scene, key=jwk_of(PKCS8, kid="2023-key", alg="PS384"))
-    scene.run(policy(scene, {"key": "jwk"}))
-    shown, *_ = json.loads(scene.stage.config_map("key-accepted")["data"]["jwks.json"])["keys"]
+    there(trial, key=jwk_of(PKCS8, kid="2023-key", alg="PS384"))
+    trial.run(policy(trial, {"key": "jwk"}))
+    shown, *_ = json.loads(trial.environment.config_map("key-accepted")["data"]["jwks.json"])["keys"]
     assert (shown["kid"], shown["alg"]) == ("2023-key", "PS384")
 
 
-def test_a_repaired_secret_means_the_same(scene: Scene) -> None:
+def test_a_repaired_secret_means_the_same(trial: Trial) -> None:
     """What was deleted comes back as the same key, in the form that the first rotation will have, too."""
-    there(scene, key=PKCS1)
-    declared = policy(scene, {"key": "private_key"})
-    scene.until_stable(declared)
-    scene.stage.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/key")
-    scene.run(declared)
-    assert held(scene, "key") == PKCS8
+    there(trial, key=PKCS1)
+    declared = policy(trial, {"key": "private_key"})
+    trial.until_stable(declared)
+    trial.environment.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets/key")
+    trial.run(declared)
+    assert held(trial, "key") == PKCS8
 
 
 @pytest.mark.parametrize(
@@ -172,12 +172,12 @@ def test_a_repaired_secret_means_the_same(scene: Scene) -> None:
     ],
 )
 def test_fields_that_are_only_added_are_no_reason_to_restart(
-    scene: Scene, data: Mapping[str, bytes], mapping: Mapping[str, str], restarts: int
+    trial: Trial, data: Mapping[str, bytes], mapping: Mapping[str, str], restarts: int
 ) -> None:
     """Nobody can have read them. Where the credential itself was not there, it has to be read."""
-    there(scene, **data)
-    scene.until_stable(policy(scene, mapping))
-    assert generation(scene) == 1 + restarts
+    there(trial, **data)
+    trial.until_stable(policy(trial, mapping))
+    assert generation(trial) == 1 + restarts
 
 
 def _of(rotation: str) -> dict[str, Any]:
@@ -191,21 +191,21 @@ def _of(rotation: str) -> dict[str, Any]:
     return {"annotations": {f"rotator.dev/{name}": value for name, value in stamp.items()}}
 
 
-IN_THE_WAY: Mapping[str, tuple[Callable[[Scene], None], Mapping[str, Any], str]] = {
+IN_THE_WAY: Mapping[str, tuple[Callable[[Trial], None], Mapping[str, Any], str]] = {
     "another key in a second holder": (
-        lambda scene: _secret(scene, "second", {"key": SEC1}),
+        lambda trial: _secret(trial, "second", {"key": SEC1}),
         {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("key", "second")]},
         "secret payments/second exists and was not made by rotator, and its key is not what is taken over",
     ),
     "another kid": (
-        lambda scene: scene.stage.ask(
+        lambda trial: trial.environment.ask(
             "PATCH", "/api/v1/namespaces/payments/secrets/key", {"data": {"kid": "b3RoZXI="}}
         ),
         {},
         "its kid is not what is taken over",
     ),
     "a list of others": (
-        lambda scene: scene.stage.ask(
+        lambda trial: trial.environment.ask(
             "POST",
             "/api/v1/namespaces/payments/configmaps",
             {"metadata": {"name": "key-accepted"}, "data": {"jwks.json": "{}"}},
@@ -214,33 +214,33 @@ IN_THE_WAY: Mapping[str, tuple[Callable[[Scene], None], Mapping[str, Any], str]]
         "configmap payments/key-accepted exists and was not made by rotator",
     ),
     "a target of another rotation": (
-        lambda scene: _secret(scene, "second", {"a": b"a"}, **_of("payments/other")),
+        lambda trial: _secret(trial, "second", {"a": b"a"}, **_of("payments/other")),
         {"holders": [{"secret": {"name": n, "data": {"key": "private_key"}}} for n in ("key", "second")]},
         "belongs to the rotation payments/other",
     ),
 }
 
 
-def _secret(scene: Scene, name: str, data: Mapping[str, bytes], **metadata: Any) -> None:
+def _secret(trial: Trial, name: str, data: Mapping[str, bytes], **metadata: Any) -> None:
     encoded = {n: base64.b64encode(v).decode() for n, v in data.items()}
     document = {"metadata": {"name": name, **metadata}, "data": encoded}
-    scene.stage.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", document)
+    trial.environment.ask("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", document)
 
 
 @pytest.mark.parametrize("case", IN_THE_WAY)
-def test_nothing_is_recorded_before_all_that_will_be_delivered_was_looked_at(scene: Scene, case: str) -> None:
+def test_nothing_is_recorded_before_all_that_will_be_delivered_was_looked_at(trial: Trial, case: str) -> None:
     """No ring, no list, no mark: correct it, and the next run takes the credential over. The plan says the same."""
     put, spec, expected = IN_THE_WAY[case]
-    there(scene, key=PKCS1)
-    put(scene)
-    declared = policy(scene, {"key": "private_key", "kid": "kid"}, **spec)
+    there(trial, key=PKCS1)
+    put(trial)
+    declared = policy(trial, {"key": "private_key", "kid": "kid"}, **spec)
     for act in (False, True):
-        outcome = scene.run(declared, act=act)
+        outcome = trial.run(declared, act=act)
         assert (outcome.result, outcome.steps) == (Result.FROZEN, ())
         assert expected in outcome.reason
     with pytest.raises(RuntimeError, match="HTTP 404"):
-        scene.vault(f"rotator/metadata/{scene.life}/key")
-    assert held(scene, "key") == PKCS1
+        trial.vault(f"rotator/metadata/{trial.life}/key")
+    assert held(trial, "key") == PKCS1
 
 
 WEAK: Mapping[str, tuple[bytes, str, Mapping[str, Any], str]] = {
@@ -252,32 +252,32 @@ WEAK: Mapping[str, tuple[bytes, str, Mapping[str, Any], str]] = {
 
 @pytest.mark.parametrize("named", WEAK)
 def test_a_weak_credential_is_taken_over_and_replaced_at_once_on_the_safe_path(
-    scene: Scene, named: str
+    trial: Trial, named: str
 ) -> None:
     """It is said to be weak by the plan, the run and the status; the next version is published while it is in use."""
     written, field, credential, expected = WEAK[named]
-    there(scene, key=written)
+    there(trial, key=written)
     verifiers = LIST if credential is OPAQUE else _jwks(credential)
-    declared = policy(scene, {"key": field}, credential=credential, verifiers=verifiers)
-    planned = scene.run(declared, act=False)
+    declared = policy(trial, {"key": field}, credential=credential, verifiers=verifiers)
+    planned = trial.run(declared, act=False)
     assert expected in planned.steps[0]
-    outcome = scene.run(declared)
+    outcome = trial.run(declared)
     assert (outcome.result, outcome.summary.phase) == (Result.WAITING, "Lead")
     assert outcome.ring
     assert [(v.reason, bool(v.weak)) for v in outcome.ring.versions] == [("TakenOver", True), ("Weak", False)]
-    assert expected in report.as_table([outcome], scene.timeline.now, steps=False)
-    assert (held(scene, "key"), generation(scene)) == (written, 1)
-    scene.wait(outcome)
-    scene.until_stable(declared)
-    assert held(scene, "key") not in {written, None}
-    assert generation(scene) == 2
+    assert expected in report.as_table([outcome], trial.timeline.now, steps=False)
+    assert (held(trial, "key"), generation(trial)) == (written, 1)
+    trial.wait(outcome)
+    trial.until_stable(declared)
+    assert held(trial, "key") not in {written, None}
+    assert generation(trial) == 2
 
 
-def test_a_value_with_a_line_end_is_taken_over_and_the_plan_names_it(scene: Scene) -> None:
+def test_a_value_with_a_line_end_is_taken_over_and_the_plan_names_it(trial: Trial) -> None:
     """Whether those who read it take the line end off nobody can see."""
-    there(scene, key=b"k" * 40 + b"\n")
-    declared = policy(scene, {"key": "value"}, credential=OPAQUE, verifiers=LIST)
-    assert "it ends with a line end, which counts as part of it" in scene.run(declared, act=False).steps[0]
+    there(trial, key=b"k" * 40 + b"\n")
+    declared = policy(trial, {"key": "value"}, credential=OPAQUE, verifiers=LIST)
+    assert "it ends with a line end, which counts as part of it" in trial.run(declared, act=False).steps[0]
 
 
 # --- formats ----------------------------------------------------------------------------------------------------
@@ -301,36 +301,36 @@ def _with_path(value: Any, path: str) -> Any:
     return json.loads(json.dumps(value).replace("PATH", path))
 
 
-def _no_ring(scene: Scene) -> None:
+def _no_ring(trial: Trial) -> None:
     with pytest.raises(RuntimeError, match="HTTP 404"):
-        scene.vault(f"rotator/metadata/{scene.life}/key")
+        trial.vault(f"rotator/metadata/{trial.life}/key")
 
 
 @pytest.mark.parametrize("named", MEANS_ANOTHER)
-def test_no_value_enters_a_format_in_which_it_means_something_else(scene: Scene, named: str) -> None:
+def test_no_value_enters_a_format_in_which_it_means_something_else(trial: Trial, named: str) -> None:
     """It is refused before the ring exists, by the plan as by the run, with the reason; and never quoted."""
     written, spec, expected = MEANS_ANOTHER[named]
-    there(scene, key=written)
+    there(trial, key=written)
     declared = policy(
-        scene, {"key": "value"}, **{"credential": OPAQUE, "verifiers": LIST, **_with_path(spec, scene.life)}
+        trial, {"key": "value"}, **{"credential": OPAQUE, "verifiers": LIST, **_with_path(spec, trial.life)}
     )
     for act in (False, True):
-        outcome = scene.run(declared, act=act)
+        outcome = trial.run(declared, act=act)
         assert (outcome.result, outcome.steps) == (Result.FROZEN, ())
         assert expected in outcome.reason
         assert "horse" not in outcome.reason
-    _no_ring(scene)
-    assert held(scene, "key") == written
+    _no_ring(trial)
+    assert held(trial, "key") == written
 
 
 @pytest.mark.parametrize("credential", [OPAQUE, {"sharedSecret": {"bytes": 32, "encoding": "hex"}}])
-def test_bytes_stand_in_a_json_list_in_base64(scene: Scene, credential: Mapping[str, Any]) -> None:
+def test_bytes_stand_in_a_json_list_in_base64(trial: Trial, credential: Mapping[str, Any]) -> None:
     """And the list says so, whatever is asked of new values; the Secret keeps the bytes."""
     written = bytes(range(200, 232))
-    there(scene, key=written)
-    scene.until_stable(policy(scene, {"key": "value"}, credential=credential, verifiers=LIST))
-    (shown,) = json.loads(base64.b64decode(scene.stage.secret("key-accepted")["data"]["accepted"]))
-    assert (base64.b64decode(shown["value"]), shown["encoding"], held(scene, "key")) == (
+    there(trial, key=written)
+    trial.until_stable(policy(trial, {"key": "value"}, credential=credential, verifiers=LIST))
+    (shown,) = json.loads(base64.b64decode(trial.environment.secret("key-accepted")["data"]["accepted"]))
+    assert (base64.b64decode(shown["value"]), shown["encoding"], held(trial, "key")) == (
         written,
         "base64",
         written,
@@ -339,18 +339,18 @@ def test_bytes_stand_in_a_json_list_in_base64(scene: Scene, credential: Mapping[
 
 @pytest.mark.parametrize("odd", [{"kty": "oct", "k": "c2VjcmV0"}, ["a"], 12345678, True, None])
 @pytest.mark.parametrize("as_holder", [False, True])
-def test_an_object_in_vault_is_no_text(scene: Scene, odd: Any, *, as_holder: bool) -> None:
+def test_an_object_in_vault_is_no_text(trial: Trial, odd: Any, *, as_holder: bool) -> None:
     """It is neither taken over as the text that a program would print, nor written over with one."""
-    scene.bao.server.call("POST", f"secret/metadata/{scene.life}", {"max_versions": 1})
-    scene.bao.server.call("POST", f"secret/data/{scene.life}", {"data": {"field": odd, "other": 1}})
-    there(scene, key=b"correct-horse-battery-staple")
-    held_in_vault = [{"vault": {"mount": "secret", "path": scene.life, "data": {"field": "value"}}}]
-    spec = {"holders": held_in_vault} if as_holder else _with_path(FROM_VAULT, scene.life)
-    outcome = scene.run(policy(scene, {"key": "value"}, **{"credential": OPAQUE, "verifiers": LIST, **spec}))
+    trial.bao.server.call("POST", f"secret/metadata/{trial.life}", {"max_versions": 1})
+    trial.bao.server.call("POST", f"secret/data/{trial.life}", {"data": {"field": odd, "other": 1}})
+    there(trial, key=b"correct-horse-battery-staple")
+    held_in_vault = [{"vault": {"mount": "secret", "path": trial.life, "data": {"field": "value"}}}]
+    spec = {"holders": held_in_vault} if as_holder else _with_path(FROM_VAULT, trial.life)
+    outcome = trial.run(policy(trial, {"key": "value"}, **{"credential": OPAQUE, "verifiers": LIST, **spec}))
     assert outcome.result is Result.FROZEN
     assert "an object or a number, no text" in outcome.reason
-    _no_ring(scene)
-    assert scene.vault(f"secret/data/{scene.life}")["data"] == {"field": odd, "other": 1}
+    _no_ring(trial)
+    assert trial.vault(f"secret/data/{trial.life}")["data"] == {"field": odd, "other": 1}
 
 
 # --- encodings --------------------------------------------------------------------------------------------------
@@ -366,38 +366,38 @@ ENCODED = {
 
 @pytest.mark.parametrize("named", ENCODED)
 @pytest.mark.parametrize("said", ["once", "twice"])
-def test_a_service_that_decodes_its_key_goes_on_to_decode(scene: Scene, named: str, said: str) -> None:
+def test_a_service_that_decodes_its_key_goes_on_to_decode(trial: Trial, named: str, said: str) -> None:
     """The list holds the key that it signs with, today and after the rotation; the Secret keeps the text until then.
 
     takeOver is removed once the value is taken over: it says nothing of what is made later.
     """
     encoding = "base64" if " " in named else named
     written = ENCODED[named]
-    there(scene, key=written)
+    there(trial, key=written)
     spec: dict[str, Any] = {"credential": {"sharedSecret": {"algorithm": "HS256", "encoding": encoding}}}
     if said == "twice":
         spec["takeOver"] = {"secret": {"name": "key", "key": "key"}, "encoding": encoding}
-    declared = policy(scene, {"key": "value"}, **spec, verifiers=_jwks(HMAC))
-    scene.until_stable(declared)
-    assert (held(scene, "key"), generation(scene)) == (written, 1)
-    assert _published(scene) == [decode(written, encoding)]
-    declared = policy(scene, {"key": "value"}, **{**spec, "takeOver": None}, verifiers=_jwks(HMAC))
-    scene.timeline.pass_by(DAYS_30)
-    scene.until_stable(declared)
-    assert held(scene, "key") != written
-    assert _published(scene) == [decode(held(scene, "key") or b"", encoding)]
+    declared = policy(trial, {"key": "value"}, **spec, verifiers=_jwks(HMAC))
+    trial.until_stable(declared)
+    assert (held(trial, "key"), generation(trial)) == (written, 1)
+    assert _published(trial) == [decode(written, encoding)]
+    declared = policy(trial, {"key": "value"}, **{**spec, "takeOver": None}, verifiers=_jwks(HMAC))
+    trial.timeline.pass_by(DAYS_30)
+    trial.until_stable(declared)
+    assert held(trial, "key") != written
+    assert _published(trial) == [decode(held(trial, "key") or b"", encoding)]
 
 
-def _published(scene: Scene) -> list[bytes]:
-    keys = json.loads(base64.b64decode(scene.stage.secret("key-accepted")["data"]["jwks.json"]))["keys"]
+def _published(trial: Trial) -> list[bytes]:
+    keys = json.loads(base64.b64decode(trial.environment.secret("key-accepted")["data"]["jwks.json"]))["keys"]
     return [decode(k["k"].encode(), "base64url") for k in keys]
 
 
-def test_a_text_that_may_be_encoded_is_named_by_the_plan(scene: Scene) -> None:
+def test_a_text_that_may_be_encoded_is_named_by_the_plan(trial: Trial) -> None:
     """Whether services decode it nobody can see."""
-    there(scene, key=base64.b64encode(OCTETS))
-    declared = policy(scene, {"key": "value"}, credential=HMAC, verifiers=_jwks(HMAC))
+    there(trial, key=base64.b64encode(OCTETS))
+    declared = policy(trial, {"key": "value"}, credential=HMAC, verifiers=_jwks(HMAC))
     assert (
         "if services decode it first, declare sharedSecret.encoding"
-        in scene.run(declared, act=False).steps[0]
+        in trial.run(declared, act=False).steps[0]
     )

@@ -13,10 +13,10 @@ from rotator.cli import _show
 from rotator.engine.outcome import Result
 from rotator.wiring import World
 from tests.engine.test_custom_resources import Resources
+from tests.faults.environment import Bao
 from tests.faults.kinds_of_faults import Killed
-from tests.faults.stage import Bao
 from tests.faults.transport import Answer
-from tests.scene import Scene
+from tests.trial import Trial
 
 DAYS_30 = timedelta(days=30)
 RESTARTED = [{"secret": {"name": "key"}, "restart": {"workloads": "auto", "soak": "10s"}}]
@@ -28,8 +28,8 @@ def resources(bao: Bao) -> Resources:
     resources = Resources(bao)
     resources.create(holders=RESTARTED)
     resources.until_stable()
-    resources.scene.timeline.pass_by(DAYS_30)
-    resources.scene.wait(resources.run(events=True).outcomes[0])
+    resources.trial.timeline.pass_by(DAYS_30)
+    resources.trial.wait(resources.run(events=True).outcomes[0])
     return resources
 
 
@@ -42,7 +42,7 @@ def _told(resources: Resources) -> list[tuple[str, str]]:
 def _when_it_sleeps(resources: Resources, look: Callable[[], None]) -> None:
     """Call `look` when the next run sleeps."""
     once = [look]
-    resources.scene.timeline.moved.append(lambda: once.pop()() if once else None)
+    resources.trial.timeline.moved.append(lambda: once.pop()() if once else None)
 
 
 def _killed() -> None:
@@ -54,7 +54,7 @@ def test_while_a_run_waits_for_pods_people_see_what_it_has_done(resources: Resou
     seen: list[Any] = []
     _when_it_sleeps(resources, lambda: seen.append((resources.status(), _told(resources))))
     before = len(_told(resources))
-    began = resources.scene.timeline.now
+    began = resources.trial.timeline.now
     (done,) = resources.run(events=True).outcomes
     assert done.summary.phase == "Overlap"
     status, told = seen[0]
@@ -82,24 +82,24 @@ def test_a_run_that_is_killed_has_told_what_it_did_and_the_next_tells_the_rest_o
         resources.run(events=True)
     assert resources.status()["phase"] == "Switching"
     assert [reason for _, reason in _told(resources)[before:]] == ["Activate", "Write", "Restart"]
-    resources.scene.timeline.pass_by(timedelta(minutes=1))
+    resources.trial.timeline.pass_by(timedelta(minutes=1))
     resources.run(events=True)
     assert [reason for _, reason in _told(resources)[before:]] == ["Activate", "Write", "Restart", "Converge"]
 
 
 def test_what_is_told_costs_one_write_a_phase_and_one_a_wait(resources: Resources) -> None:
     """A run writes no status for what it only looks at, and none where it finds nothing new."""
-    scene = resources.scene
+    trial = resources.trial
 
     def told() -> int:
         resources.run()
-        return scene.counted().get("kubernetes PATCH rotations/NAME", 0)
+        return trial.counted().get("kubernetes PATCH rotations/NAME", 0)
 
     assert told() == 4, "Switching; what it waits for; Overlap; what it waits for then"
     assert told() == 0, "nothing is due"
-    scene.timeline.pass_by(timedelta(hours=1))
+    trial.timeline.pass_by(timedelta(hours=1))
     assert told() == 2, "Withdrawing; Stable"
-    scene.timeline.pass_by(DAYS_30)
+    trial.timeline.pass_by(DAYS_30)
     assert told() == 2, "Publishing; Lead"
 
 
@@ -121,7 +121,7 @@ def test_what_is_told_costs_one_write_a_phase_and_one_a_wait(resources: Resource
 def test_who_cannot_be_told_stops_nothing(resources: Resources, path: str, answer: Answer) -> None:
     """The rotation goes on to its end, whatever the API answers about status and Events."""
     verb = "POST" if path == "/events" else "PATCH"
-    resources.scene.answers[verb, path] = answer
+    resources.trial.answers[verb, path] = answer
     (outcome,) = resources.run(events=True).outcomes
     assert (outcome.result, outcome.summary.phase) == (Result.WAITING, "Overlap")
 
@@ -143,17 +143,17 @@ def test_what_ends_a_run_is_said_of_the_run_and_does_not_stay(
 ) -> None:
     """The rotation's own reason is what it waits for; that a run was stopped is no state of it."""
     worlds: list[World] = []
-    make = resources.scene.world
+    make = resources.trial.world
 
     def kept() -> World:
         worlds.append(make())
         return worlds[-1]
 
-    monkeypatch.setattr(resources.scene, "world", kept)
-    resources.meanwhile(path, lambda: worlds[-1].deadline.end(resources.scene.timeline.now, stopped))
+    monkeypatch.setattr(resources.trial, "world", kept)
+    resources.meanwhile(path, lambda: worlds[-1].deadline.end(resources.trial.timeline.now, stopped))
     (outcome,) = resources.run().outcomes
     assert outcome.result is Result.WAITING
-    memo = json.loads(resources.scene.lease()["metadata"]["annotations"]["rotator.dev/memo"])
+    memo = json.loads(resources.trial.lease()["metadata"]["annotations"]["rotator.dev/memo"])
     said = "the run was asked to stop (SIGTERM)" if stopped else "the run's time is used up"
     waits = outcome.reason.startswith(("secret payments/key: ", "the lead"))
     assert waits or outcome.reason == f"{said}; the next run carries on from what is recorded"
@@ -166,10 +166,10 @@ def test_what_ends_a_run_is_said_of_the_run_and_does_not_stay(
 
 def test_ages_are_counted_in_the_api_servers_time(bao: Bao, capsys: pytest.CaptureFixture[str]) -> None:
     """A node whose clock is two hours ahead is refused, and its table is right all the same."""
-    scene = Scene(bao)
-    scene.until_stable(scene.policy())
-    scene.timeline.pass_by(timedelta(days=1))
-    report = scene.fleet(scene.policy(), skew=timedelta(hours=2), act=False)
+    trial = Trial(bao)
+    trial.until_stable(trial.policy())
+    trial.timeline.pass_by(timedelta(days=1))
+    report = trial.fleet(trial.policy(), skew=timedelta(hours=2), act=False)
     _show(report, "table", steps=False)
     row = capsys.readouterr().out.splitlines()[1]
     assert "the clock here is 1h59m" in row

@@ -13,8 +13,8 @@ import pytest
 
 from rotator.engine.outcome import Outcome, Result
 from rotator.vault_access import OWN_TOKEN, document, hcl
-from tests.faults.stage import Bao
-from tests.scene import Scene
+from tests.faults.environment import Bao
+from tests.trial import Trial
 
 _names = itertools.count()
 KV1 = {"type": "kv", "options": {"version": "1"}}
@@ -88,11 +88,11 @@ def spec_at(part: str, mount: str, life: str) -> dict[str, Any]:
     return specs[part]
 
 
-def written(scene: Scene) -> list[str]:
+def written(trial: Trial) -> list[str]:
     """Return the requests of the last run that may have changed something, but for the lease and Vault's token."""
     return [
         f"{c.system} {c.method} {c.path}"
-        for c in scene.calls
+        for c in trial.calls
         if c.method != "GET" and not c.path.endswith(("/login", "/revoke-self")) and "/leases" not in c.path
     ]
 
@@ -117,13 +117,13 @@ def test_what_does_not_fit_is_refused_before_the_first_write(
     """Neither the ring nor a target is written, and a plan says the same."""
     engine, settings, says = UNFIT[name]
     enable(bao, mount, engine, settings)
-    scene = Scene(logged_in(bao, mount, looks=looks))
-    policy = scene.policy(**spec_at(part, mount, scene.life))
+    trial = Trial(logged_in(bao, mount, looks=looks))
+    policy = trial.policy(**spec_at(part, mount, trial.life))
     for act in (False, True):
-        outcome = scene.run(policy, act=act)
+        outcome = trial.run(policy, act=act)
         assert outcome.result is Result.FROZEN
         assert says in outcome.reason
-        assert written(scene) == []
+        assert written(trial) == []
 
 
 @pytest.mark.parametrize("looks", [True, False], ids=["may look", "may not look"])
@@ -132,24 +132,24 @@ def test_what_does_not_fit_is_refused_before_the_first_write(
 def test_what_fits_is_used(bao: Bao, mount: str, name: str, part: str, looks: bool) -> None:
     """A whole life, also where the settings may not be read; plans say so, and name the mount and no other."""
     enable(bao, mount, KV2, FIT[name])
-    scene = Scene(logged_in(bao, mount, looks=looks))
-    policy = scene.policy(**spec_at(part, mount, scene.life))
+    trial = Trial(logged_in(bao, mount, looks=looks))
+    policy = trial.policy(**spec_at(part, mount, trial.life))
     unseen = f"{mount}/config"
-    assert (unseen in scene.run(policy, act=False).reason) == (not looks)
-    scene.until_stable(policy)
-    assert (unseen in scene.run(policy, act=False).reason) == (not looks and part != "store")
-    scene.timeline.pass_by(timedelta(days=30))
-    scene.until_stable(policy)
-    assert len(scene.vault(f"{mount}/data/{scene.life}/here")["data"]) > 1
+    assert (unseen in trial.run(policy, act=False).reason) == (not looks)
+    trial.until_stable(policy)
+    assert (unseen in trial.run(policy, act=False).reason) == (not looks and part != "store")
+    trial.timeline.pass_by(timedelta(days=30))
+    trial.until_stable(policy)
+    assert len(trial.vault(f"{mount}/data/{trial.life}/here")["data"]) > 1
 
 
-def _frozen(scene: Scene, policy: Any) -> Outcome:
+def _frozen(trial: Trial, policy: Any) -> Outcome:
     """Run until it freezes."""
     for _ in range(10):
-        outcome = scene.run(policy)
+        outcome = trial.run(policy)
         if outcome.result is Result.FROZEN:
             return outcome
-        scene.wait(outcome)
+        trial.wait(outcome)
     raise AssertionError(outcome)
 
 
@@ -157,9 +157,9 @@ def _frozen(scene: Scene, policy: Any) -> Outcome:
 def test_an_answer_tells_what_nobody_may_look_at(bao: Bao, mount: str, part: str) -> None:
     """What would vanish is not relied on: the run freezes. Once it stays, the next run writes it again and goes on."""
     enable(bao, mount, KV2, {"delete_version_after": "30m"})
-    scene = Scene(logged_in(bao, mount, looks=False))
-    policy = scene.policy(**spec_at(part, mount, scene.life))
-    _tells_and_goes_on(scene, policy, mount, part)
+    trial = Trial(logged_in(bao, mount, looks=False))
+    policy = trial.policy(**spec_at(part, mount, trial.life))
+    _tells_and_goes_on(trial, policy, mount, part)
 
 
 @pytest.mark.parametrize("looks", [True, False], ids=["may look", "may not look"])
@@ -167,44 +167,44 @@ def test_an_answer_tells_what_nobody_may_look_at(bao: Bao, mount: str, part: str
 def test_a_mount_that_begins_to_delete_is_noticed(bao: Bao, mount: str, part: str, looks: bool) -> None:
     """Also by those who looked when all was well, and whatever the path's own metadata says."""
     enable(bao, mount, KV2, {})
-    scene = Scene(logged_in(bao, mount, looks=looks))
-    policy = scene.policy(**spec_at(part, mount, scene.life))
-    scene.until_stable(policy)
+    trial = Trial(logged_in(bao, mount, looks=looks))
+    policy = trial.policy(**spec_at(part, mount, trial.life))
+    trial.until_stable(policy)
     _set(bao, mount, {"delete_version_after": "30m"})
-    scene.timeline.pass_by(timedelta(days=30))
-    _tells_and_goes_on(scene, policy, mount, part, looks=looks)
+    trial.timeline.pass_by(timedelta(days=30))
+    _tells_and_goes_on(trial, policy, mount, part, looks=looks)
 
 
-def _tells_and_goes_on(scene: Scene, policy: Any, mount: str, part: str, *, looks: bool = False) -> None:
-    path = f"{mount}/data/{scene.life}/here"
-    outcome = _frozen(scene, policy)
+def _tells_and_goes_on(trial: Trial, policy: Any, mount: str, part: str, *, looks: bool = False) -> None:
+    path = f"{mount}/data/{trial.life}/here"
+    outcome = _frozen(trial, policy)
     if looks and part != "store":  # it was looked at before anything was begun
         assert DELETES in outcome.reason
-        assert written(scene) == []
+        assert written(trial) == []
     else:
-        at = scene.vault(path)["metadata"]["deletion_time"]
+        at = trial.vault(path)["metadata"]["deletion_time"]
         assert f"Vault deletes it by itself at {at}" in outcome.reason
         assert f"bao write {mount}/config delete_version_after=0s" in outcome.reason
-        assert at[:10] in scene.run(policy, act=False).reason or scene.run(policy, act=False).steps
-    _set(scene.bao, mount, {"delete_version_after": "0s"})
-    scene.until_stable(policy)
-    assert scene.vault(path)["metadata"]["deletion_time"] == ""
+        assert at[:10] in trial.run(policy, act=False).reason or trial.run(policy, act=False).steps
+    _set(trial.bao, mount, {"delete_version_after": "0s"})
+    trial.until_stable(policy)
+    assert trial.vault(path)["metadata"]["deletion_time"] == ""
 
 
 def test_looks_are_made_once_for_a_mount_and_only_where_something_begins(bao: Bao, mount: str) -> None:
     """Three rotations with two parts each look once at two mounts; a run that begins nothing looks at none."""
     enable(bao, mount, KV2, {})
-    scene = Scene(logged_in(bao, mount, looks=True))
+    trial = Trial(logged_in(bao, mount, looks=True))
     policies = [
-        scene.policy(f"key-{n}", holders=[{"vault": {"mount": mount, "path": f"{scene.life}/{n}"}}])
+        trial.policy(f"key-{n}", holders=[{"vault": {"mount": mount, "path": f"{trial.life}/{n}"}}])
         for n in range(3)
     ]
-    scene.fleet(*policies)
-    assert _looks(scene) == 2
-    scene.timeline.pass_by(timedelta(hours=2))
-    scene.fleet(*policies)
-    assert _looks(scene) == 0
+    trial.fleet(*policies)
+    assert _looks(trial) == 2
+    trial.timeline.pass_by(timedelta(hours=2))
+    trial.fleet(*policies)
+    assert _looks(trial) == 0
 
 
-def _looks(scene: Scene) -> int:
-    return sum(c.method == "GET" and c.path.endswith("/config") for c in scene.calls)
+def _looks(trial: Trial) -> int:
+    return sum(c.method == "GET" and c.path.endswith("/config") for c in trial.calls)

@@ -12,8 +12,8 @@ import pytest
 
 from rotator.engine.outcome import Result
 from rotator.policy.model import RotationPolicy
-from tests.faults.stage import Bao
-from tests.scene import Scene
+from tests.faults.environment import Bao
+from tests.trial import Trial
 
 SECRET = "correct-horse-battery-staple-0123456789-abcdefg"
 THEIRS: dict[str, Any] = {
@@ -75,11 +75,11 @@ def mount(bao: Bao) -> Iterator[str]:
     bao.server.call("POST", "secret/config", {"max_versions": 0, "cas_required": False})
 
 
-def policy_at(scene: Scene, path: Path, *, takes: bool) -> RotationPolicy:
+def policy_at(trial: Trial, path: Path, *, takes: bool) -> RotationPolicy:
     """Return a declaration with one field at the path, which is taken over or made anew."""
     vault = {"mount": path.mount, "path": path.name}
     more: dict[str, Any] = {"takeOver": {"vault": {**vault, "field": "JWT_SECRET"}}} if takes else {}
-    return scene.policy(
+    return trial.policy(
         credential={"sharedSecret": {"algorithm": "HS256"}},
         verifiers=[{"jwks": {"secret": "key-accepted", "maxAge": "1m"}}],
         holders=[{"vault": {**vault, "data": {"JWT_SECRET": "value"}}}],
@@ -137,15 +137,15 @@ def test_what_cannot_be_shared_is_refused_before_anything_is_begun(
     path = Path(bao, mount, versions, metadata)
     path.make()
     before = path.history()
-    scene = Scene(bao)
-    outcome = scene.run(policy_at(scene, path, takes="JWT_SECRET" in versions[-1]), act=act)
+    trial = Trial(bao)
+    outcome = trial.run(policy_at(trial, path, takes="JWT_SECRET" in versions[-1]), act=act)
     assert outcome.result is Result.FROZEN
     assert f"vault {mount}/{path.name} cannot take another version: " in outcome.reason
     assert says in outcome.reason
     assert path.history() == before
     with pytest.raises(RuntimeError, match="404"):
-        scene.vault(f"rotator/metadata/{scene.life}/key")
-    assert scene.stage.secret("key-accepted") is None
+        trial.vault(f"rotator/metadata/{trial.life}/key")
+    assert trial.environment.secret("key-accepted") is None
 
 
 SHARED: dict[str, tuple[list[Mapping[str, Any]], Mapping[str, Any]]] = {
@@ -171,8 +171,8 @@ def test_what_can_be_shared_is_left_to_its_owner_but_for_our_fields(bao: Bao, mo
     path.make()
     before = path.history()
     theirs = {n: v for n, v in path.shown().items() if n != "JWT_SECRET"} if versions else {}
-    scene = Scene(bao)
-    policy = policy_at(scene, path, takes=bool(versions) and "JWT_SECRET" in versions[-1])
+    trial = Trial(bao)
+    policy = policy_at(trial, path, takes=bool(versions) and "JWT_SECRET" in versions[-1])
 
     def stays() -> None:
         after = path.history()
@@ -183,12 +183,12 @@ def test_what_can_be_shared_is_left_to_its_owner_but_for_our_fields(bao: Bao, mo
         ]
         assert {n: path.shown()[n] for n in theirs} == theirs
 
-    scene.until_stable(policy)
+    trial.until_stable(policy)
     stays()
     seen = {path.shown()["JWT_SECRET"]}
     for _ in range(2):
-        scene.timeline.pass_by(timedelta(days=30))
-        scene.until_stable(policy)
+        trial.timeline.pass_by(timedelta(days=30))
+        trial.until_stable(policy)
         stays()
         seen.add(path.shown()["JWT_SECRET"])
         if theirs:  # the team goes on writing
@@ -211,17 +211,17 @@ def test_history_that_comes_later_is_not_erased(bao: Bao, mount: str) -> None:
     bao.server.call("POST", f"{mount}/config", {"max_versions": 0})
     path = Path(bao, mount, [BESIDE], ONE)
     path.make()
-    scene = Scene(bao)
-    policy = policy_at(scene, path, takes=True)
-    scene.until_stable(policy)
-    scene.timeline.pass_by(timedelta(days=30))
-    scene.wait(scene.run(policy))  # staged and published
+    trial = Trial(bao)
+    policy = policy_at(trial, path, takes=True)
+    trial.until_stable(policy)
+    trial.timeline.pass_by(timedelta(days=30))
+    trial.wait(trial.run(policy))  # staged and published
     bao.server.call("POST", f"{mount}/metadata/{path.name}", {"max_versions": 9})
     for _ in range(8):
-        outcome = scene.run(policy)
+        outcome = trial.run(policy)
         if outcome.result is Result.FROZEN:
             break
-        scene.wait(outcome)
+        trial.wait(outcome)
     assert "has older versions" in outcome.reason
     alive = path.history()["data"]
     assert len(alive) > 1
@@ -229,19 +229,19 @@ def test_history_that_comes_later_is_not_erased(bao: Bao, mount: str) -> None:
     assert f"-versions={','.join(map(str, older))}" in outcome.reason
     bao.server.call("PUT", f"{mount}/destroy/{path.name}", {"versions": older})
     bao.server.call("POST", f"{mount}/metadata/{path.name}", {"max_versions": 1})
-    scene.until_stable(policy)
+    trial.until_stable(policy)
 
 
 def test_a_ring_takes_no_place_of_others(bao: Bao) -> None:
     """Metadata that somebody else made at its path is left alone; what a killed run of ours left is used."""
-    scene = Scene(bao)
-    policy = scene.policy()
-    at = f"rotator/metadata/{scene.life}/key"
+    trial = Trial(bao)
+    policy = trial.policy()
+    at = f"rotator/metadata/{trial.life}/key"
     bao.server.call("POST", at, {"custom_metadata": {"owner": "team"}, "max_versions": 3})
-    before = scene.vault(at)
-    outcome = scene.run(policy)
+    before = trial.vault(at)
+    outcome = trial.run(policy)
     assert outcome.result is Result.FROZEN
     assert "has metadata that others made. Nothing was written" in outcome.reason
-    assert scene.vault(at) == before
+    assert trial.vault(at) == before
     bao.server.call("POST", at, {"custom_metadata": {"owner": "rotator"}})
-    scene.until_stable(policy)
+    trial.until_stable(policy)

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from rotator.sandbox.openbao import OpenBao
+from rotator_sandbox.openbao import OpenBao
 from tests.faults.branches import Lived, live
+from tests.faults.environment import Bao, Scenario
 from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import Life, Verdict
 from tests.faults.provider_life import ProviderLife
 from tests.faults.ready import POOL, make_ready
 from tests.faults.realm_life import RealmLife
 from tests.faults.schedules import REALM, SCENARIOS, TOKENS, Schedule, pairs, singles
-from tests.faults.stage import Bao, Scenario
 from tests.faults.token_life import TokenLife
 from tests.faults.vendors import VENDORS
 

@@ -18,10 +18,10 @@ from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
-from rotator.sandbox.emulator.nodes import MOST_LATE
+from rotator_sandbox.emulator.nodes import MOST_LATE
+from tests.faults.environment import NAMESPACE, RING_SECRET, TOKEN, Bao, Environment, Scenario
 from tests.faults.kinds_of_faults import AMBIGUOUS, ON_THE_WIRE, Fault, Killed, applies, refusal
 from tests.faults.on_the_wire import DamagedAnswerError
-from tests.faults.stage import NAMESPACE, RING_SECRET, TOKEN, Bao, Scenario, Stage
 from tests.faults.timeline import TICK, Timeline
 from tests.faults.transport import Answer, Call, LostReply, Perform, VaultAdapter, api_client
 
@@ -62,15 +62,20 @@ class Life:
     """A life of one credential, with `faults` at the numbered calls of its runs."""
 
     def __init__(
-        self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str, stage: Stage | None = None
+        self,
+        bao: Bao,
+        scenario: Scenario,
+        faults: Mapping[int, Fault],
+        name: str,
+        environment: Environment | None = None,
     ) -> None:
         self._bao, self._scenario, self._name = bao, scenario, name
         self.faults = faults
         self.reached: Callable[[Life, int], None] = lambda _life, _number: None
         """Told of each call of the life's own runs before it is made."""
         self._random = random.Random(name)  # noqa: S311 - a schedule, not a secret
-        self.stage = stage or Stage(Timeline())
-        self.timeline = self.stage.timeline
+        self.environment = environment or Environment(Timeline())
+        self.timeline = self.environment.timeline
         self._policy = self._declaration()
         self._verdict = Verdict(calls=[])
         self._leaving = False
@@ -191,7 +196,7 @@ class Life:
             credential=Sensitive(bao.secret),
         )
         adapter = VaultAdapter(bao.adapter, self._middle, lambda: self.timeline.now)
-        api = api_client(self.stage.cluster, TOKEN, self._middle, lambda: self.timeline.now)
+        api = api_client(self.environment.cluster, TOKEN, self._middle, lambda: self.timeline.now)
         return wiring.World(
             clock=clock,
             deadline=wiring.ends_after(clock, timedelta(minutes=10)),
@@ -203,7 +208,7 @@ class Life:
 
     def _leap(self, outcome: Outcome | None) -> None:
         """Let time pass until the next run is of use, and look at the traffic on the way."""
-        self.stage.step()
+        self.environment.step()
         length = CADENCE if self._random.random() < 0.7 else timedelta(seconds=2)
         if outcome and outcome.until and outcome.result in {Result.WAITING, Result.IDLE}:
             length = max(outcome.until - self.timeline.now + timedelta(seconds=1), timedelta(seconds=1))
@@ -216,7 +221,7 @@ class Life:
                 self.timeline.pass_by(moment - self.timeline.now)
 
     def _moved(self) -> None:
-        self.stage.step()
+        self.environment.step()
         self._observe()
 
     # --- between the product and the outside ------------------------------------------------------------------
@@ -292,7 +297,7 @@ class Life:
                 self._steal()
             case Fault.STALE_NODE:
                 late = self._random.uniform
-                self.stage.nodes.lose_api(self.timeline.now, STAYS_READY, lambda _: late(0, MOST_LATE))
+                self.environment.nodes.lose_api(self.timeline.now, STAYS_READY, lambda _: late(0, MOST_LATE))
             case Fault.CLOCK_AHEAD:
                 self._skews = [timedelta(hours=1)] * 2
             case Fault.CLOCK_BEHIND:
@@ -313,7 +318,7 @@ class Life:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/rotation-key"
         now = self.timeline.now.isoformat().replace("+00:00", "Z")
         spec = {"holderIdentity": "somebody-else", "renewTime": now, "leaseDurationSeconds": 30}
-        self.stage.ask("PATCH", path, {"spec": spec})
+        self.environment.ask("PATCH", path, {"spec": spec})
 
     def _performed(self, call: Call, body: bytes, perform: Perform) -> Answer:
         ring, answer = self._ring, perform()
@@ -355,7 +360,7 @@ class Life:
         self._ring = ring
 
     def _look_at_ring(self) -> None:
-        if self._scenario.store == "kubernetes" and (ring := self.stage.secret(RING_SECRET)):
+        if self._scenario.store == "kubernetes" and (ring := self.environment.secret(RING_SECRET)):
             fields = {k: base64.b64decode(v).decode() for k, v in ring["data"].items()}
             if not self._ring or json.loads(fields["ring"]) != self._ring:
                 self._see_ring(fields)
@@ -389,7 +394,7 @@ class Life:
 
     def _restarts(self) -> None:
         """Nothing was restarted twice for one version."""
-        restarts = self.stage.deployment()["metadata"]["generation"] - 1
+        restarts = self.environment.deployment()["metadata"]["generation"] - 1
         activations = max(v["number"] for v in self._ring["versions"])
         if restarts != activations:
             self._violate(f"the Deployment was restarted {restarts} times for {activations} activations")

@@ -15,10 +15,10 @@ from typing import Any
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
 from rotator.vault_access import grants, hcl
+from tests.faults.environment import NAMESPACE, OTHER, Bao, Environment, Scenario
 from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import LEASE, PICK_UP, TTL, Life, Verdict
 from tests.faults.logins import Logins
-from tests.faults.stage import NAMESPACE, OTHER, Bao, Scenario, Stage
 from tests.faults.timeline import START, Timeline
 from tests.faults.transport import Answer, Call, Perform
 from tests.faults.vendor import OUTAGE, Vendor
@@ -42,9 +42,9 @@ class ProviderLife(Life):
     """A life with holders who log in."""
 
     def __init__(self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str) -> None:
-        stage = Stage(Timeline(), reads=VENDORS[scenario.kind].fields)
+        environment = Environment(Timeline(), reads=VENDORS[scenario.kind].fields)
         draw = random.Random(f"{name} provider")  # noqa: S311 - a schedule, not a secret
-        self.vendor: Vendor = VENDORS[scenario.kind](stage, draw)
+        self.vendor: Vendor = VENDORS[scenario.kind](environment, draw)
         self.vendor.begin(bao, name.replace("/", "-"))
         self._vault_holder: str | None = None
         self._values: dict[str, list[str]] = {}
@@ -55,7 +55,7 @@ class ProviderLife(Life):
         self._converged: set[str] = set()
         self._lost: set[str] = set()
         """Those among the values that somebody else ended which were in use then: who holds one is refused rightly."""
-        self._limited_until = stage.timeline.now
+        self._limited_until = environment.timeline.now
         self._frozen = self._named = 0
         self._tampered = False
         self._asks = Call("", "", "")
@@ -66,13 +66,13 @@ class ProviderLife(Life):
         """When the run last renewed its lease, by its depth in others."""
         self._looked: dict[int, datetime] = {}
         """When it last asked the provider, likewise."""
-        super().__init__(bao, scenario, faults, name, stage)
+        super().__init__(bao, scenario, faults, name, environment)
         if scenario.store == "vault" or self.vendor.in_vault:
             self._bao = self._allowed()
         self.logins = Logins(
             timeline=self.timeline,
             pick_up=PICK_UP,
-            pods=lambda: [json.dumps(fields) for fields in self.stage.started()],
+            pods=lambda: [json.dumps(fields) for fields in self.environment.started()],
             accepted=lambda held: self.vendor.accepted(json.loads(held)),
             excused=self._excused,
         )
@@ -161,7 +161,7 @@ class ProviderLife(Life):
 
     def _leap(self, outcome: Outcome | None) -> None:
         if super()._over() and not self._leaving:
-            self.stage.step()
+            self.environment.step()
             self._let_pass(timedelta(minutes=61))
         else:
             super()._leap(outcome)
@@ -297,7 +297,7 @@ class ProviderLife(Life):
 
     def _observe(self) -> None:
         self._look_at_ring()
-        first, second = self.stage.secret("key"), self.stage.secret("key", OTHER)
+        first, second = self.environment.secret("key"), self.environment.secret("key", OTHER)
         held = [self._held(first), self._held(second) or self._vault_holder]
         documents = {"key": first, "other": second}
         self._fenced({name: d for name, d in documents.items() if d or not self._leaving})
@@ -407,7 +407,7 @@ class ProviderLife(Life):
         most = self.vendor.refuge + late + (len(self.faults) if self.vendor.unfindable else 0)
         if left > most:
             self._violate(f"{left} secrets are left after the deletion, expected {most} at the most")
-        if any(self.stage.secret("key", namespace) for namespace in (NAMESPACE, OTHER)):
+        if any(self.environment.secret("key", namespace) for namespace in (NAMESPACE, OTHER)):
             self._violate("a holder's Secret is left after the deletion")
 
 

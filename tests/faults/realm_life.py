@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from rotator.policy.model import RotationPolicy
+from tests.faults.environment import NAMESPACE, Bao, Environment, Scenario
 from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import PICK_UP, TTL, Life, Verdict
-from tests.faults.stage import NAMESPACE, Bao, Scenario, Stage
 from tests.faults.timeline import Timeline
 from tests.faults.traffic import Traffic
 from tests.faults.transport import ProviderPool
@@ -26,13 +26,13 @@ class RealmLife(Life):
     """A life with tokens that the realm signs."""
 
     def __init__(self, bao: Bao, scenario: Scenario, faults: Mapping[int, Fault], name: str) -> None:
-        stage = Stage(Timeline())
-        self._keycloak = keycloak_at(stage)
+        environment = Environment(Timeline())
+        self._keycloak = keycloak_at(environment)
         self._realm = InProcess(self._keycloak).realm()
         spare_rsa(self._keycloak, self._realm.name)
         self._robot, secret = self._realm.robot("manage-realm", "view-realm")
-        stage.keep(ADMIN, token=secret)
-        super().__init__(bao, scenario, faults, name, stage)
+        environment.keep(ADMIN, token=secret)
+        super().__init__(bao, scenario, faults, name, environment)
         self.traffic = Traffic(
             self.timeline, TTL, MAX_AGE + PROPAGATION, PICK_UP, pods=lambda: [*self._signing()]
         )

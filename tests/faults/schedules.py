@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.faults.environment import Scenario
 from tests.faults.kinds_of_faults import ANYWHERE, Fault, applies
 from tests.faults.life import Verdict
 from tests.faults.sameness import same_as
-from tests.faults.stage import Scenario
 from tests.faults.vendors import VENDORS
 
 TOKENS = tuple(Scenario(kind, store) for kind in ("jwt", "hmac") for store in ("vault", "kubernetes"))

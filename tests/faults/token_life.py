@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from tests.faults.environment import OTHER, Bao, Scenario
 from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import PICK_UP, STALE, TTL, Life, Verdict
-from tests.faults.stage import OTHER, Bao, Scenario
 from tests.faults.traffic import History, Traffic, text_of
 
 
@@ -23,7 +23,7 @@ class TokenLife(Life):
             TTL,
             STALE,
             PICK_UP,
-            pods=lambda: [fields["jwk"] for fields in self.stage.started()],
+            pods=lambda: [fields["jwk"] for fields in self.environment.started()],
         )
         self.traffic.held = [History(), History()]
 
@@ -39,9 +39,9 @@ class TokenLife(Life):
     def _observe(self) -> None:
         self._look_at_ring()
         secret = self._scenario.kind == "hmac"
-        document = self.stage.secret("accepted") if secret else self.stage.config_map("accepted")
+        document = self.environment.secret("accepted") if secret else self.environment.config_map("accepted")
         accepted = text_of(document, "jwks.json", secret=secret)
-        first, second = self.stage.secret("key"), self.stage.secret("key", OTHER)
+        first, second = self.environment.secret("key"), self.environment.secret("key", OTHER)
         held = [text_of(first, "jwk", secret=True), text_of(second, "jwk", secret=True) or self._vault_holder]
         self._fenced({"accepted": document, "key": first, "other": second})
         self.traffic.accepted.note(self.timeline.now, accepted)

@@ -15,7 +15,7 @@ import urllib3
 from kubernetes import client
 from requests.adapters import HTTPAdapter
 
-from rotator.sandbox.emulator import Cluster
+from rotator_sandbox.emulator import Cluster
 from tests.faults.on_the_wire import DamagedAnswerError
 from tests.providers.served import Api, Asked
 

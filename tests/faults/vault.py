@@ -101,7 +101,7 @@ class Role:
 
 
 class KeptVault:
-    """The server, and what of `rotator.sandbox.openbao.OpenBao` a life uses."""
+    """The server, and what of `rotator_sandbox.openbao.OpenBao` a life uses."""
 
     address = "https://vault.example"
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from tests.faults.stage import Bao, Stage
+from tests.faults.environment import Bao, Environment
 from tests.faults.timeline import Timeline
 from tests.faults.transport import Answer, Call, Middle, ProviderPool
 from tests.providers.exploration import Virtual
@@ -50,9 +50,9 @@ class Vendor(ABC):
     api: Api
     """Its contract server, where it speaks HTTP."""
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        self.stage = stage
-        self.timeline: Timeline = stage.timeline
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        self.environment = environment
+        self.timeline: Timeline = environment.timeline
         self.draw = draw
         self.theirs: dict[str, object] = {}
         """What somebody else made, by id, as they left it: it is to stay so."""

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from joserfc import jwk
 
+from tests.faults.environment import Environment
 from tests.faults.logins import Slow
-from tests.faults.stage import Stage
 from tests.faults.transport import Answer
 from tests.faults.vendor import ADMIN, OUTAGE, PROPAGATION, Clock, Vendor
 from tests.providers import auth0_server, entra_server, hydra_server, keycloak_server, okta_server
@@ -39,13 +39,13 @@ class Okta(Vendor):
     there: ClassVar[int] = 0
     """How many secrets of somebody else there are at the beginning."""
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
         self.api: okta_server.OktaApi = okta_server.OktaApi()
         self.api.url = _OKTA
         self.state: Slow[tuple[okta_server.Kept, ...]] = Slow((), self.timeline, draw)
         self.api.secrets = self.state
-        stage.keep(ADMIN, token=okta_server.TOKEN)
+        environment.keep(ADMIN, token=okta_server.TOKEN)
         for _ in range(self.there):
             self.add_theirs()
 
@@ -116,9 +116,9 @@ class OktaFull(Okta):
 class OktaTakenOver(Okta):
     """The secret in use is taken over."""
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
-        stage.keep("in-use", value=self.api.add_anothers().value)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
+        environment.keep("in-use", value=self.api.add_anothers().value)
 
     def besides(self) -> Mapping[str, Any]:
         """Take over what is in use."""
@@ -135,13 +135,13 @@ class Entra(Vendor):
     others: ClassVar[str] = "Stop"
     there: ClassVar[int] = 0
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
         self.api: entra_server.EntraApi = entra_server.EntraApi(Clock(self.timeline))
         self.api.url = _ENTRA
         self.state: Slow[tuple[entra_server.Kept, ...]] = Slow((), self.timeline, draw)
         self.api.passwords = self.state
-        stage.keep(ADMIN, token=entra_server.TOKEN)
+        environment.keep(ADMIN, token=entra_server.TOKEN)
         for _ in range(self.there):
             self.add_theirs()
 
@@ -213,12 +213,12 @@ class Hydra(Vendor):
     nameless = True
     refuge = 1
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
         self.api: hydra_server.HydraApi = hydra_server.HydraApi(lambda: self.timeline.now)
         self.api.url = _HYDRA
         self.others = "Stop"
-        stage.keep("in-use", value=hydra_server.FIRST_SECRET)
+        environment.keep("in-use", value=hydra_server.FIRST_SECRET)
 
     def credential(self) -> Mapping[str, Any]:
         """Return the declared credential."""
@@ -301,16 +301,16 @@ class Auth0Keys(Vendor):
     fields = ("client_id", "private_key")
     blind = True
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
         self.api: auth0_server.Auth0Api = auth0_server.Auth0Api()
         self.api.url = _AUTH0
         self.api.now = self._seconds
         self.state: Slow[auth0_server.State] = Slow(auth0_server.State(), self.timeline, draw)
         self.api.state = self.state
         self.api.use_keys(("by hand", _key("first").as_pem(private=False).decode()))
-        stage.keep("in-use", value=_key("first").as_pem(private=True).decode())
-        stage.keep(ADMIN, token=auth0_server.TOKEN)
+        environment.keep("in-use", value=_key("first").as_pem(private=True).decode())
+        environment.keep(ADMIN, token=auth0_server.TOKEN)
 
     def credential(self) -> Mapping[str, Any]:
         """Return the declared credential."""
@@ -400,9 +400,9 @@ class InProcess(Admin):
         return said.status, said.document
 
 
-def keycloak_at(stage: Stage) -> keycloak_server.KeycloakApi:
+def keycloak_at(environment: Environment) -> keycloak_server.KeycloakApi:
     """Return a server on the time of a life, whose realms have a key that is not slow to make."""
-    api = keycloak_server.KeycloakApi(now=lambda: stage.timeline.now)
+    api = keycloak_server.KeycloakApi(now=lambda: environment.timeline.now)
     api.url = KEYCLOAK
     return api
 
@@ -415,14 +415,14 @@ class Keycloak(Vendor):
     nameless = True
     refuge = 1
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
-        self.api: keycloak_server.KeycloakApi = keycloak_at(stage)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
+        self.api: keycloak_server.KeycloakApi = keycloak_at(environment)
         self.realm = InProcess(self.api).realm()
         spare_rsa(self.api, self.realm.name)
         self.robot, secret = self.realm.robot("manage-clients", "manage-realm", "view-realm")
         self.client: RealClient = self.realm.client()
-        stage.keep(ADMIN, token=secret)
+        environment.keep(ADMIN, token=secret)
 
     def credential(self) -> Mapping[str, Any]:
         """Return the declared credential."""
@@ -522,12 +522,12 @@ class Registration(Vendor):
     unfindable = True
     cured = False
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
         self.api: OidcServer = OidcServer()
         self.api.url = _OP
         self.api.now = self._seconds
-        stage.keep(ADMIN, token=self.api.initial_token)
+        environment.keep(ADMIN, token=self.api.initial_token)
 
     def credential(self) -> Mapping[str, Any]:
         """Return the declared credential."""

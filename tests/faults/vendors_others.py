@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from rotator.clients import ldap
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, ClientError, Unavailable
-from tests.faults.stage import Bao, Stage
+from tests.faults.environment import Bao, Environment
 from tests.faults.transport import Answer, Call, LostReply, Middle
 from tests.faults.vendor import ADMIN, OUTAGE, Vendor
 from tests.providers import ldap_directory
@@ -106,12 +106,12 @@ class Ldap(Vendor):
     fields = ("bind_dn", "password")
     accounts: ClassVar[tuple[str, ...]] = ("cn=payments,ou=services,dc=example,dc=org",)
 
-    def __init__(self, stage: Stage, draw: random.Random) -> None:
-        super().__init__(stage, draw)
+    def __init__(self, environment: Environment, draw: random.Random) -> None:
+        super().__init__(environment, draw)
         self.directory = Directory()
         for dn in self.accounts:
             self.directory.add(Entry(dn, {"objectClass": [b"person"]}))
-        stage.keep(ADMIN, token=ROTATOR_PASSWORD)
+        environment.keep(ADMIN, token=ROTATOR_PASSWORD)
 
     def credential(self) -> Mapping[str, Any]:
         """Return the declared credential."""

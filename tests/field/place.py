@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from rotator.sandbox.openbao import OpenBao
+from rotator_sandbox.openbao import OpenBao
 from tests.contract.kubernetes_servers import APPLY, Answer, Api, eventually
 from tests.field.processes import start
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController, rollout_definition
-from rotator.sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
-from rotator.sandbox.openbao import OpenBao
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController, rollout_definition
+from rotator_sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
+from rotator_sandbox.openbao import OpenBao
 from tests.contract.kubernetes_servers import Api
 from tests.field.place import Place, environment
 

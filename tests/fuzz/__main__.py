@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import cast
 
-from rotator.sandbox.openbao import OpenBao
-from tests.faults.stage import Bao
+from rotator_sandbox.openbao import OpenBao
+from tests.faults.environment import Bao
 from tests.fuzz import beside, directories, lives, readers
 from tests.fuzz.beside import STOPPED
 from tests.fuzz.forks import HANGS, HUNG

@@ -7,18 +7,18 @@ from datetime import timedelta
 
 from rotator.engine.outcome import Outcome
 from rotator.policy.model import RotationPolicy
-from tests.faults.stage import NAMESPACE, OTHER, Bao
+from tests.faults.environment import NAMESPACE, OTHER, Bao
 from tests.faults.transport import Answer, Call, Perform
 from tests.fuzz.forks import Fork
 from tests.fuzz.lives import wrong
-from tests.scene import Scene
+from tests.trial import Trial
 
 STOPPED = "stopped: "
 RUNS = 8
 
 
-class Beside(Scene):
-    """A scene in which each answer about one namespace, or from Vault, is odd once."""
+class Beside(Trial):
+    """A trial in which each answer about one namespace, or from Vault, is odd once."""
 
     fork: Fork
 
@@ -29,26 +29,26 @@ class Beside(Scene):
 
 
 def live(bao: Bao, number: int, tell: Callable[[str], None]) -> None:
-    """Live one scene after the other."""
+    """Live one trial after the other."""
     for round_ in range(1000):
-        scene = Beside(bao)
-        scene.fork = Fork(tell, f"{number} beside {round_}")
-        bad = scene.policy("bad", store={"kubernetes": {}})
-        good = _moved(scene.policy("good", store={"kubernetes": {}}))
+        trial = Beside(bao)
+        trial.fork = Fork(tell, f"{number} beside {round_}")
+        bad = trial.policy("bad", store={"kubernetes": {}})
+        good = _moved(trial.policy("good", store={"kubernetes": {}}))
         for _ in range(RUNS):
-            _run(scene, bad, good)
-            scene.timeline.pass_by(timedelta(minutes=8))
-        _look_at_vault(scene, good)
+            _run(trial, bad, good)
+            trial.timeline.pass_by(timedelta(minutes=8))
+        _look_at_vault(trial, good)
 
 
-def _look_at_vault(scene: Beside, good: RotationPolicy) -> None:
+def _look_at_vault(trial: Beside, good: RotationPolicy) -> None:
     """Only look: what a branch wrote to a real server would stay."""
-    branch, scene.fork = scene.fork, _Never(scene.fork)
-    bad = scene.policy("vault")
-    scene.run(bad)
-    scene.fork = branch
-    scene.bao.drop_connections()
-    _run(scene, bad, good, act=False)
+    branch, trial.fork = trial.fork, _Never(trial.fork)
+    bad = trial.policy("vault")
+    trial.run(bad)
+    trial.fork = branch
+    trial.bao.drop_connections()
+    _run(trial, bad, good, act=False)
 
 
 class _Never(Fork):
@@ -69,15 +69,15 @@ def _moved(policy: RotationPolicy) -> RotationPolicy:
     return policy.model_copy(update={"metadata": policy.metadata.model_copy(update={"namespace": OTHER})})
 
 
-def _run(scene: Beside, bad: RotationPolicy, good: RotationPolicy, *, act: bool = True) -> None:
+def _run(trial: Beside, bad: RotationPolicy, good: RotationPolicy, *, act: bool = True) -> None:
     try:
-        one, two = scene.fleet(bad, good, act=act).outcomes
+        one, two = trial.fleet(bad, good, act=act).outcomes
     except Exception as error:
-        if scene.fork.branched:
-            scene.fork.end(f"traceback: {STOPPED}{type(error).__name__}: {str(error)[:200]}")
+        if trial.fork.branched:
+            trial.fork.end(f"traceback: {STOPPED}{type(error).__name__}: {str(error)[:200]}")
         raise
-    if scene.fork.branched:
-        scene.fork.end(wrong(one) or wrong(two) or _stopped(two))
+    if trial.fork.branched:
+        trial.fork.end(wrong(one) or wrong(two) or _stopped(two))
 
 
 def _stopped(outcome: Outcome) -> str:

@@ -16,7 +16,7 @@ from rotator.errors import RotatorError
 from rotator.ports import Aim, Copy, Deadline
 from rotator.providers.ldap import Ldap as Provider
 from rotator.providers.ldap import LdapBind
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.fuzz.oddities import torn
 from tests.providers.ldap_directory import (
     ROTATOR,

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from rotator.engine.outcome import Outcome
+from tests.faults.environment import Bao, Scenario
 from tests.faults.life import Life
 from tests.faults.provider_life import ProviderLife
 from tests.faults.realm_life import RealmLife
 from tests.faults.schedules import REALM
-from tests.faults.stage import Bao, Scenario
 from tests.faults.token_life import TokenLife
 from tests.faults.transport import Answer, Call, LostReply, Perform
 from tests.fuzz.forks import Fork

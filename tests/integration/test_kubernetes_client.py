@@ -24,9 +24,9 @@ from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound
 from rotator.kinds import CONFIG_MAP, LEASE, SECRET
 from rotator.policy.model import RotationPolicy
 from rotator.ports import Deadline
-from rotator.sandbox.certificates import ServerFiles, issue
-from rotator.sandbox.emulator import Cluster, EmulatorServer
-from rotator.sandbox.processes import free_port
+from rotator_sandbox.certificates import ServerFiles, issue
+from rotator_sandbox.emulator import Cluster, EmulatorServer
+from rotator_sandbox.processes import free_port
 from tests.clusters import Served, official, over_http
 from tests.faults.timeline import START, Timeline
 from tests.troubled import Scripted, Troubled

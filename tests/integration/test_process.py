@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from rotator.sandbox.emulator import Cluster, EmulatorServer
-from tests.faults.stage import TOKEN
+from rotator_sandbox.emulator import Cluster, EmulatorServer
+from tests.faults.environment import TOKEN
 
 DECLARATION = """
 apiVersion: rotator.dev/v1alpha1

@@ -20,11 +20,11 @@ from rotator.clients.clock import RunClock
 from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Forbidden, Unavailable
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.emulator import EmulatorServer
-from rotator.sandbox.openbao import wide_policy
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.emulator import EmulatorServer
+from rotator_sandbox.openbao import wide_policy
 from tests.clusters import over_http
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.faults.timeline import Timeline
 from tests.vaults import Recorder, Sent, address, app_role, connected
 

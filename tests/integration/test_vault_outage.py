@@ -13,17 +13,17 @@ from rotator.core.ring import Ring
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous
 from rotator.policy.model import RotationPolicy
-from rotator.sandbox.openbao import OpenBao, find_bao
-from tests.faults.stage import Bao
+from rotator_sandbox.openbao import OpenBao, find_bao
+from tests.faults.environment import Bao
 from tests.faults.timeline import START, Timeline
 from tests.faults.transport import Answer, Call, LostReply, Perform
-from tests.scene import Scene
+from tests.trial import Trial
 from tests.troubled import Troubled
 from tests.vaults import connected
 
 
-class Struck(Scene):
-    """A scene in which something happens at one request to Vault."""
+class Struck(Trial):
+    """A trial in which something happens at one request to Vault."""
 
     def __init__(self, bao: Bao) -> None:
         super().__init__(bao)
@@ -73,23 +73,23 @@ class Struck(Scene):
         return from_document(json.loads(text))
 
 
-def promise_holds(scene: Struck) -> None:
+def promise_holds(trial: Struck) -> None:
     """Assert that whoever signs is believed: the held version is accepted, and so is all that the ring accepts."""
-    ring, shown = scene.ring(), scene.accepted()
-    assert scene.held() in shown
+    ring, shown = trial.ring(), trial.accepted()
+    assert trial.held() in shown
     unpublished = {v.id for v in ring.live if v.published_at is None}
     assert set(ring.accepted) - unpublished <= set(shown)
 
 
-def frozen_and_said(scene: Struck, outcome: Outcome, what: str) -> None:
+def frozen_and_said(trial: Struck, outcome: Outcome, what: str) -> None:
     """Assert that the outcome and the lease say what is wrong, and with whom."""
-    assert not scene.armed, "the run did not get that far"
+    assert not trial.armed, "the run did not get that far"
     assert outcome.result is Result.FROZEN
     assert what in outcome.reason
     assert "vault" in outcome.reason.lower()
-    memo = scene.lease()["metadata"]["annotations"]["rotator.dev/memo"]
+    memo = trial.lease()["metadata"]["annotations"]["rotator.dev/memo"]
     assert what in memo
-    assert scene.lease()["spec"].get("holderIdentity") is None
+    assert trial.lease()["spec"].get("holderIdentity") is None
 
 
 # The requests to Vault of a whole rotation, by the run in which they are made.
@@ -130,13 +130,13 @@ def sealable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
 
 
 def in_rotation(bao: Bao, runs: int) -> Struck:
-    """Return a scene whose second rotation is due, or `runs` runs further."""
-    scene = Struck(bao)
-    scene.stable()
-    scene.timeline.pass_by(timedelta(days=30))
+    """Return a trial whose second rotation is due, or `runs` runs further."""
+    trial = Struck(bao)
+    trial.stable()
+    trial.timeline.pass_by(timedelta(days=30))
     for _ in range(runs):
-        scene.wait(scene.once())
-    return scene
+        trial.wait(trial.once())
+    return trial
 
 
 @pytest.mark.parametrize(("runs", "request_", "skip"), POINTS)
@@ -144,39 +144,39 @@ def test_sealed_at_any_request_it_freezes_and_goes_on_once_unsealed(
     sealable: Bao, runs: int, request_: str, skip: int
 ) -> None:
     """The run ends frozen and says so; whoever signs is believed all the while; then the rotation is finished."""
-    scene = in_rotation(sealable, runs)
-    before = scene.accepted()
-    scene.at(request_, sealable.server.seal, skip=skip)
-    outcome = scene.once()
-    sealed_for = scene.once()
+    trial = in_rotation(sealable, runs)
+    before = trial.accepted()
+    trial.at(request_, sealable.server.seal, skip=skip)
+    outcome = trial.once()
+    sealed_for = trial.once()
     sealable.server.unseal()
-    frozen_and_said(scene, outcome, f"Vault at {sealable.server.address.removeprefix('https://')} is sealed")
+    frozen_and_said(trial, outcome, f"Vault at {sealable.server.address.removeprefix('https://')} is sealed")
     assert sealed_for.result is Result.FROZEN
-    assert _withdrawn(scene) or set(before) <= set(scene.accepted())
-    promise_holds(scene)
-    scene.stable()
-    promise_holds(scene)
-    assert [v.number for v in scene.ring().live] == [2]
-    assert scene.accepted() == [scene.held()]
+    assert _withdrawn(trial) or set(before) <= set(trial.accepted())
+    promise_holds(trial)
+    trial.stable()
+    promise_holds(trial)
+    assert [v.number for v in trial.ring().live] == [2]
+    assert trial.accepted() == [trial.held()]
 
 
-def _withdrawn(scene: Struck) -> bool:
-    retiring = scene.ring().retiring
+def _withdrawn(trial: Struck) -> bool:
+    retiring = trial.ring().retiring
     return retiring is not None and retiring.withdrawn_at is not None
 
 
 def test_sealed_before_the_first_version_nothing_is_made_twice(sealable: Bao) -> None:
     """A rotation that begins while Vault is sealed leaves nothing behind, and begins once it is unsealed."""
-    scene = Struck(sealable)
-    scene.at("POST rotator/metadata", sealable.server.seal)
-    outcome = scene.once()
+    trial = Struck(sealable)
+    trial.at("POST rotator/metadata", sealable.server.seal)
+    outcome = trial.once()
     sealable.server.unseal()
-    frozen_and_said(scene, outcome, "sealed")
-    assert scene.accepted() == []
-    assert scene.held() is None
-    scene.stable()
-    assert [v.number for v in scene.ring().versions] == [1]
-    promise_holds(scene)
+    frozen_and_said(trial, outcome, "sealed")
+    assert trial.accepted() == []
+    assert trial.held() is None
+    trial.stable()
+    assert [v.number for v in trial.ring().versions] == [1]
+    promise_holds(trial)
 
 
 @pytest.mark.parametrize(
@@ -184,50 +184,50 @@ def test_sealed_before_the_first_version_nothing_is_made_twice(sealable: Bao) ->
 )
 def test_a_restart_in_the_middle_of_a_run_is_hardly_noticed(fragile: Bao, *, lose_reply: bool) -> None:
     """The run goes on with its token and records each step once, also where the answer to a write was lost."""
-    scene = in_rotation(fragile, FIND)
-    revision = scene.ring().revision
-    scene.at("POST rotator/data", fragile.server.restart, lose_reply=lose_reply)
-    outcome = scene.once()
-    assert not scene.armed
+    trial = in_rotation(fragile, FIND)
+    revision = trial.ring().revision
+    trial.at("POST rotator/data", fragile.server.restart, lose_reply=lose_reply)
+    outcome = trial.once()
+    assert not trial.armed
     assert outcome.result is Result.WAITING
     assert [s.partition(" ")[0] for s in outcome.steps if not s.startswith(("write", "create"))] == [
         "stage",
         "publish",
     ]
-    assert scene.ring().revision == revision + 2
-    assert len(scene.accepted()) == 2
-    promise_holds(scene)
+    assert trial.ring().revision == revision + 2
+    assert len(trial.accepted()) == 2
+    promise_holds(trial)
 
 
 @pytest.mark.parametrize("lose_reply", [False, True], ids=["before the request", "before the answer is seen"])
 def test_stopped_it_freezes_and_goes_on_once_it_is_back(fragile: Bao, *, lose_reply: bool) -> None:
     """A server that is gone is named; its answer that was lost is found out by reading back, later."""
-    scene = in_rotation(fragile, LEAD)
-    before, held = scene.accepted(), scene.held()
-    scene.at("POST rotator/data", fragile.server.stop, lose_reply=lose_reply)
-    outcome = scene.once()
-    again = scene.once()
-    assert scene.accepted() == before
-    assert scene.held() == held
+    trial = in_rotation(fragile, LEAD)
+    before, held = trial.accepted(), trial.held()
+    trial.at("POST rotator/data", fragile.server.stop, lose_reply=lose_reply)
+    outcome = trial.once()
+    again = trial.once()
+    assert trial.accepted() == before
+    assert trial.held() == held
     fragile.server.restart()
-    frozen_and_said(scene, outcome, "not reached")
+    frozen_and_said(trial, outcome, "not reached")
     assert again.result is Result.FROZEN
-    promise_holds(scene)
-    scene.stable()
-    assert [v.number for v in scene.ring().live] == [2]
-    assert scene.accepted() == [scene.held()]
+    promise_holds(trial)
+    trial.stable()
+    assert [v.number for v in trial.ring().live] == [2]
+    assert trial.accepted() == [trial.held()]
 
 
 def test_a_rotation_without_vault_goes_on_beside_one_that_freezes(sealable: Bao) -> None:
     """One bad system stops those that need it, and nobody else."""
-    scene = Struck(sealable)
-    kubernetes: RotationPolicy = scene.policy("other", store={"kubernetes": {}})
+    trial = Struck(sealable)
+    kubernetes: RotationPolicy = trial.policy("other", store={"kubernetes": {}})
     sealable.server.seal()
-    report = scene.fleet(scene.policy(), kubernetes)
+    report = trial.fleet(trial.policy(), kubernetes)
     sealable.server.unseal()
     assert [o.result for o in report.outcomes] == [Result.FROZEN, Result.WAITING]
     assert report.exit_code == 1
-    assert scene.held("other") in scene.accepted("other")
+    assert trial.held("other") in trial.accepted("other")
 
 
 @pytest.mark.parametrize("body", [b"<html>please log in</html>", b'["no", "object"]'], ids=["page", "list"])

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import pytest
 
 from observability.servers import PROMETHEUS, PUSHGATEWAY, ProgramNotFoundError, listens, program
-from rotator.sandbox.certificates import ServerFiles, issue
-from rotator.sandbox.processes import ServerProcess, free_port
+from rotator_sandbox.certificates import ServerFiles, issue
+from rotator_sandbox.processes import ServerProcess, free_port
 
 PASSWORD = "open-sesame/1@x"
 _HASH = "$2b$04$Mg6uZJMA/Ez9Y0kjRVWUc.kngpbhxYXFbDpL51SH2PyrgTWFZ67xS"

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rotator.sandbox.emulator import Cluster, EmulatorServer
-from rotator.sandbox.processes import free_port
+from rotator_sandbox.emulator import Cluster, EmulatorServer
+from rotator_sandbox.processes import free_port
 from tests.observability.servers import Pushgateway, get
 from tests.transport.servers import Greet, OverTls, drip, read_request, silence
 

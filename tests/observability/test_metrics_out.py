@@ -15,10 +15,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rotator.errors import ClientError, RotatorError, SettingsError
-from rotator.sandbox.processes import free_port
 from rotator.telemetry.figures import RotationFigures
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.metrics_out import push, write_file
+from rotator_sandbox.processes import free_port
 from tests.observability.figures import HOUR, NOW, rotation, run
 from tests.observability.servers import PASSWORD, Prometheus, Pushgateway
 

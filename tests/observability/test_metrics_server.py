@@ -20,9 +20,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from rotator.errors import RotatorError, SettingsError
-from rotator.sandbox.processes import free_port
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.metrics_server import CollectError, Latest, MetricsServer
+from rotator_sandbox.processes import free_port
 from tests.observability.figures import rotation
 from tests.observability.servers import Prometheus, get
 

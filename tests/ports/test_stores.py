@@ -19,7 +19,7 @@ from rotator.stores.kubernetes import SECRET_TYPE, KubernetesStore
 from rotator.stores.vault import VaultStore
 from tests.clusters import Served
 from tests.core.rings import STABLE
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.ports.store_contract import ENTRY, SECRET, Places, StorePlace, StoreTests
 from tests.vaults import address, connected, logged_in
 

@@ -18,7 +18,7 @@ from rotator.ports import Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
 from tests.clusters import Served
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.ports.target_contract import (
     FIELDS,
     KEY,

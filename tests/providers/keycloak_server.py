@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from rotator.sandbox.identity.keycloak import (
+from rotator_sandbox.identity.keycloak import (
     ADMIN,
     ENDS,
     KEY_PROVIDER,

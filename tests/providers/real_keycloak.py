@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.sandbox.processes import ServerProcess
+from rotator_sandbox.processes import ServerProcess
 from tests.providers.install import COPIES, PLACE, Missing, java
 from tests.providers.keycloak_server import ADMIN, Admin
 

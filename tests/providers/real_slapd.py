@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.processes import ServerProcess, free_port
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.processes import ServerProcess, free_port
 from tests.providers.ldap_directory import ADMIN, ADMIN_PASSWORD, ROTATOR, ROTATOR_PASSWORD, admin
 
 INSTALLED = Path(__file__).parents[2] / "build" / "providers" / "slapd"

@@ -1,5 +1,5 @@
-"""See `rotator.sandbox.identity.served`."""
+"""See `rotator_sandbox.identity.served`."""
 
-from rotator.sandbox.identity.served import Api, Asked, HangUp, Middle, Route, Said, Served, straight
+from rotator_sandbox.identity.served import Api, Asked, HangUp, Middle, Route, Said, Served, straight
 
 __all__ = ["Api", "Asked", "HangUp", "Middle", "Route", "Said", "Served", "straight"]

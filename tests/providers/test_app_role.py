@@ -27,7 +27,7 @@ from rotator.errors import Ambiguous, Forbidden, Frozen, NotFound, RotatorError
 from rotator.ports import Aim, Copy, Deadline
 from rotator.providers.app_role import AppRole, AppRoleLogin
 from rotator.vault_access import OWN_TOKEN, Grant, hcl
-from tests.faults.stage import Bao
+from tests.faults.environment import Bao
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 
 _names = itertools.count()

@@ -49,7 +49,7 @@ from rotator.providers.ldap import (
     stored,
     verify,
 )
-from rotator.sandbox.certificates import issue
+from rotator_sandbox.certificates import issue
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 from tests.providers.exploration import START, Virtual
 from tests.providers.ldap_directory import (

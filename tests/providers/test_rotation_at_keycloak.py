@@ -17,11 +17,11 @@ import pytest
 
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
-from rotator.sandbox.identity.served import Served
-from tests.faults.stage import NAMESPACE, Bao
+from rotator_sandbox.identity.served import Served
+from tests.faults.environment import NAMESPACE, Bao
 from tests.faults.traffic import text_of
 from tests.providers.keycloak_server import Admin, KeycloakApi, RealClient, Realm
-from tests.scene import Scene
+from tests.trial import Trial
 
 MONTH = timedelta(days=30)
 RIGHTS = ("manage-clients", "manage-realm", "view-clients", "view-realm")
@@ -69,11 +69,11 @@ def plain(request: pytest.FixtureRequest) -> Realm:
 
 
 class Stand:
-    """A scene, and a client of a realm."""
+    """A trial, and a client of a realm."""
 
     def __init__(self, bao: Bao, realm: Realm) -> None:
-        self.scene, self.realm = Scene(bao), realm
-        self.scene.timeline.now = datetime.now(UTC).replace(microsecond=0)
+        self.trial, self.realm = Trial(bao), realm
+        self.trial.timeline.now = datetime.now(UTC).replace(microsecond=0)
         self.client: RealClient = realm.client(secret="in-use-before-rotator-came-along")
         name, secret = realm.robot(*RIGHTS)
         self.keep("admin", secret=secret)
@@ -86,7 +86,7 @@ class Stand:
         """Make a Secret."""
         encoded = {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}
         path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-        self.scene.stage.ask("POST", path, {"metadata": {"name": name}, "data": encoded})
+        self.trial.environment.ask("POST", path, {"metadata": {"name": name}, "data": encoded})
 
     def policy(self, *, keycloak: dict[str, Any] | None = None, **spec: Any) -> RotationPolicy:
         """Return the declaration, which takes over what is in use."""
@@ -105,31 +105,31 @@ class Stand:
             "store": {"kubernetes": {}},
             **spec,
         }
-        return self.scene.policy(**whole)
+        return self.trial.policy(**whole)
 
     def held(self) -> str:
         """Return the secret that the holder has."""
-        return text_of(self.scene.stage.secret("key"), "secret", secret=True) or ""
+        return text_of(self.trial.environment.secret("key"), "secret", secret=True) or ""
 
     def until(self, policy: RotationPolicy, step: str) -> Outcome:
         """Run until `step` is recorded."""
         for _ in range(30):
-            outcome = self.scene.run(policy)
+            outcome = self.trial.run(policy)
             if any(s.startswith(step) for s in outcome.steps):
                 return outcome
-            self.scene.wait(outcome)
+            self.trial.wait(outcome)
         raise AssertionError(f"no {step}: {outcome}")
 
 
 def test_a_secret_in_use_is_rotated_and_nobody_is_refused(bao: Bao, rotating: Realm) -> None:
     """The one in use is taken over; both are let in until the old one is withdrawn; then it is dead."""
     stand = Stand(bao, rotating)
-    scene, policy = stand.scene, stand.policy()
-    scene.until_stable(policy)
+    trial, policy = stand.trial, stand.policy()
+    trial.until_stable(policy)
     first = stand.held()
     assert first == stand.client.secret
     for _ in range(2):
-        scene.timeline.pass_by(MONTH)
+        trial.timeline.pass_by(MONTH)
         stand.until(policy, "publish")
         assert stand.client.logs_in(first)
         stand.until(policy, "converge")
@@ -137,7 +137,7 @@ def test_a_secret_in_use_is_rotated_and_nobody_is_refused(bao: Bao, rotating: Re
         assert second != first
         assert stand.client.logs_in(first)
         assert stand.client.logs_in(second)
-        scene.until_stable(policy)
+        trial.until_stable(policy)
         assert stand.client.logs_in(second)
         assert not stand.client.logs_in(first)
         first = second
@@ -152,10 +152,10 @@ def test_rotators_own_client_rotates_itself(bao: Bao, rotating: Realm) -> None:
     stand.keep("own", secret=secret)
     taken = {"secret": {"name": "own", "key": "secret"}}
     policy = stand.policy(keycloak={"auth": {"own": {}}}, takeOver=taken)
-    stand.scene.until_stable(policy)
-    stand.scene.timeline.pass_by(MONTH)
+    stand.trial.until_stable(policy)
+    stand.trial.timeline.pass_by(MONTH)
     stand.until(policy, "prove")
-    stand.scene.until_stable(policy)
+    stand.trial.until_stable(policy)
     assert stand.held() != secret
     assert stand.client.logs_in(stand.held())
     assert not stand.client.logs_in(secret)
@@ -164,10 +164,10 @@ def test_rotators_own_client_rotates_itself(bao: Bao, rotating: Realm) -> None:
 def test_without_overlap_it_stops_before_anything_is_changed(bao: Bao, plain: Realm) -> None:
     """A realm that cannot accept two secrets is told apart before the first new one is set."""
     stand = Stand(bao, plain)
-    scene, policy = stand.scene, stand.policy()
+    trial, policy = stand.trial, stand.policy()
     for _ in range(3):
-        outcome = scene.run(policy)
-        scene.timeline.pass_by(MONTH)
+        outcome = trial.run(policy)
+        trial.timeline.pass_by(MONTH)
     assert outcome.result is Result.FROZEN
     assert stand.client.logs_in(stand.client.secret)
     assert stand.held() in {"", stand.client.secret}
@@ -177,11 +177,11 @@ def test_without_overlap_it_is_cut_in_the_window_that_was_declared(bao: Bao, pla
     """The hard cut begins in the window, the holder follows in the same run, and the old one is dead at once."""
     stand = Stand(bao, plain)
     outage = {"days": ["Sat"], "start": "02:00", "length": "2h"}
-    scene, policy = stand.scene, stand.policy(keycloak={"overlap": False}, outage=outage)
-    scene.until_stable(policy)
-    scene.timeline.pass_by(MONTH)
-    waiting = scene.run(policy)
-    if scene.timeline.now.strftime("%a") != "Sat":
+    trial, policy = stand.trial, stand.policy(keycloak={"overlap": False}, outage=outage)
+    trial.until_stable(policy)
+    trial.timeline.pass_by(MONTH)
+    waiting = trial.run(policy)
+    if trial.timeline.now.strftime("%a") != "Sat":
         assert waiting.until is not None
         assert waiting.until.strftime("%a %H:%M") == "Sat 02:00"
         assert stand.client.logs_in(stand.client.secret)
@@ -189,23 +189,23 @@ def test_without_overlap_it_is_cut_in_the_window_that_was_declared(bao: Bao, pla
     assert stand.held() != stand.client.secret
     assert stand.client.logs_in(stand.held())
     assert not stand.client.logs_in(stand.client.secret)
-    scene.until_stable(policy)
+    trial.until_stable(policy)
 
 
 def test_a_realms_signing_key_is_published_before_it_signs(bao: Bao, rotating: Realm) -> None:
     """Lower priority, wait, raise, passive, delete: at no instant is a token signed with a key that nobody could know."""
     stand = Stand(bao, rotating)
     keys = {"url": rotating.admin.url, "realm": rotating.name, "auth": stand.auth, "maxAge": "10m"}
-    policy = stand.scene.policy(
+    policy = stand.trial.policy(
         credential={"keycloakRealmKey": {"algorithm": "RS256"}},
         verifiers=[{"keycloakRealmKeys": keys}],
         holders=[{"keycloakRealm": {}}],
         store={"kubernetes": {}},
     )
-    stand.scene.until_stable(policy)
+    stand.trial.until_stable(policy)
     first = _signs_with(stand)
     assert first in _published(rotating)
-    stand.scene.timeline.pass_by(MONTH)
+    stand.trial.timeline.pass_by(MONTH)
     stand.until(policy, "publish")
     assert _signs_with(stand) == first
     fresh = set(_published(rotating)) - {first}
@@ -213,7 +213,7 @@ def test_a_realms_signing_key_is_published_before_it_signs(bao: Bao, rotating: R
     second = _signs_with(stand)
     assert second in fresh
     assert first in _published(rotating)
-    stand.scene.until_stable(policy)
+    stand.trial.until_stable(policy)
     assert first not in _published(rotating)
     assert _signs_with(stand) == second
 

@@ -26,6 +26,7 @@ from rotator.policy import model as policy
 ROOT = Path(__file__).parents[2]
 NAME = f"rotator-{rotator.__version__}"
 INFO = f"{NAME}.dist-info"
+SANDBOX = f"rotator_sandbox-{rotator.__version__}"
 EPOCH = "1767225600"
 NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "mutants", "__pycache__", ".*_cache", ".hypothesis")
 
@@ -54,7 +55,7 @@ class Built:
         return message_from_bytes(self.wheel_files()[f"{INFO}/METADATA"])
 
 
-def build(tree: Path, into: Path, *what: str) -> Built:
+def build(tree: Path, into: Path, *what: str, name: str = NAME) -> Built:
     """Build with the tools that are here; no index is asked. Without `what`: the sdist, and the wheel from it."""
     done = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", *what, "--outdir", into, tree],
@@ -65,7 +66,7 @@ def build(tree: Path, into: Path, *what: str) -> Built:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return Built(into / f"{NAME}-py3-none-any.whl", into / f"{NAME}.tar.gz")
+    return Built(into / f"{name}-py3-none-any.whl", into / f"{name}.tar.gz")
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +96,11 @@ def test_it_can_be_built_again_byte_by_byte(built: Built, tree: Path, tmp_path: 
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(built: Built, tree: Path) -> None:
-    """Proves that every module and data file is in it, typed, and no test, no bytecode, no second package."""
+    """Proves that every module and data file is in it, typed, and no test, no bytecode, no second package: no sandbox."""
     expected = {str(file.relative_to(tree)) for file in (tree / "rotator").rglob("*") if file.is_file()}
     held = {name for name in built.wheel_files() if not name.startswith(f"{INFO}/")}
     assert held == expected
-    assert {"rotator/py.typed", "rotator/sandbox/emulator/go_types.txt"} <= held
+    assert "rotator/py.typed" in held
     assert not [name for name in held if name.endswith(".pyc")]
 
 
@@ -140,11 +141,37 @@ def test_the_sdist_holds_all_that_is_needed_to_build_test_and_judge_it(built: Bu
         "pyproject.toml",
         "requirements-dev.txt",
         "requirements.txt",
-        "rotator/sandbox/emulator/go_types.txt",
+        "sandbox/rotator_sandbox/emulator/go_types.txt",
         "tests/supply/test_distribution.py",
     }
     assert wanted <= files
     assert not [name for name in files if name.endswith(".pyc") or "/.venv/" in name or ".git/" in name]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return the sandbox's wheel, a distribution of its own."""
+    return build(tree / "sandbox", tmp_path_factory.mktemp("sandbox"), "--wheel", name=SANDBOX)
+
+
+def test_the_sandbox_is_a_distribution_of_its_own(sandbox: Built, tree: Path) -> None:
+    """Proves that it holds its package and licence, and that it and rotator ask for each other's very version."""
+    files = sandbox.wheel_files()
+    expected = {
+        str(f.relative_to(tree / "sandbox"))
+        for f in (tree / "sandbox/rotator_sandbox").rglob("*")
+        if f.is_file()
+    }
+    info = f"{SANDBOX}.dist-info"
+    assert {name for name in files if not name.startswith(f"{info}/")} == expected
+    assert {"rotator_sandbox/py.typed", "rotator_sandbox/emulator/go_types.txt"} <= expected
+    assert files[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    ours, theirs = (
+        tomllib.loads((ROOT / at / "pyproject.toml").read_text())["project"] for at in ("", "sandbox")
+    )
+    assert ours["version"] == theirs["version"]
+    assert f"rotator=={ours['version']}" in theirs["dependencies"]
+    assert ours["optional-dependencies"]["demo"] == [f"rotator-sandbox=={ours['version']}"]
 
 
 # --- as installed -------------------------------------------------------------------------------------------------
@@ -152,8 +179,12 @@ def test_the_sdist_holds_all_that_is_needed_to_build_test_and_judge_it(built: Bu
 
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Return the wheel's command, installed in an environment of its own that borrows only our dependencies."""
-    folder = tmp_path_factory.mktemp("installed")
+    """Return what calls the wheel's command, which gives back its output."""
+    return install(tmp_path_factory.mktemp("installed"), built.wheel)
+
+
+def install(folder: Path, *wheels: Path) -> Callable[..., str]:
+    """Install wheels in an environment of their own that borrows only our dependencies."""
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     python = folder / "venv" / "bin" / "python"
     subprocess.run(
@@ -167,7 +198,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callabl
             "--quiet",
             "--no-index",
             "--no-deps",
-            built.wheel,
+            *wheels,
         ],
         check=True,
         timeout=120,
@@ -175,7 +206,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     (places,) = (folder / "venv").glob("lib/python*/site-packages")
     (places / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
-    def run(command: str, *arguments: str) -> str:
+    def run(command: str, *arguments: str, code: int = 0) -> str:
         done = subprocess.run(
             [folder / "venv" / "bin" / command, *arguments],
             env={"PATH": os.environ["PATH"], "HOME": str(folder)},
@@ -185,12 +216,10 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callabl
             check=False,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr if code else done.stdout
 
-    where = "import rotator, rotator.sandbox.emulator.go_types as t; print(rotator.__file__, t.__file__)"
-    for file in run("python", "-c", where).split():
-        assert Path(file).is_relative_to(places)
+    assert Path(run("python", "-c", "import rotator; print(rotator.__file__)").strip()).is_relative_to(places)
     return run
 
 
@@ -209,3 +238,12 @@ def test_the_installed_command_reads_a_policy(installed: Callable[..., str]) -> 
     assert "payments/payments-jwt: good" in installed(
         "rotator", "validate", "-f", str(ROOT / "docs/example.yaml")
     )
+
+
+def test_the_demo_comes_with_the_sandbox(
+    installed: Callable[..., str], built: Built, sandbox: Built, tmp_path: Path
+) -> None:
+    """Proves that the product alone has none and says how to get it, and finds it where the sandbox is installed."""
+    assert "pip install 'rotator[demo]'" in installed("rotator", "demo", "--seed", "7", code=2)
+    assert "demo" in installed("rotator", "--help")
+    assert "--seed" in install(tmp_path, built.wheel, sandbox.wheel)("rotator", "demo", "--help")

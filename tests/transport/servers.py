@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rotator.sandbox.certificates import ServerFiles, issue
+from rotator_sandbox.certificates import ServerFiles, issue
 
 NAME = "api.example"
 """A name that is in the certificate too."""

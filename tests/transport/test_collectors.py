@@ -17,8 +17,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from rotator.errors import RotatorError
-from rotator.sandbox.processes import free_port
 from rotator.telemetry import metrics_out, traces_out
+from rotator_sandbox.processes import free_port
 from tests.transport.servers import Act, OverTls, answer, drip, drip_beneath, flood, silence
 from tests.transport.test_limits import CHUNKED, HEAD, LONG, RECORD, SLOW_BEFORE
 

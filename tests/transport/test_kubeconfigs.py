@@ -20,7 +20,7 @@ from rotator.clients.kubernetes import Kubernetes, connect
 from rotator.clients.meter import Meter
 from rotator.errors import NotFound, SettingsError
 from rotator.kinds import SECRET
-from rotator.sandbox.certificates import ServerFiles, issue
+from rotator_sandbox.certificates import ServerFiles, issue
 from tests.transport.servers import OverTls, read_request, silence
 from tests.transport.speakers import TOKEN, retrying
 

@@ -21,7 +21,7 @@ import pytest
 from rotator.clients.clock import RunClock
 from rotator.clients.retry import Retry
 from rotator.errors import Ambiguous, ClientError, Unavailable
-from rotator.sandbox.certificates import issue
+from rotator_sandbox.certificates import issue
 from tests.transport.servers import Act, Greet, OverTls, drip, drip_beneath, flood, silence
 from tests.transport.speakers import EVERY, SPEAKERS, TOKEN, retrying
 

@@ -11,8 +11,8 @@ import pytest
 
 from rotator.clients.retry import ATTEMPTS
 from rotator.errors import Ambiguous, Unavailable
-from rotator.sandbox.certificates import issue
-from rotator.sandbox.processes import free_port
+from rotator_sandbox.certificates import issue
+from rotator_sandbox.processes import free_port
 from tests.faults.timeline import Timeline
 from tests.transport.servers import (
     ALERT,

@@ -25,8 +25,8 @@ from rotator.errors import ClientError, Rejected, RotatorError, SettingsError, U
 from rotator.gates.jwks_probe import JwksProbe
 from rotator.gates.prometheus import PrometheusQuery
 from rotator.ports import Gate
-from rotator.sandbox.certificates import issue
 from rotator.telemetry.metrics_out import push
+from rotator_sandbox.certificates import issue
 from tests.transport.servers import NAME, OverTls, answer
 from tests.transport.speakers import EVERY, SPEAKERS, Speak, retrying
 
