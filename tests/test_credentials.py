@@ -303,6 +303,15 @@ def test_an_id_stands_for_one_value(secret: SharedSecret) -> None:
     assert secret.adopt(value, None, "a/c").id != one.id
 
 
+def test_an_id_is_a_slow_hash_of_rotation_and_value() -> None:
+    """Proves the hash and its cost (scrypt, N=2^14, r=8, p=1, 64 bits): another one would give this value another id.
+
+    Of two versions of rotator that disagree, one would take the other's secret for another; a cheaper hash makes each guess cheaper.
+    """
+    made = SharedSecret().adopt(Sensitive("correct horse battery staple"), None, "payments/cookie")
+    assert made.id == "8cc24b15a022d1a5"
+
+
 def test_each_form_has_its_own_fingerprint() -> None:
     """Proves that each change of the form is a reason to rotate."""
     forms = [

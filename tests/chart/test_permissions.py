@@ -135,8 +135,7 @@ def test_the_exporter_lists_leases_and_nothing_else() -> None:
     values = {**ROTATIONS, **SEEN, "customResources": {"enabled": True, "namespaces": ["orders"]}}
     found = allowed(render(values), f"{RELEASE}-exporter")
     homes = {"payments", "123", "jobs", "orders"}
-    leases = {Allowed(n, "coordination.k8s.io", "leases", "list") for n in homes}
-    assert found == leases | {Allowed("orders", "rotator.dev", "rotations", "list")}
+    assert found == {Allowed(n, "coordination.k8s.io", "leases", "list") for n in homes}
 
 
 def test_the_jobs_and_the_exporter_are_different_accounts() -> None:
