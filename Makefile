@@ -21,7 +21,7 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml sandbox/pyproject.toml
 demo: $(VENV)/.ready ## rotate real credentials under real traffic, on this machine (ARGS='--json --seed 7')
 	@$(BIN)/rotator demo $(ARGS)
 
-test: check ## all tests that need no server of a provider
+test: check ## all tests that need no provider's own server
 	$(BIN)/pytest -n auto --dist worksteal -m 'not real_provider' $(ARGS)
 
 test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider and slapd below build/, start them, and rotate there
@@ -38,7 +38,7 @@ check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/python -m observability.dashboard --check
 	$(BIN)/python -m docs.pages --check
 
-faults: $(VENV)/.ready ## every call to the outside with every fault, singly and in pairs (ARGS=--bounded for less)
+faults: $(VENV)/.ready ## every fault at every call that a run makes for a rotation, and drawn pairs (ARGS=--bounded for less)
 	$(BIN)/python -m tests.faults $(ARGS)
 
 field: $(VENV)/.ready ## what other people's worlds hold, case by case (ARGS='--only 01 13' for some)
@@ -47,13 +47,13 @@ field: $(VENV)/.ready ## what other people's worlds hold, case by case (ARGS='--
 fuzz: $(VENV)/.ready ## foreign bytes at every place where something is read (ARGS=--bounded for a minute)
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-mutants: $(VENV)/.ready ## change every line of the core, and see a test fail (what survives: .venv/bin/mutmut results)
+mutants: $(VENV)/.ready ## change every line of the core, and count what no test noticed (list: .venv/bin/mutmut results)
 	$(BIN)/mutmut run --max-children 2
 
 bench: $(VENV)/.ready ## speed as ratios, each measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-audit: $(VENV)/.ready ## look every locked dependency up in public advisories
+audit: $(VENV)/.ready ## look every dependency that is shipped up in public advisories
 	$(BIN)/python -m tests.supply.audit $(ARGS)
 
 chart-test: $(VENV)/.ready ## the chart and the plain manifests: rendered, checked, installed where there is a kube-apiserver

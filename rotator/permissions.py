@@ -2,7 +2,7 @@
 
 Every object is named, also for `create`: rotator creates by server-side apply, whose address names the object. Three
 things cannot be named: a list of leases, of pods and (where they are found by reference or label) of workloads.
-Secrets are never listed. Rules: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
+Secrets are listed only where that is asked for (`rotator rbac --list secrets`). Rules: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 """
 
 from __future__ import annotations
