@@ -427,7 +427,7 @@ class Target(Protocol):
         ...
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
-        """Look at what is there, and say why writing the fields `names` would be refused, harm others or be undone.
+        """Say why writing the fields `names` into what `read` has shown would be refused, harm others or be undone.
 
         Empty: nothing is in the way. Asked before a version is made, when nothing has begun yet. `adopted`: the version is one
         that is in use already; as long as it is, others may write the same value, so that they can be told to stop.

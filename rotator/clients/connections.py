@@ -105,10 +105,16 @@ class Connections:
         self._proxy = proxy
         self._given = {"ssl_context": context, "retries": False, **given}
         self._managers: dict[str | None, urllib3.PoolManager] = {}
+        self._proxies: dict[str, str | None] = {}
+        """By the scheme, host and port of the servers that were asked: the environment is read once for each."""
 
     def request(self, method: str, url: str, **asked: Any) -> urllib3.BaseHTTPResponse:
         """Send a request, as urllib3's PoolManager does."""
-        return self._manager(self._proxy or proxy_for(url)).request(method, url, **asked)
+        scheme, _, rest = url.partition("://")
+        server = f"{scheme}://{rest.partition('/')[0]}"
+        if server not in self._proxies:
+            self._proxies[server] = self._proxy or proxy_for(server)
+        return self._manager(self._proxies[server]).request(method, url, **asked)
 
     def clear(self) -> None:
         """Close them all."""

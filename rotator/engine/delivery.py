@@ -110,7 +110,7 @@ class Delivery:
     def check_free(self, rotation: str) -> None:
         """Look whether the first version can be delivered, before it is made; see `rotator.ports.Party`."""
         label = self.target.label
-        self._seen, self._looked = self.target.read(self.render.names), True
+        self._look()
         if self._seen is None:
             return
         if (stamp := self._seen.stamp) is None:
@@ -130,8 +130,11 @@ class Delivery:
     def check_first(self, want: Want) -> None:
         """Look whether a version that is taken over could be delivered; see `rotator.ports.Party`."""
         rendered = self._rendered(want)
-        self._seen, self._looked = self.target.read(self.render.names), True
+        self._look()
         self._check(want, self._as_found(rendered))
+
+    def _look(self) -> None:
+        self._seen, self._looked = self.target.read(self.render.names), True
 
     def _foreign(self, names: Sequence[str] = (), want: Want | None = None) -> str:
         """Say that the fields `names` are somebody else's, with the way out: `want` tells whether a value was taken over."""
@@ -145,9 +148,10 @@ class Delivery:
 
     def check_next(self, *, adopted: bool) -> None:
         """Look whether another version could be delivered; see `rotator.ports.Party`."""
-        label, names = self.target.label, self.render.names
-        if obstacle := self.target.obstacle(names, adopted=adopted):
-            raise Frozen(f"{label} cannot take another version: {obstacle}. Nothing was begun")
+        if not self._looked:
+            self._look()
+        if obstacle := self.target.obstacle(self.render.names, adopted=adopted):
+            raise Frozen(f"{self.target.label} cannot take another version: {obstacle}. Nothing was begun")
 
     def remove(
         self, rotation: str, live: Callable[[], Sequence[Copy]], guard: Callable[[], None]
@@ -203,7 +207,7 @@ class Delivery:
             self._looked = True  # creating it is fenced by its absence; a conflict makes us read it
         for _ in range(ATTEMPTS):
             if not self._looked:
-                self._seen, self._looked = self.target.read(self.render.names), True
+                self._look()
             fields = self._as_found(rendered)
             self._check(want, fields)
             if _in_place(self._seen, fields, want):

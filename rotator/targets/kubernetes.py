@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rotator.clients.kubernetes import Kubernetes
@@ -20,7 +20,7 @@ FENCE_KEY = "fence_key"
 """The part of a stamp that only an object has from which a kubelet starts pods."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class KubernetesObject:
     """One Secret or ConfigMap. Data keys that are not ours are never touched."""
 
@@ -28,6 +28,8 @@ class KubernetesObject:
     kind: Kind
     namespace: str
     name: str
+    _last: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """The object as it was read or written last; None: it was not there."""
 
     @property
     def label(self) -> str:
@@ -41,8 +43,8 @@ class KubernetesObject:
 
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the data keys `names`."""
-        document = self._document()
-        return None if document is None else self._seen(document, names)
+        self._last = self._document()
+        return None if self._last is None else self._seen(self._last, names)
 
     def annotation(self, name: str) -> str | None:
         """Read one annotation, such as `rotator.dev/accepts`; None where there is none."""
@@ -60,8 +62,8 @@ class KubernetesObject:
         labels = {MARK: "true"} if seen else {MARK: "true", MANAGED_BY: ROTATOR}
         metadata = {"name": self.name, "labels": labels, "annotations": _annotations(stamp)}
         document = {"metadata": metadata, "data": {n: self._encode(v) for n, v in fields.items()}}
-        answer = self._change(document, seen) if seen else self._create(_without_nothing(document))
-        return self._seen(answer, list(fields))
+        self._last = self._change(document, seen) if seen else self._create(_without_nothing(document))
+        return self._seen(self._last, list(fields))
 
     def _create(self, document: dict[str, Any]) -> Mapping[str, Any]:
         try:
@@ -84,8 +86,7 @@ class KubernetesObject:
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
-        document = self._document()
-        return obstacle(document, names, adopted=adopted) if document else ""
+        return obstacle(self._last, names, adopted=adopted) if self._last else ""
 
     def last_writer(self, names: Sequence[str]) -> str:
         """See `rotator.ports.Target`."""

@@ -98,8 +98,7 @@ class VaultPath:
         del adopted
         if unfit := self.vault.unfit(self.mount):
             return unfit
-        seen = self.read(names)
-        if seen is None or (seen.stamp and not self._others):
+        if self._document is None or (_seen(self._document, names).stamp and not self._others):
             return ""  # what we made has the metadata that we gave it
         found = self.vault.metadata(self.mount, self.path)
         return self._in_the_way(found) if found else ""
