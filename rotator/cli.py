@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rotator.declared import Declared
     from rotator.engine.fleet import Report
     from rotator.engine.outcome import Outcome
-    from rotator.wiring import World
+    from rotator.world import World
 
 USAGE = 2
 HELD = 3

@@ -20,10 +20,10 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.errors import ClientError, Conflict, Forbidden, NotFound, PolicyError
 from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
 from rotator.policy.model import RotationPolicy
-from rotator.policy.problems import written
-from rotator.policy.providers import Auth, secret_sources
 from rotator.policy.resources import from_resource
 from rotator.policy.rules import Owners
+from rotator.vocabulary.access import Auth, secret_sources
+from rotator.vocabulary.problems import written
 
 Json = dict[str, Any]
 FINALIZER = f"{PREFIX}/credential"

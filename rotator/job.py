@@ -20,7 +20,8 @@ from rotator.engine.rotation import Rotation
 from rotator.errors import Forbidden, RotatorError, SettingsError
 from rotator.kinds import Kind
 from rotator.policy.model import RotationPolicy
-from rotator.wiring import World
+from rotator.world import CONCURRENCY, World
+from rotator.world import world as connected
 
 log = logging.getLogger("rotator")
 Json = dict[str, Any]
@@ -34,7 +35,7 @@ class Systems:
     context: str | None = None
     deadline: timedelta = timedelta(minutes=10)
     timeout: timedelta = timedelta(seconds=10)
-    concurrency: int = wiring.CONCURRENCY
+    concurrency: int = CONCURRENCY
     lease: timedelta = wiring.LEASE
     listed: Collection[Kind] = wiring.LISTED
     look_every: timedelta = LOOK_EVERY
@@ -61,7 +62,7 @@ class Job:
         """Return the systems, connected when they are first needed."""
         systems = self.systems
         timeout = systems.timeout.total_seconds()
-        return wiring.world(
+        return connected(
             context=systems.context,
             deadline=systems.deadline,
             timeout=timeout,

@@ -27,7 +27,7 @@ from rotator.kinds import (
     ring_name,
 )
 from rotator.policy.model import Restart, RotationPolicy
-from rotator.policy.providers import secret_sources
+from rotator.vocabulary.access import secret_sources
 
 Json = dict[str, Any]
 WRITE = ("create", "get", "patch")

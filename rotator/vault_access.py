@@ -1,7 +1,7 @@
 """What a run may do in Vault: exactly the paths that some rotations need, one by one, each with the least capabilities.
 
 Pure: from declarations to grants, from grants to text. No path holds a wildcard: names in a declaration have neither
-`*` nor `+` (`rotator.policy.types.VAULT_PATH`). What a capability allows: https://openbao.org/docs/concepts/policies/. In KV
+`*` nor `+` (`rotator.vocabulary.types.VAULT_PATH`). What a capability allows: https://openbao.org/docs/concepts/policies/. In KV
 version 2 a document exists, for `create` against `update`, once it has metadata, with or without a version.
 """
 
@@ -12,10 +12,10 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rotator.policy.credentials import VaultAppRole
 from rotator.policy.model import RotationPolicy
-from rotator.policy.providers import secret_sources
-from rotator.policy.types import VaultRef
+from rotator.vocabulary.access import secret_sources
+from rotator.vocabulary.credentials import VaultAppRole
+from rotator.vocabulary.types import VaultRef
 
 WRITE = ("create", "read", "update")
 NOTE = (*WRITE, "patch")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rotator.policy.types import (
+from rotator.vocabulary.types import (
     MOUNT_HAS_API,
     MOUNT_IS_RESERVED,
     PATH_HAS_API,

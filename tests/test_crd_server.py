@@ -27,7 +27,13 @@ from rotator.errors import PolicyError
 from rotator.policy import crd
 from rotator.policy.model import RotationPolicy
 from rotator.policy.resources import from_resource
-from rotator.policy.types import AUTH_MOUNT_IS_RESERVED, CEL, MOUNT_HAS_API, MOUNT_IS_RESERVED, PATH_HAS_API
+from rotator.vocabulary.types import (
+    AUTH_MOUNT_IS_RESERVED,
+    CEL,
+    MOUNT_HAS_API,
+    MOUNT_IS_RESERVED,
+    PATH_HAS_API,
+)
 from rotator_sandbox.envtest import ControlPlane, find_binaries
 from tests.contract.kubernetes_servers import Api, forget_rotations
 from tests.declared_providers import (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rotator.errors import PolicyError
 from rotator.policy.files import LARGEST, MOST, load
 from rotator.policy.model import RotationPolicy
-from rotator.policy.types import AUTH_MOUNT_IS_RESERVED, MOUNT_HAS_API, MOUNT_IS_RESERVED, PATH_HAS_API
+from rotator.vocabulary.types import AUTH_MOUNT_IS_RESERVED, MOUNT_HAS_API, MOUNT_IS_RESERVED, PATH_HAS_API
 from tests import declared_providers
 
 GOOD = """\

@@ -26,7 +26,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Forbidden
 from rotator.policy.model import RotationPolicy
-from rotator.policy.providers import secret_sources
+from rotator.systems.at import reader
 from rotator.vault_access import (
     OWN_TOKEN,
     Grant,
@@ -37,7 +37,7 @@ from rotator.vault_access import (
     json_text,
     merged,
 )
-from rotator.wiring_providers import reader
+from rotator.vocabulary.access import secret_sources
 from rotator_sandbox.certificates import issue
 from rotator_sandbox.emulator import EmulatorServer
 from rotator_sandbox.openbao import find_bao, wide_policy
@@ -630,14 +630,14 @@ def test_our_way_in_is_read_with_exactly_the_rendered_policy(bao: Bao) -> None:
         )
     (source,) = (s for v in policy.spec.verifiers for s in secret_sources(v.provider))
     trial.bao = login(bao, hcl(grants([policy])))
-    assert reader(trial.world(), policy, source)().reveal() == f"{trial.life}-ours"
+    assert reader(trial.world(), policy.metadata.namespace, source)().reveal() == f"{trial.life}-ours"
     beside = at_keycloak(f"{trial.life}/ours", WAYS_IN["a token of ours"])
     (other,) = (s for v in beside.spec.verifiers for s in secret_sources(v.provider))
     with pytest.raises(Forbidden):
-        reader(trial.world(), policy, other)()
+        reader(trial.world(), policy.metadata.namespace, other)()
     trial.bao = login(bao, hcl(OWN_TOKEN))
     with pytest.raises(Forbidden):
-        reader(trial.world(), policy, source)()
+        reader(trial.world(), policy.metadata.namespace, source)()
 
 
 def life_of_a_role(trial: Rough, policy: RotationPolicy, role: str) -> str:

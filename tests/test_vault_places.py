@@ -14,7 +14,7 @@ from rotator.custom_resources import Reach
 from rotator.errors import PolicyError
 from rotator.policy import crd
 from rotator.policy.files import load
-from rotator.policy.types import AUTH_MOUNT_IS_RESERVED, CEL, VAULT_PATH
+from rotator.vocabulary.types import AUTH_MOUNT_IS_RESERVED, CEL, VAULT_PATH
 from tests.declared_providers import ADMIN, SECRET, VERIFIERS, declaration
 from tests.declared_vault import GOOD_MOUNTS, GOOD_PATHS, MESSAGES, MOUNTS, PATHS
 from tests.test_policy_files import GOOD

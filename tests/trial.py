@@ -21,6 +21,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome
 from rotator.policy.model import RotationPolicy
+from rotator.world import World, ends_after
 from tests.faults.environment import NAMESPACE, TOKEN, Bao, Environment
 from tests.faults.timeline import TICK, Timeline
 from tests.faults.traffic import text_of
@@ -108,9 +109,7 @@ class Trial:
         until = outcome.until or self.timeline.now + timedelta(minutes=1)
         self.timeline.pass_by(max(until - self.timeline.now, timedelta()) + timedelta(seconds=1))
 
-    def world(
-        self, skew: timedelta = timedelta(), deadline: timedelta = timedelta(minutes=10)
-    ) -> wiring.World:
+    def world(self, skew: timedelta = timedelta(), deadline: timedelta = timedelta(minutes=10)) -> World:
         """Return the world of one run, on a node whose clock is off by `skew`."""
         clock = self.timeline.run_clock(skew)
         settings = VaultSettings(
@@ -122,9 +121,9 @@ class Trial:
             credential=Sensitive(self.bao.secret),
         )
         adapter = VaultAdapter(self.bao.adapter, self._middle, lambda: self.timeline.now)
-        return wiring.World(
+        return World(
             clock=clock,
-            deadline=wiring.ends_after(clock, deadline),
+            deadline=ends_after(clock, deadline),
             connect_kubernetes=lambda retry, meter: Kubernetes(self._api(), retry, meter),
             connect_vault=lambda retry, meter: Vault(settings, retry, meter, adapter),
             identity=f"run-{next(self._runs)}",

@@ -13,15 +13,15 @@ from typing import Any
 
 from docs.written import HERE, finish
 from rotator.ports import Capabilities, Provider
-from rotator.providers.app_role import AppRole
-from rotator.providers.auth0 import Auth0Keys, Auth0Secret
-from rotator.providers.entra import Entra
-from rotator.providers.hydra import Hydra
-from rotator.providers.keycloak import Keycloak
-from rotator.providers.keycloak_realm_keys import RealmKeys
-from rotator.providers.ldap import Ldap
-from rotator.providers.okta import Okta
-from rotator.providers.registration import Registration
+from rotator.systems.app_role.client import AppRoleSecretIds
+from rotator.systems.auth0.client import Auth0Keys, Auth0Secret
+from rotator.systems.entra.client import EntraApplication
+from rotator.systems.hydra.client import HydraClient
+from rotator.systems.keycloak.client import KeycloakClient
+from rotator.systems.keycloak_realm_keys.client import RealmKeys
+from rotator.systems.ldap.client import DirectoryAccounts
+from rotator.systems.okta.client import OktaApp
+from rotator.systems.registration.client import RegisteredClients
 
 FOLDER = HERE / "declare/providers"
 FILE = FOLDER / "capabilities.txt"
@@ -49,20 +49,20 @@ def rows() -> Iterator[Row]:
     nothing: Any = None
     client = {"http": nothing, "url": "", "clock": nothing}
     keycloak = {**client, "realm": "", "client": ""}
-    yield Row("keycloak", "keycloak.md", "", Keycloak(**keycloak))
-    yield Row("keycloak", "keycloak.md", "`overlap: false`", Keycloak(**keycloak, overlap=False))
-    yield Row("okta", "okta.md", "", Okta(**client, app=""))
-    yield Row("entra", "entra.md", "", Entra(**client, application="", lasts=timedelta()))
+    yield Row("keycloak", "keycloak.md", "", KeycloakClient(**keycloak))
+    yield Row("keycloak", "keycloak.md", "`overlap: false`", KeycloakClient(**keycloak, overlap=False))
+    yield Row("okta", "okta.md", "", OktaApp(**client, app=""))
+    yield Row("entra", "entra.md", "", EntraApplication(**client, application="", lasts=timedelta()))
     yield Row("auth0", "auth0.md", "a key", Auth0Keys(**client, client=""))
     yield Row("auth0", "auth0.md", "a secret", Auth0Secret(http=nothing, url="", client=""))
-    yield Row("hydra", "hydra.md", "", Hydra(http=nothing, url="", client=""))
-    registration = Registration(server=nothing, rotation="", clock=nothing, login=nothing)
+    yield Row("hydra", "hydra.md", "", HydraClient(http=nothing, url="", client=""))
+    registration = RegisteredClients(server=nothing, rotation="", clock=nothing, login=nothing)
     yield Row("registration", "registration.md", "", registration)
     one, two = ("cn=a",), ("cn=a", "cn=b")
-    yield Row("ldap", "ldap.md", "one account", Ldap(nothing, one))
-    yield Row("ldap", "ldap.md", "two accounts, in turn", Ldap(nothing, two))
-    yield Row("ldap", "ldap.md", "one account, `values: One`", Ldap(nothing, one, several=False))
-    yield Row("appRole", "approle.md", "", AppRole(nothing, "", ""))
+    yield Row("ldap", "ldap.md", "one account", DirectoryAccounts(nothing, one))
+    yield Row("ldap", "ldap.md", "two accounts, in turn", DirectoryAccounts(nothing, two))
+    yield Row("ldap", "ldap.md", "one account, `values: One`", DirectoryAccounts(nothing, one, several=False))
+    yield Row("appRole", "approle.md", "", AppRoleSecretIds(nothing, "", ""))
     yield Row("keycloakRealmKeys", "keycloak-realm-keys.md", "", RealmKeys(http=nothing, url="", realm=""))
 
 

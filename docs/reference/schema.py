@@ -13,7 +13,7 @@ from typing import Any
 
 from docs.written import HERE, finish
 from rotator.policy.model import json_schema
-from rotator.policy.types import DATA_KEY, DNS_LABEL, DNS_SUBDOMAIN, DURATION_PATTERN, URL, VAULT_PATH
+from rotator.vocabulary.types import DATA_KEY, DNS_LABEL, DNS_SUBDOMAIN, DURATION_PATTERN, URL, VAULT_PATH
 
 Json = dict[str, Any]
 FILE = HERE / "reference/schema.md"

@@ -15,7 +15,7 @@ from typing import Any
 
 from rotator.policy.model import Metadata, RotationPolicy, Schema
 from rotator.policy.rules import CEL_RULES
-from rotator.policy.types import CEL, CONDITIONAL, PATTERNS, Rule
+from rotator.vocabulary.types import CEL, CONDITIONAL, PATTERNS, Rule
 
 GROUP = "rotator.dev"
 VERSION = "v1alpha1"

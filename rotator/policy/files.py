@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from rotator.errors import PolicyError
 from rotator.policy.model import RotationPolicy
-from rotator.policy.problems import Location, problems, written
 from rotator.policy.rules import Owners, unsafe
+from rotator.vocabulary.problems import Location, problems, written
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -16,6 +16,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    create_model,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -29,20 +30,10 @@ from rotator.core.timing import (
     least_overlap,
 )
 from rotator.core.weekly import Weekly
-from rotator.policy.credentials import Credential
-from rotator.policy.providers import (
-    AppRole,
-    Auth0,
-    Entra,
-    Hydra,
-    Keycloak,
-    KeycloakRealmKeys,
-    Ldap,
-    Okta,
-    Provider,
-    Registration,
-)
-from rotator.policy.types import (
+from rotator.systems.provider import Provider
+from rotator.systems.registry import PROVIDERS
+from rotator.vocabulary.credentials import Credential
+from rotator.vocabulary.types import (
     BASE_URL,
     DNS_LABEL,
     TIME_OF_DAY,
@@ -237,21 +228,25 @@ _NOTHING_READS = (
 _NO_REFERENCE = "restart.workloads: nothing in Kubernetes references a Vault path; name the workloads"
 
 
-class Verifier(OneOf):
-    """Somebody who accepts the credential."""
+class _Documents(OneOf):
+    """Those who accept the credential by a document that they read."""
 
     jwks: JwksPlace | None = None
     accepted_list: AcceptedListPlace | None = None
     static: StaticPlace | None = None
-    keycloak: Keycloak | None = None
-    keycloak_realm_keys: KeycloakRealmKeys | None = None
-    okta: Okta | None = None
-    entra: Entra | None = None
-    auth0: Auth0 | None = None
-    hydra: Hydra | None = None
-    registration: Registration | None = None
-    ldap: Ldap | None = None
-    app_role: AppRole | None = None
+
+
+if TYPE_CHECKING:
+    _Variants = _Documents
+else:
+    _Variants = create_model(
+        "_Variants", __base__=_Documents, **{kind.name: (kind | None, None) for kind in PROVIDERS}
+    )
+
+
+class Verifier(_Variants):
+    """Somebody who accepts the credential."""
+
     restart: Restart | None = Field(None, description="For verifiers that read only at their start.")
 
     @classmethod
@@ -605,9 +600,8 @@ class RotationPolicy(Model):
 
 def _times(verifier: Verifier) -> tuple[timedelta, timedelta]:
     """Return how long those behind a provider may cache, and until it is as it was told."""
-    keys = verifier.keycloak_realm_keys
     provider = verifier.provider
-    return keys.max_age if keys else timedelta(), provider.travel if provider else timedelta()
+    return (provider.caches, provider.travel) if provider else (timedelta(), timedelta())
 
 
 def verifier_labels(policy: RotationPolicy, verifier: Verifier) -> list[str]:

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from rotator.errors import PolicyError
 from rotator.policy.model import RotationPolicy
-from rotator.policy.problems import Problem, problems, written
 from rotator.policy.rules import unsafe
+from rotator.vocabulary.problems import Problem, problems, written
 
 API_VERSION = "rotator.dev/v1alpha1"
 KIND = "Rotation"

@@ -6,23 +6,14 @@ Each check stands beside the same check in CEL, by which the API server refuses 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 from pydantic.alias_generators import to_camel
 
-from rotator.core.distinguished_names import same
 from rotator.core.due import LONGEST, is_reason
 from rotator.core.timing import format_duration
 from rotator.holders.mapping import PREVIOUS
-from rotator.policy.credentials import (
-    Credential,
-    JwtSigningKey,
-    LdapPassword,
-    OAuthClient,
-    SharedSecret,
-    VaultAppRole,
-)
 from rotator.policy.model import (
     ROTATE,
     Gates,
@@ -31,16 +22,32 @@ from rotator.policy.model import (
     SecretHolder,
     Spec,
     VaultHolder,
-    Verifier,
     client_label,
     holder_labels,
     store_label,
     verifier_labels,
 )
-from rotator.policy.problems import Problem
-from rotator.policy.providers import PROVIDERS, WITH_OWN, uses_own
-from rotator.policy.types import Rule, seconds
+from rotator.systems.provider import ALWAYS, ITSELF, NEVER, Provider, When
+from rotator.systems.registry import PROVIDERS
 from rotator.targets.stamp import STAMP_FIELDS
+from rotator.vocabulary.credentials import (
+    APP_ROLE_SECRET,
+    CLIENT_KEY,
+    CLIENT_SECRET,
+    DIRECTORY_PASSWORD,
+    FORMS,
+    REALM_KEY,
+    SHARED,
+    SIGNING_KEY,
+    Credential,
+    JwtSigningKey,
+    LdapPassword,
+    OAuthClient,
+    SharedSecret,
+    VaultAppRole,
+)
+from rotator.vocabulary.problems import Problem
+from rotator.vocabulary.types import Rule, seconds
 
 
 def unsafe(policy: RotationPolicy) -> Iterator[Problem]:
@@ -111,8 +118,9 @@ def _settles(kind: str, default: timedelta) -> str:
 def _stalest() -> str:
     """Return, in CEL, the milliseconds of the verifier that takes longest."""
     text = "0"
-    for kind, declared in PROVIDERS.items():
-        caches = f"{_needed('v.keycloakRealmKeys.maxAge')} + " if kind == "keycloakRealmKeys" else ""
+    for declared in PROVIDERS:
+        kind = declared.key()
+        caches = f"{_needed(f'v.{kind}.maxAge')} + " if "max_age" in declared.model_fields else ""
         text = f"has(v.{kind}) ? {caches}({_settles(kind, declared.settles)}) : ({text})"
     for kind in ("jwks", "acceptedList", "static"):
         text = f"has(v.{kind}) ? {_stale(f'v.{kind}')} : ({text})"
@@ -143,11 +151,6 @@ WINDOW_RULES = (
 
 # --- kinds -------------------------------------------------------------------------------------------------------
 
-_GRANT = "client_credentials"
-OKTA_LENGTH = 100
-"""Characters of a client secret (Okta's API description, `client_secret` of an app)."""
-AUTH0_ALGORITHMS = ("RS256", "RS384", "PS256")
-"""What Auth0 verifies the assertions of clients with (its manual, private key JWT)."""
 _FOR_EVERYBODY = "a secret in a ConfigMap is readable by everybody; expected secret or vault"
 _NO_JWK = "an opaque secret is no JWK; expected acceptedList"
 _NO_LINES = "raw bytes are no lines; expected json, or base64 or hex"
@@ -174,67 +177,38 @@ _SAID_TWICE = (
     "the HMAC key from now on, so that takeOver can be removed later"
 )
 _ONLY_SHARED = "a key shows by itself how it is written, and other credentials are text; expected no encoding"
-_ITSELF = "this is the very credential that is rotated, and would be out of date after it; expected own"
 _MADE_THERE = "the provider makes the secret; expected no length"
-_OKTA_LENGTH = f"Okta takes at most {OKTA_LENGTH} characters; expected a shorter length"
-_AUTH0_ALGORITHM = f"Auth0 lets keys in by {', '.join(AUTH0_ALGORITHMS)}; expected one of them as algorithm"
-_NO_LOGIN = "the login that proves a version needs the grant client_credentials; expected it among grantTypes, or another login.via"
 _WITH_NAME = (
     "each version has a client or an account of its own; expected its name (client_id, bind_dn) beside it"
 )
 _INSTALLED = "what people install rotator cannot withdraw; expected Retain"
 _AT_ONCE = "while versions cannot overlap, everything that is waited for is an outage; expected no {}"
 
-SUITS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "jwtSigningKey": ("has(self.credential.jwtSigningKey)", ("jwks",)),
-    "sharedSecret": ("has(self.credential.sharedSecret)", ("jwks", "acceptedList")),
-    "oauthClient with a secret": (
-        (
-            "has(self.credential.oauthClient) && !(has(self.credential.oauthClient.authentication) && "
-            "self.credential.oauthClient.authentication == 'private_key_jwt')"
-        ),
-        ("keycloak", "okta", "entra", "auth0", "hydra", "registration", "static"),
-    ),
-    "oauthClient with a key": (
-        (
-            "has(self.credential.oauthClient) && has(self.credential.oauthClient.authentication) && "
-            "self.credential.oauthClient.authentication == 'private_key_jwt'"
-        ),
-        ("jwks", "auth0"),
-    ),
-    "ldapPassword": ("has(self.credential.ldapPassword)", ("ldap",)),
-    "vaultAppRole": ("has(self.credential.vaultAppRole)", ("appRole",)),
-    "keycloakRealmKey": ("has(self.credential.keycloakRealmKey)", ("keycloakRealmKeys",)),
+SUITS: dict[str, tuple[str, ...]] = {
+    form: (*read, *(kind.key() for kind in PROVIDERS if form in kind.suits), *by_hand)
+    for form, read, by_hand in (
+        (SIGNING_KEY, ("jwks",), ()),
+        (SHARED, ("jwks", "acceptedList"), ()),
+        (CLIENT_SECRET, (), ("static",)),
+        (CLIENT_KEY, ("jwks",), ()),
+        (DIRECTORY_PASSWORD, (), ()),
+        (APP_ROLE_SECRET, (), ()),
+        (REALM_KEY, (), ()),
+    )
 }
-"""Which verifiers suit which credential: by its form, the condition in CEL, and the verifiers."""
-CARRIED = ("jwtSigningKey", "sharedSecret", "oauthClient with a key")
+"""Which verifiers suit which form of a credential."""
+CARRIED = (SIGNING_KEY, SHARED, CLIENT_KEY)
 """The forms whose versions have an id that is theirs elsewhere too: the `kid` of tokens."""
-MAKING = ("entra", "hydra", "registration")
-"""The providers that make the secret themselves."""
-ITSELF = ("keycloak", "okta", "entra", "auth0", "hydra")
-"""The providers where rotator may be let in as a client."""
 NAMES = {"client_secret": "client_id", "password": "bind_dn"}
 """The field that says whose a field is, where each version has a client or an account of its own."""
 
 
-def form_of(credential: Credential) -> str:
-    """Return the form of a credential, as a key of SUITS."""
-    if client := credential.oauth_client:
-        return "oauthClient with a key" if client.has_key else "oauthClient with a secret"
-    return to_camel(credential.chosen)
-
-
 def cannot_overlap(policy: RotationPolicy) -> bool:
     """Whether a verifier of `policy` accepts one version at a time."""
-    return any(_has_one_slot(policy.spec.credential, v) for v in policy.spec.verifiers)
-
-
-def _has_one_slot(credential: Credential, verifier: Verifier) -> bool:
-    if verifier.keycloak:
-        return not verifier.keycloak.overlap
-    if verifier.ldap and credential.ldap_password:
-        return verifier.ldap.values == "One" and len(credential.ldap_password.accounts) == 1
-    return verifier.auth0 is not None and form_of(credential) == "oauthClient with a secret"
+    return any(
+        v.provider and v.provider.one_slot.holds(v.provider, policy.spec.credential)
+        for v in policy.spec.verifiers
+    )
 
 
 def _kinds(policy: RotationPolicy) -> Iterator[Problem]:
@@ -243,20 +217,20 @@ def _kinds(policy: RotationPolicy) -> Iterator[Problem]:
     yield from _shared(policy)
     yield from _provided(policy)
     gates = policy.spec.gates
-    form = form_of(policy.spec.credential)
+    form = policy.spec.credential.form
     probed = any(g.jwks_probe for g in (*gates.before_activate, *gates.before_destroy))
-    if probed and form not in {"jwtSigningKey", "oauthClient with a key"}:
+    if probed and form not in {SIGNING_KEY, CLIENT_KEY}:
         yield ("spec", "gates"), _NO_PUBLIC_KEY
     if any(g.jwks_probe for g in gates.before_destroy):
         yield ("spec", "gates", "beforeDestroy"), _NO_PROOF
 
 
 def _suiting(policy: RotationPolicy) -> Iterator[Problem]:
-    form = form_of(policy.spec.credential)
+    form = policy.spec.credential.form
     for position, verifier in enumerate(policy.spec.verifiers):
-        if to_camel(verifier.chosen) not in SUITS[form][1]:
+        if to_camel(verifier.chosen) not in SUITS[form]:
             yield ("spec", "verifiers", position), _not_suited(form)
-    realm = form == "keycloakRealmKey"
+    realm = form == REALM_KEY
     if realm != any(h.keycloak_realm for h in policy.spec.holders) or (
         realm and len(policy.spec.holders) > 1
     ):
@@ -264,15 +238,15 @@ def _suiting(policy: RotationPolicy) -> Iterator[Problem]:
 
 
 def _not_suited(form: str) -> str:
-    if form == "jwtSigningKey":
+    if form == SIGNING_KEY:
         return "a signing key's verifiers read public keys; expected jwks"
-    return f"does not suit {form}; expected {', '.join(SUITS[form][1])}"
+    return f"does not suit {form}; expected {', '.join(SUITS[form])}"
 
 
 def _shared(policy: RotationPolicy) -> Iterator[Problem]:
     """Check what goes with secrets that are delivered to verifiers."""
     shared = policy.spec.credential.shared_secret
-    secret = shared or form_of(policy.spec.credential) == "oauthClient with a secret"
+    secret = shared or policy.spec.credential.form == CLIENT_SECRET
     for position, verifier in enumerate(policy.spec.verifiers):
         where = ("spec", "verifiers", position)
         place = verifier.place
@@ -297,8 +271,11 @@ def _provided(policy: RotationPolicy) -> Iterator[Problem]:
     yield from _clients(policy)
     yield from _taken_over(policy)
     for position, verifier in enumerate(spec.verifiers):
-        if _is_itself(spec.credential, verifier):
-            yield ("spec", "verifiers", position), _ITSELF
+        if provider := verifier.provider:
+            where = ("spec", "verifiers", position)
+            if provider.is_itself(spec.credential):
+                yield where, ITSELF
+            yield from (((*where, *below), said) for below, said in provider.check(spec.credential))
     for position, holder in enumerate(spec.holders):
         if _alternates(policy) and _lacks_name(holder):
             yield ("spec", "holders", position), _WITH_NAME
@@ -325,29 +302,35 @@ def _clients(policy: RotationPolicy) -> Iterator[Problem]:
     if client is None:
         return
     where = ("spec", "credential", "oauthClient")
-    registered = any(v.registration for v in verifiers)
+    registered = any(v.provider and v.provider.registers for v in verifiers)
     if registered and client.client_id:
         yield (*where, "clientId"), _NO_CLIENT
     if not registered and not client.client_id:
         yield (*where, "clientId"), _CLIENT
-    if "length" in client.model_fields_set and any(to_camel(v.chosen) in MAKING for v in verifiers):
-        yield (*where, "length"), _MADE_THERE
-    for position, verifier in enumerate(verifiers):
-        asked = verifier.registration
-        if asked and client.login.via == _GRANT and _GRANT not in asked.grant_types:
-            yield ("spec", "verifiers", position), _NO_LOGIN
-    if client.length > OKTA_LENGTH and any(v.okta for v in verifiers):
-        yield (*where, "length"), _OKTA_LENGTH
-    if client.has_key and client.algorithm not in AUTH0_ALGORITHMS and any(v.auth0 for v in verifiers):
-        yield (*where, "algorithm"), _AUTH0_ALGORITHM
+    for provider in (v.provider for v in verifiers if v.provider):
+        if provider.makes and "length" in client.model_fields_set:
+            yield (*where, "length"), _MADE_THERE
+        if provider.max_length and client.length > provider.max_length:
+            yield (*where, "length"), _too_long(type(provider))
+        if client.has_key and provider.algorithms and client.algorithm not in provider.algorithms:
+            yield (*where, "algorithm"), _other_algorithm(type(provider))
+
+
+def _too_long(kind: type[Provider]) -> str:
+    return f"{kind.__name__} takes at most {kind.max_length} characters; expected a shorter length"
+
+
+def _other_algorithm(kind: type[Provider]) -> str:
+    return f"{kind.__name__} lets keys in by {', '.join(kind.algorithms)}; expected one of them as algorithm"
 
 
 def _taken_over(policy: RotationPolicy) -> Iterator[Problem]:
     spec, where = policy.spec, ("spec", "takeOver")
-    taken, form = spec.take_over, form_of(spec.credential)
-    if taken and (any(v.registration for v in spec.verifiers) or form == "keycloakRealmKey"):
+    taken, form = spec.take_over, spec.credential.form
+    providers = [v.provider for v in spec.verifiers if v.provider]
+    if taken and not all(p.takes_over for p in providers):
         yield where, _NO_TAKE_OVER
-    if taken and taken.provider and not any(_shows(form, v) for v in spec.verifiers):
+    if taken and taken.provider and not any(p.shows.holds(p, spec.credential) for p in providers):
         yield where, _NOT_SHOWN
     if taken and taken.kid and form not in CARRIED:
         yield where, _NO_KID
@@ -355,8 +338,7 @@ def _taken_over(policy: RotationPolicy) -> Iterator[Problem]:
         yield where, _ONLY_SHARED
     if taken and taken.encoding and _reads_the_text(spec.credential):
         yield (*where, "encoding"), _SAID_TWICE
-    own = any(uses_own(v.provider) for v in spec.verifiers if v.provider)
-    if own and not (taken and not taken.provider):
+    if any(p.own for p in providers) and not (taken and not taken.provider):
         yield where, _OWN_FIRST
 
 
@@ -366,30 +348,10 @@ def _reads_the_text(credential: Credential) -> bool:
     return bool(shared and shared.algorithm and not shared.encoding)
 
 
-def _shows(form: str, verifier: Verifier) -> bool:
-    """Whether a verifier shows the value in use."""
-    return bool(
-        verifier.keycloak or verifier.okta or (verifier.auth0 and form == "oauthClient with a secret")
-    )
-
-
-def _is_itself(credential: Credential, verifier: Verifier) -> bool:
-    """Whether rotator is let in by the credential that is rotated, though `own` is not what was declared."""
-    if (client := credential.oauth_client) and (auth := getattr(verifier.provider, "auth", None)):
-        ours = auth.client
-        return bool(ours and ours.client_id == client.client_id and ours.issuer in {None, client.issuer})
-    if (password := credential.ldap_password) and verifier.ldap:
-        dn = verifier.ldap.bind.dn
-        return dn is not None and any(same(dn, account) for account in password.accounts)
-    return False
-
-
 def _alternates(policy: RotationPolicy) -> bool:
     """Whether each version has a client or an account of its own."""
-    password = policy.spec.credential.ldap_password
-    return any(v.registration for v in policy.spec.verifiers) or (
-        password is not None and len(password.accounts) > 1
-    )
+    providers = [v.provider for v in policy.spec.verifiers if v.provider]
+    return any(p.alternates.holds(p, policy.spec.credential) for p in providers)
 
 
 def _lacks_name(holder: Holder) -> bool:
@@ -408,26 +370,33 @@ def _each(condition: str) -> str:
 
 
 def _suit(form: str) -> Rule:
-    condition, kinds = SUITS[form]
-    fits = " || ".join(f"has(v.{kind})" for kind in kinds)
+    condition, fits = FORMS[form], " || ".join(f"has(v.{kind})" for kind in SUITS[form])
     return Rule(f"!({condition}) || {_each(fits)}", _not_suited(form), field=".verifiers")
 
 
-_SHARED = "has(self.credential.sharedSecret)"
+_SHARED = FORMS[SHARED]
 _ALGORITHM = "has(self.credential.sharedSecret.algorithm)"
-_CLIENT_SECRET = SUITS["oauthClient with a secret"][0]
-_CLIENT_KEY = SUITS["oauthClient with a key"][0]
-_REALM = SUITS["keycloakRealmKey"][0]
+_CLIENT_SECRET, _CLIENT_KEY, _REALM = FORMS[CLIENT_SECRET], FORMS[CLIENT_KEY], FORMS[REALM_KEY]
 _RAW = (
     f"({_SHARED} && has(self.credential.sharedSecret.encoding) && "
     "self.credential.sharedSecret.encoding == 'raw')"
 )
-_REGISTERED = "self.verifiers.exists(v, has(v.registration))"
-_ONE_SLOT = (
-    "self.verifiers.exists(v, (has(v.keycloak) && has(v.keycloak.overlap) && !v.keycloak.overlap) || "
-    f"(has(v.auth0) && {_CLIENT_SECRET}) || (has(v.ldap) && has(v.ldap.values) && v.ldap.values == 'One' && "
-    "has(self.credential.ldapPassword) && self.credential.ldapPassword.accounts.size() == 1))"
-)
+
+
+def _some(when: Callable[[type[Provider]], When | bool]) -> str:
+    """Return, in CEL, that there is a verifier `v` of whose kind it holds; false where it holds of none."""
+    found = {kind.key(): when(kind) for kind in PROVIDERS}
+    conditions = {n: w if isinstance(w, When) else ALWAYS if w else NEVER for n, w in found.items()}
+    each = (
+        f"(has(v.{n}) && {w.cel})" if w.cel else f"has(v.{n})"
+        for n, w in conditions.items()
+        if w is not NEVER
+    )
+    return f"self.verifiers.exists(v, {' || '.join(each)})"
+
+
+_REGISTERED = _some(lambda kind: kind.registers)
+_ONE_SLOT = _some(lambda kind: kind.one_slot)
 _CLIENT_OF = "self.credential.oauthClient"
 
 
@@ -454,7 +423,9 @@ def _named(way: str) -> str:
 _OWN = (
     "self.verifiers.exists(v, "
     + " || ".join(
-        f"(has(v.{kind}) && has(v.{kind}.{way}) && has(v.{kind}.{way}.own))" for kind, way in WITH_OWN
+        f"(has(v.{k.key()}) && has(v.{k.key()}.{k.with_own}) && has(v.{k.key()}.{k.with_own}.own))"
+        for k in PROVIDERS
+        if k.with_own
     )
     + ")"
 )
@@ -492,7 +463,7 @@ KIND_RULES = (
     ),
     Rule(
         "self.verifiers.filter(v, "
-        + " || ".join(f"has(v.{kind})" for kind in (*PROVIDERS, "static"))
+        + " || ".join(f"has(v.{kind})" for kind in (*(k.key() for k in PROVIDERS), "static"))
         + ").size() <= 1",
         _ONE_PROVIDER,
         field=".verifiers",
@@ -517,35 +488,33 @@ KIND_RULES = (
         field=".deletionPolicy",
     ),
     Rule(
-        f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.length) || "
-        + _each(f"!({' || '.join(f'has(v.{kind})' for kind in MAKING)})"),
+        f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.length) || !{_some(lambda kind: kind.makes)}",
         f"length: {_MADE_THERE}",
         field=".credential",
     ),
-    Rule(
-        f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.length) || {_CLIENT_OF}.length <= {OKTA_LENGTH} || "
-        + _each("!has(v.okta)"),
-        f"length: {_OKTA_LENGTH}",
-        field=".credential",
+    *(
+        Rule(
+            f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.length) || {_CLIENT_OF}.length <= {kind.max_length} || "
+            + _each(f"!has(v.{kind.key()})"),
+            f"length: {_too_long(kind)}",
+            field=".credential",
+        )
+        for kind in PROVIDERS
+        if kind.max_length
     ),
-    Rule(
-        f"!({_CLIENT_KEY}) || (has({_CLIENT_OF}.algorithm) && {_CLIENT_OF}.algorithm in {list(AUTH0_ALGORITHMS)}) || "
-        + _each("!has(v.auth0)"),
-        f"algorithm: {_AUTH0_ALGORITHM}",
-        field=".credential",
+    *(
+        Rule(
+            f"!({_CLIENT_KEY}) || (has({_CLIENT_OF}.algorithm) && {_CLIENT_OF}.algorithm in {list(kind.algorithms)}) || "
+            + _each(f"!has(v.{kind.key()})"),
+            f"algorithm: {_other_algorithm(kind)}",
+            field=".credential",
+        )
+        for kind in PROVIDERS
+        if kind.algorithms
     ),
+    *(rule for kind in PROVIDERS for rule in kind.spec_rules),
     Rule(
-        f"!has({_CLIENT_OF}) || (has({_CLIENT_OF}.login) && has({_CLIENT_OF}.login.via) && "
-        f"{_CLIENT_OF}.login.via != '{_GRANT}') || "
-        + _each(
-            "!has(v.registration) || !has(v.registration.grantTypes) || "
-            f"'{_GRANT}' in v.registration.grantTypes"
-        ),
-        _NO_LOGIN,
-        field=".verifiers",
-    ),
-    Rule(
-        f"!has(self.takeOver) || !has(self.takeOver.kid) || {' || '.join(f'({SUITS[form][0]})' for form in CARRIED)}",
+        f"!has(self.takeOver) || !has(self.takeOver.kid) || {' || '.join(f'({FORMS[form]})' for form in CARRIED)}",
         _NO_KID,
         field=".takeOver",
     ),
@@ -562,21 +531,12 @@ KIND_RULES = (
     ),
     Rule(
         f"!has({_CLIENT_OF}) || !has({_CLIENT_OF}.clientId) || "
-        + _each(f"!({' || '.join(map(_let_in_as_itself, ITSELF))})"),
-        _ITSELF,
+        + _each(f"!({' || '.join(_let_in_as_itself(k.key()) for k in PROVIDERS if k.with_own == 'auth')})"),
+        ITSELF,
         field=".verifiers",
     ),
     Rule(
-        "!has(self.credential.ldapPassword) || "
-        + _each(
-            "!has(v.ldap) || !has(v.ldap.bind.dn) || "
-            "!self.credential.ldapPassword.accounts.exists(a, a.lowerAscii() == v.ldap.bind.dn.lowerAscii())"
-        ),
-        _ITSELF,
-        field=".verifiers",
-    ),
-    Rule(
-        f"!({_REGISTERED} || (has(self.credential.ldapPassword) && self.credential.ldapPassword.accounts.size() > 1)) || "
+        f"!{_some(lambda kind: kind.alternates)} || "
         f"self.holders.all(h, {_named('secret')} && {_named('vault')})",
         _WITH_NAME,
         field=".holders",
@@ -586,10 +546,11 @@ KIND_RULES = (
         f"clientId: {_CLIENT}; where each version is registered, none",
         field=".credential",
     ),
-    Rule(f"!has(self.takeOver) || !(({_REALM}) || {_REGISTERED})", _NO_TAKE_OVER, field=".takeOver"),
     Rule(
-        "!has(self.takeOver) || !has(self.takeOver.provider) || "
-        f"self.verifiers.exists(v, has(v.keycloak) || has(v.okta) || (has(v.auth0) && {_CLIENT_SECRET}))",
+        f"!has(self.takeOver) || !{_some(lambda kind: not kind.takes_over)}", _NO_TAKE_OVER, field=".takeOver"
+    ),
+    Rule(
+        f"!has(self.takeOver) || !has(self.takeOver.provider) || {_some(lambda kind: kind.shows)}",
         _NOT_SHOWN,
         field=".takeOver",
     ),
@@ -651,13 +612,13 @@ def _hands(condition: str, known: tuple[str, ...]) -> Rule:
 
 _SOME = "https://issuer"
 MAPPING_RULES = (
-    _hands("has(self.credential.jwtSigningKey)", JwtSigningKey().fields),
+    _hands(FORMS[SIGNING_KEY], JwtSigningKey().fields),
     _hands(f"{_SHARED} && {_ALGORITHM}", SharedSecret(algorithm="HS256").fields),
     _hands(f"{_SHARED} && !{_ALGORITHM}", SharedSecret().fields),
     _hands(_CLIENT_SECRET, OAuthClient(issuer=_SOME).fields),
     _hands(_CLIENT_KEY, OAuthClient(issuer=_SOME, authentication="private_key_jwt").fields),
-    _hands("has(self.credential.ldapPassword)", LdapPassword(accounts=["cn=x"]).fields),
-    _hands("has(self.credential.vaultAppRole)", VaultAppRole(role="x").fields),
+    _hands(FORMS[DIRECTORY_PASSWORD], LdapPassword(accounts=["cn=x"]).fields),
+    _hands(FORMS[APP_ROLE_SECRET], VaultAppRole(role="x").fields),
 )
 SOME_ACTIVE_RULES = (
     Rule(

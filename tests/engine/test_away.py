@@ -18,6 +18,7 @@ from rotator.clients.retry import PATIENCE, Retry
 from rotator.engine.outcome import Result
 from rotator.errors import LeaseLost, NotFound
 from rotator.kinds import SECRET
+from rotator.world import World
 from rotator_sandbox.emulator import Cluster, EmulatorServer
 from tests.clusters import official, over_http
 from tests.faults.environment import NAMESPACE, Bao
@@ -39,9 +40,7 @@ class Away(Trial):
     """What happens while it is away."""
     back: datetime | None = None
 
-    def world(
-        self, skew: timedelta = timedelta(), deadline: timedelta = timedelta(minutes=10)
-    ) -> wiring.World:
+    def world(self, skew: timedelta = timedelta(), deadline: timedelta = timedelta(minutes=10)) -> World:
         """Return the world of a run that acts."""
         world = super().world(skew, deadline)
         world.retry.patience = self.patience

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rotator import wiring
 from rotator.core.codec import parse_instant
 from rotator.engine.outcome import Result
+from rotator.world import World
 from tests.faults.environment import Bao
 from tests.faults.transport import Answer, Call, Perform
 from tests.trial import Trial
@@ -67,7 +67,7 @@ def test_a_write_that_is_put_off_lands_in_time_or_never(bao: Bao, place: str, as
     )
     system, method, tail = PLACES[place]
     trial.place, trial.asked = (system, method, tail.format(life=trial.life)), asked
-    landing = wiring.World.landing.fget(trial.world())  # type: ignore[attr-defined]
+    landing = World.landing.fget(trial.world())  # type: ignore[attr-defined]
     for _ in range(2):  # the first version, and the next
         trial.left = 3
         for _ in range(8):

@@ -18,6 +18,7 @@ from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
+from rotator.world import World, ends_after
 from rotator_sandbox.emulator.nodes import MOST_LATE
 from tests.faults.environment import NAMESPACE, RING_SECRET, TOKEN, Bao, Environment, Scenario
 from tests.faults.kinds_of_faults import AMBIGUOUS, ON_THE_WIRE, Fault, Killed, applies, refusal
@@ -129,7 +130,7 @@ class Life:
         return refusal(fault, call)
 
     def _connections(self) -> Mapping[str, Any]:
-        """Return the connections to providers, as `wiring.World` names them."""
+        """Return the connections to providers, as `World` names them."""
         return {}
 
     # --- living ---------------------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ class Life:
         self._no_leak(outcome)
         return outcome
 
-    def _world(self, skew: timedelta) -> wiring.World:
+    def _world(self, skew: timedelta) -> World:
         clock = self.timeline.run_clock(skew)
         bao = self._bao
         settings = VaultSettings(
@@ -197,9 +198,9 @@ class Life:
         )
         adapter = VaultAdapter(bao.adapter, self._middle, lambda: self.timeline.now)
         api = api_client(self.environment.cluster, TOKEN, self._middle, lambda: self.timeline.now)
-        return wiring.World(
+        return World(
             clock=clock,
-            deadline=wiring.ends_after(clock, timedelta(minutes=10)),
+            deadline=ends_after(clock, timedelta(minutes=10)),
             connect_kubernetes=lambda retry, meter: Kubernetes(api, retry, meter),
             connect_vault=lambda retry, meter: Vault(settings, retry, meter, adapter),
             identity=f"run-{self._verdict.runs}-{self._depth}-{self._random.random()}",

@@ -83,7 +83,7 @@ class Vendor(ABC):
         del bao, name
 
     def connections(self, middle: Middle) -> Mapping[str, Any]:
-        """Return the connections to it, as `wiring.World` names them."""
+        """Return the connections to it, as `World` names them."""
         pool = ProviderPool(self.system, self.api, middle, lambda: self.timeline.now)
         return {"connect_http": lambda _: pool}
 

@@ -14,8 +14,8 @@ from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
 from rotator.errors import RotatorError
 from rotator.ports import Aim, Copy, Deadline
-from rotator.providers.ldap import Ldap as Provider
-from rotator.providers.ldap import LdapBind
+from rotator.systems.ldap.client import DirectoryAccounts as Provider
+from rotator.systems.ldap.client import LdapBind
 from tests.faults.environment import Bao
 from tests.fuzz.oddities import torn
 from tests.providers.ldap_directory import (

@@ -18,7 +18,7 @@ from rotator.clients.vault import Vault
 from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.ports import Aim, Copy, Deadline
-from rotator.providers.app_role import AppRole, AppRoleLogin
+from rotator.systems.app_role.client import AppRoleLogin, AppRoleSecretIds
 
 ROLE_ID, LOOKUP, ADD, DESTROY, LOGIN = "/role-id", "/lookup", "/custom-secret-id", "/destroy", "/login"
 FOUND = {
@@ -77,7 +77,7 @@ def vault(says: Says) -> Vault:
 
 def acts(client: Vault) -> Iterator[Callable[[], object]]:
     """Yield what is asked of a role."""
-    role, login = AppRole(client, "approle", "api"), AppRoleLogin(client, "approle", "api")
+    role, login = AppRoleSecretIds(client, "approle", "api"), AppRoleLogin(client, "approle", "api")
     copy = Copy("v1", {"secret_id": Sensitive(SECRET_ID)})
     yield lambda: role.next_call(
         Aim(rotation="a/b", accept=(copy,), forget=(), known=frozenset({"v1"}), settled=False)

@@ -24,6 +24,7 @@ from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound
 from rotator.kinds import CONFIG_MAP, LEASE, SECRET
 from rotator.policy.model import RotationPolicy
 from rotator.ports import Deadline
+from rotator.world import World, ends_after
 from rotator_sandbox.certificates import ServerFiles, issue
 from rotator_sandbox.emulator import Cluster, EmulatorServer
 from rotator_sandbox.processes import free_port
@@ -331,9 +332,9 @@ class Jobs:
         """Do one run, with a token as fresh as a kubelet would have it."""
         clock = self._timeline.run_clock(timedelta()) if self._timeline else RunClock()
         token = self._api.token(self._namespace, self._account)
-        world = wiring.World(
+        world = World(
             clock=clock,
-            deadline=wiring.ends_after(clock, timedelta(minutes=10)),
+            deadline=ends_after(clock, timedelta(minutes=10)),
             connect_kubernetes=lambda retry, meter: Kubernetes(self._api.official(token), retry, meter),
             connect_vault=lambda _retry, _meter: pytest.fail("there is no Vault here"),
         )

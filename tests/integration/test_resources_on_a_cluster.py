@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from rotator import permissions, wiring
+from rotator import permissions
 from rotator.clients.clock import RunClock
 from rotator.clients.kubernetes import Kubernetes
 from rotator.declared import Declared
@@ -24,6 +24,7 @@ from rotator.job import Job, Systems
 from rotator.kinds import CONFIG_MAP
 from rotator.policy.crd import definition
 from rotator.policy.resources import from_resource
+from rotator.world import World, ends_after
 from tests.clusters import Served
 
 pytest_plugins = ["tests.apis"]
@@ -89,9 +90,9 @@ class Team:
             declared=declared, systems=Systems(concurrency=1, listed=(CONFIG_MAP,)), act=True, events=True
         )
         clock = RunClock()
-        world = wiring.World(
+        world = World(
             clock=clock,
-            deadline=wiring.ends_after(clock, timedelta(minutes=1)),
+            deadline=ends_after(clock, timedelta(minutes=1)),
             connect_kubernetes=lambda retry, meter: Kubernetes(self.api.official(self.token), retry, meter),
             connect_vault=lambda _retry, _meter: pytest.fail("there is no Vault here"),
         )

@@ -23,8 +23,8 @@ from rotator.engine.installation import Installation
 from rotator.engine.proof import Proof
 from rotator.errors import RotatorError
 from rotator.ports import Copy, Deadline, Want
-from rotator.providers.ldap import Ldap as Provider
-from rotator.providers.ldap import LdapBind
+from rotator.systems.ldap.client import DirectoryAccounts as Provider
+from rotator.systems.ldap.client import LdapBind
 from tests.providers.contract import ROTATION, Bench
 from tests.providers.exploration import START, Virtual
 from tests.providers.ldap_directory import (

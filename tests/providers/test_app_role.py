@@ -25,7 +25,7 @@ from rotator.engine.installation import Installation
 from rotator.engine.proof import Proof
 from rotator.errors import Ambiguous, Forbidden, Frozen, NotFound, RotatorError
 from rotator.ports import Aim, Copy, Deadline
-from rotator.providers.app_role import AppRole, AppRoleLogin
+from rotator.systems.app_role.client import AppRoleLogin, AppRoleSecretIds
 from rotator.vault_access import OWN_TOKEN, Grant, hcl
 from tests.faults.environment import Bao
 from tests.providers.contract import ROTATION, Bench, ProviderContract
@@ -112,9 +112,9 @@ class Place:
         self.open.append(connected(self.bao, *self.run, wire))
         return self.open[-1]
 
-    def provider(self, wire: Adapter | None = None) -> AppRole:
+    def provider(self, wire: Adapter | None = None) -> AppRoleSecretIds:
         """Return the provider of a new run."""
-        return AppRole(self.vault(wire), "approle", self.role)
+        return AppRoleSecretIds(self.vault(wire), "approle", self.role)
 
     def login(self) -> AppRoleLogin:
         """Return the proof of a new run."""
@@ -171,7 +171,7 @@ def aim(*accept: Copy, forget: tuple[Copy, ...] = (), settled: bool = False) -> 
     return Aim(rotation=ROTATION, accept=accept, forget=forget, known=known, settled=settled)
 
 
-def carried_out(provider: AppRole, wanted: Aim) -> list[str]:
+def carried_out(provider: AppRoleSecretIds, wanted: Aim) -> list[str]:
     """Make all calls; return what they did."""
     done: list[str] = []
     while call := provider.next_call(wanted):
@@ -418,7 +418,7 @@ def test_the_runs_own_secret_id_is_rotated(bao: Bao) -> None:
         bench.material[copy.id], bench.numbers[copy.id] = copy.material, number
 
     vault = place.vault()
-    installation = Installation(AppRole(vault, "approle", role))
+    installation = Installation(AppRoleSecretIds(vault, "approle", role))
     proof = Proof(AppRoleLogin(vault, "approle", role), RunClock(), times=3)
     for accept, forget in (([old.id], []), ([old.id, new.id], []), ([new.id], [old.id])):
         want = bench.want(accept, forget)

@@ -30,7 +30,7 @@ from rotator.credentials.oauth_client import OAuthClient, OAuthClientKey
 from rotator.engine.installation import Installation
 from rotator.errors import Forbidden, Frozen, Unavailable
 from rotator.ports import Aim, Blocked, Copy
-from rotator.providers.auth0 import (
+from rotator.systems.auth0.client import (
     MADE_AT,
     Auth0Keys,
     Auth0Secret,

@@ -18,14 +18,14 @@ from rotator.credentials.oauth_client import OAuthClient
 from rotator.engine.installation import Installation
 from rotator.errors import Ambiguous, Forbidden, Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Blocked, Call, Copy
-from rotator.providers.entra import (
+from rotator.systems.entra.client import (
     EARLIER,
     KEY_ID,
     LONGEST_NAME,
     MADE,
     SETTLES,
     VALUE,
-    Entra,
+    EntraApplication,
     Move,
     Password,
     Question,
@@ -252,9 +252,11 @@ class Tenant:
         self.api.passwords.lag = {READS: lag, LOGINS: lag}
         self.credential = OAuthClient(issuer=self.api.issuer, client_id=CLIENT, made_by_provider=True)
 
-    def provider(self, *, others: str = "Stop", application: str = OBJECT, token: str = TOKEN) -> Entra:
+    def provider(
+        self, *, others: str = "Stop", application: str = OBJECT, token: str = TOKEN
+    ) -> EntraApplication:
         """Return the provider as a new run would make it."""
-        return Entra(
+        return EntraApplication(
             http=self._https[token],
             application=application,
             lasts=LASTS,

@@ -18,9 +18,9 @@ from rotator.credentials.oauth_client import OAuthClient
 from rotator.engine.installation import Installation
 from rotator.errors import Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Blocked, Copy
-from rotator.providers.hydra import (
+from rotator.systems.hydra.client import (
     NOTE,
-    Hydra,
+    HydraClient,
     Mark,
     Note,
     Only,
@@ -226,9 +226,9 @@ class Org:
     strangers: list[str] = field(default_factory=list)
     """Secrets that somebody else made, and that must not be ended."""
 
-    def provider(self) -> Hydra:
+    def provider(self) -> HydraClient:
         """Return the provider as a new run would make it."""
-        return Hydra(http=self.http, url=self.url, client=CLIENT, others=self.others)
+        return HydraClient(http=self.http, url=self.url, client=CLIENT, others=self.others)
 
     def settle(self) -> None:
         """Let two seconds pass: Hydra's instants are whole seconds."""
@@ -584,7 +584,7 @@ class TestRealHydra(ProviderContract):
             return secret is not None and let_in(f"{real_hydra.public}/oauth2/token", client, secret.reveal())
 
         return Bench(
-            provider=lambda: Hydra(http=client_of_hydra, url=real_hydra.admin, client=client),
+            provider=lambda: HydraClient(http=client_of_hydra, url=real_hydra.admin, client=client),
             make=lambda number: copy_of(number, client),
             logs_in=logs_in,
         )

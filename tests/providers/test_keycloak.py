@@ -20,7 +20,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.engine.installation import Installation
 from rotator.errors import Frozen, RotatorError
 from rotator.ports import Aim, Blocked, Call, Copy
-from rotator.providers.keycloak import Client, Keycloak, Step, Terms, decide, read_client
+from rotator.systems.keycloak.client import Client, KeycloakClient, Step, Terms, decide, read_client
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 from tests.providers.exploration import START, Fault, Life, Virtual, World, http, schedules
 from tests.providers.keycloak_server import (
@@ -332,10 +332,10 @@ def new_http(realm: Realm | None = None, roles: tuple[str, ...] = ("manage-clien
     return Http(retry, Meter(clock), access=access)
 
 
-def provider_for(there: RealClient, sends: Http, **declared: Any) -> Keycloak:
+def provider_for(there: RealClient, sends: Http, **declared: Any) -> KeycloakClient:
     """Return the product at a client; `declared`: what differs from the usual."""
     usual: dict[str, Any] = {"ensure_policy": True, "lasts": LASTS, "clock": RunClock()}
-    return Keycloak(
+    return KeycloakClient(
         http=sends,
         url=there.realm.admin.url,
         realm=there.realm.name,

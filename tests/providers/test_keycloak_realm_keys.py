@@ -23,7 +23,7 @@ from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.realm_key import RealmKey
 from rotator.errors import Ambiguous, Conflict, Forbidden, Frozen
 from rotator.ports import Aim, Blocked, Call, Copy
-from rotator.providers.keycloak_realm_keys import (
+from rotator.systems.keycloak_realm_keys.client import (
     KID,
     Key,
     RealmKeys,
@@ -34,7 +34,7 @@ from rotator.providers.keycloak_realm_keys import (
     decide_signing,
     generator,
 )
-from rotator.providers.keycloak_realm_keys import Realm as Seen
+from rotator.systems.keycloak_realm_keys.client import Realm as Seen
 from tests.providers.keycloak_server import KEY_PROVIDER, Admin, KeycloakApi, RealClient, Realm
 from tests.providers.served import Asked, HangUp, Said, Served, straight
 

@@ -37,10 +37,10 @@ from rotator.errors import (
     Unavailable,
 )
 from rotator.ports import Aim, Copy, Deadline
-from rotator.providers.ldap import (
+from rotator.systems.ldap.client import (
     Act,
+    DirectoryAccounts,
     Found,
-    Ldap,
     LdapBind,
     Step,
     Stuck,
@@ -287,9 +287,9 @@ def test_what_is_no_name_is_refused(text: str) -> None:
 def test_accounts_that_are_no_names_or_the_same_are_refused(in_memory: Place) -> None:
     """A declaration that cannot be carried out says so at once."""
     with pytest.raises(SettingsError, match="no TYPE=VALUE"):
-        Ldap(client(in_memory.url), ["payments"])
+        DirectoryAccounts(client(in_memory.url), ["payments"])
     with pytest.raises(SettingsError, match="twice"):
-        Ldap(client(in_memory.url), ["cn=a,dc=org", "CN=a, dc=org"])
+        DirectoryAccounts(client(in_memory.url), ["cn=a,dc=org", "CN=a, dc=org"])
 
 
 # --- the credential --------------------------------------------------------------------------------------------------
@@ -424,12 +424,12 @@ def aim(*accept: Copy, forget: tuple[Copy, ...] = (), settled: bool = False) -> 
     return Aim(rotation=ROTATION, accept=accept, forget=forget, known=known, settled=settled)
 
 
-def provider(place: Place, *accounts: str, **given: Any) -> Ldap:
+def provider(place: Place, *accounts: str, **given: Any) -> DirectoryAccounts:
     """Return the provider."""
-    return Ldap(client(place.url), accounts, **given)
+    return DirectoryAccounts(client(place.url), accounts, **given)
 
 
-def carried_out(provider: Ldap, wanted: Aim) -> int:
+def carried_out(provider: DirectoryAccounts, wanted: Aim) -> int:
     """Make all calls; return how many there were."""
     for number in range(12):
         call = provider.next_call(wanted)
@@ -592,7 +592,7 @@ def test_our_own_account_is_refused_however_it_is_written(place: Place) -> None:
 def test_our_own_account_begins_with_the_password_in_use(place: Place) -> None:
     """There is nothing to bind with before that."""
     dn = place.account()
-    own = Ldap(client(place.url, BindAsOwn()), [dn])
+    own = DirectoryAccounts(client(place.url, BindAsOwn()), [dn])
     with pytest.raises(Frozen, match="takeOver"):
         own.check_free(ROTATION)
     with pytest.raises(Frozen, match="takeOver"):

@@ -21,13 +21,13 @@ from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, ClientError, Frozen, Rejected, RotatorError
 from rotator.ports import Aim, Call, Copy, Deadline, Provider
-from rotator.providers.auth0 import MADE_AT, Auth0Keys, Auth0Secret
-from rotator.providers.entra import KEY_ID, MADE, Entra
-from rotator.providers.hydra import NOTE, Hydra
-from rotator.providers.keycloak import Keycloak
-from rotator.providers.okta import MADE as OKTA_MADE
-from rotator.providers.okta import SECRET_ID, Okta
-from rotator.providers.registration import Registration
+from rotator.systems.auth0.client import MADE_AT, Auth0Keys, Auth0Secret
+from rotator.systems.entra.client import KEY_ID, MADE, EntraApplication
+from rotator.systems.hydra.client import NOTE, HydraClient
+from rotator.systems.keycloak.client import KeycloakClient
+from rotator.systems.okta.client import MADE as OKTA_MADE
+from rotator.systems.okta.client import SECRET_ID, OktaApp
+from rotator.systems.registration.client import RegisteredClients
 from tests.providers.exploration import Virtual
 
 ROTATION = "payments/client"
@@ -98,20 +98,20 @@ CLOCK = Virtual()
 SECRET = {"client_secret": Sensitive(CANARY)}
 PLACES: dict[str, Place] = {
     "okta": Place(
-        lambda h: Okta(http=h, url=URL, app="a", clock=CLOCK, others="Leave"),
+        lambda h: OktaApp(http=h, url=URL, app="a", clock=CLOCK, others="Leave"),
         {"GET /credentials/secrets": [{"id": "ocs1", "status": "ACTIVE", "created": AT, "client_secret": CANARY, "secret_hash": "h"}]},
         {**SECRET, SECRET_ID: Sensitive("ocs1")},
         {"POST /credentials/secrets": {"id": "ocs2", "status": "ACTIVE", "client_secret": CANARY}},
         {"client_secret": Sensitive(f"{CANARY}-2")},
     ),
     "entra": Place(
-        lambda h: Entra(http=h, application="a", lasts=timedelta(days=90), clock=CLOCK, url=URL, others="Leave"),
+        lambda h: EntraApplication(http=h, application="a", lasts=timedelta(days=90), clock=CLOCK, url=URL, others="Leave"),
         {"GET /applications/a": {"appId": "c1", "passwordCredentials": [{"keyId": "k1", "displayName": "x", "hint": "can", "endDateTime": "2031-01-01T00:00:00Z"}]}},
         {**ME, **SECRET, KEY_ID: Sensitive("k1")},
         {"POST /addPassword": {"keyId": "k2", "secretText": CANARY}},
     ),
     "hydra": Place(
-        lambda h: Hydra(http=h, url=URL, client="c1", others="Leave"),
+        lambda h: HydraClient(http=h, url=URL, client="c1", others="Leave"),
         {"GET /admin/clients/c1": {"client_id": "c1", "updated_at": AT, "token_endpoint_auth_method": "client_secret_basic", "metadata": {}}},
         SECRET,
         {"PATCH /admin/clients/c1": {"client_id": "c1", "updated_at": AT}, "POST /secrets/rotate": {"client_id": "c1", "updated_at": AT, "client_secret": CANARY}},
@@ -130,7 +130,7 @@ PLACES: dict[str, Place] = {
         SECRET,
     ),
     "keycloak": Place(
-        lambda h: Keycloak(http=h, url=URL, realm="r", client="c1", clock=CLOCK, overlap=False),
+        lambda h: KeycloakClient(http=h, url=URL, realm="r", client="c1", clock=CLOCK, overlap=False),
         {"GET /clients": [{"id": "u-1", "clientId": "c1", "secret": CANARY, "attributes": {"client.secret.rotated": "x"}, "enabled": True, "serviceAccountsEnabled": True}]},
         SECRET,
     ),
@@ -449,7 +449,7 @@ def test_a_registration_without_a_client_stops(answer: Any) -> None:
     }
     says = Says({ask: json.dumps(document).encode() for ask, document in said.items()})
     login = OAuthLogin(http=http(says), issuer=URL, method="client_secret_post", clock=CLOCK)
-    place = Registration(server=Server(http(says), URL), rotation=ROTATION, clock=CLOCK, login=login)
+    place = RegisteredClients(server=Server(http(says), URL), rotation=ROTATION, clock=CLOCK, login=login)
     call = place.next_call(PLACES["hydra"].first())
     assert isinstance(call, Call)
     with pytest.raises(Frozen, match=r"names no client_id|was lost"):

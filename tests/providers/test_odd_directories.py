@@ -15,8 +15,8 @@ from rotator.core.distinguished_names import parse
 from rotator.core.sensitive import Sensitive
 from rotator.errors import ClientError, Frozen
 from rotator.ports import Deadline
-from rotator.providers.ldap import Ldap as Provider
-from rotator.providers.ldap import LdapBind
+from rotator.systems.ldap.client import DirectoryAccounts as Provider
+from rotator.systems.ldap.client import LdapBind
 from tests.fuzz.directories import DN, PASSWORD, Odd, acts, instead, oddities
 from tests.providers.ldap_directory import ROTATOR, ROTATOR_PASSWORD
 

@@ -16,13 +16,13 @@ from rotator.core.sensitive import Sensitive
 from rotator.credentials.oauth_client import OAuthClient
 from rotator.errors import Conflict, Forbidden, Frozen, Unavailable
 from rotator.ports import Aim, Blocked, Call, Copy
-from rotator.providers.okta import (
+from rotator.systems.okta.client import (
     MADE,
     SECRET_ID,
     SETTLES,
     SLOTS,
     Move,
-    Okta,
+    OktaApp,
     Secret,
     decide,
     hash_of,
@@ -244,9 +244,9 @@ class Org:
         self.clock.at = START
         self.credential = OAuthClient(issuer=self.api.issuer, client_id=APP)
 
-    def provider(self, *, others: str = "Stop", app: str = APP, token: str = TOKEN) -> Okta:
+    def provider(self, *, others: str = "Stop", app: str = APP, token: str = TOKEN) -> OktaApp:
         """Return the provider as a new run would make it."""
-        return Okta(http=self._https[token], url=self.url, app=app, clock=self.clock, others=others)
+        return OktaApp(http=self._https[token], url=self.url, app=app, clock=self.clock, others=others)
 
     def login(self, method: str = BASIC) -> OAuthLogin:
         """Return the product's login."""

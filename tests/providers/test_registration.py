@@ -21,7 +21,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.credentials.oauth_client import OAuthClient
 from rotator.errors import Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Call, Copy, Deadline
-from rotator.providers.registration import (
+from rotator.systems.registration.client import (
     EXPIRES_AT,
     METHOD,
     ODD,
@@ -29,7 +29,7 @@ from rotator.providers.registration import (
     REMOVED,
     TOKEN,
     URI,
-    Registration,
+    RegisteredClients,
     client_metadata,
     read_client,
 )
@@ -80,9 +80,9 @@ class Office:
         """Return the product's login."""
         return OAuthLogin(http=self.http, issuer=self.issuer, method=self.authentication, clock=self.clock)
 
-    def provider(self) -> Registration:
+    def provider(self) -> RegisteredClients:
         """Return the provider as a new run would make it."""
-        return Registration(
+        return RegisteredClients(
             **{
                 "server": Server(self.http, self.issuer),
                 "rotation": ROTATION,
@@ -345,7 +345,7 @@ def told(
 ) -> str:
     """Return what comes next, in one word, or what is said instead."""
     clock = Clock()
-    provider = Registration(
+    provider = RegisteredClients(
         server=Server(Http(Retry(clock, Deadline(START)), Meter(clock)), "https://a.example"),
         rotation=ROTATION,
         clock=clock,

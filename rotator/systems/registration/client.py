@@ -24,6 +24,8 @@ from rotator.core.shapes import LAST_YEAR, Shape, filled, number, text, token, v
 from rotator.core.timing import format_duration
 from rotator.errors import Ambiguous, Forbidden, Frozen, NotFound, Rejected
 from rotator.ports import Access, Aim, Call, Capabilities, Clock, Copy, Learned, Login
+from rotator.systems.at import At, Wired
+from rotator.systems.registration import Registration
 
 TOKEN, URI = "registration.access_token", "registration.uri"
 REGISTERED_AT, EXPIRES_AT = "registration.registered_at", "registration.expires_at"
@@ -37,7 +39,7 @@ _ONCE = "the client is gone, or somebody else replaced its registration access t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registration:
+class RegisteredClients:
     """Registers clients at one server, for one rotation."""
 
     server: Server
@@ -293,3 +295,27 @@ def _advice(error: Forbidden | Rejected) -> str:
     if isinstance(error, Forbidden):
         return "Is the initial access token the one that the server expects, and has it uses left?"
     return "Correct the declared metadata, or what the server allows to be registered"
+
+
+def build(declared: Registration, at: At) -> Wired:
+    """Make what registers clients at the issuer."""
+    metadata = {
+        "grant_types": declared.grant_types,
+        "response_types": declared.response_types,
+        "redirect_uris": declared.redirect_uris,
+        "scope": declared.scope,
+        "client_name": declared.client_name,
+    }
+    return Wired(
+        RegisteredClients(
+            server=Server(at.http(), at.client.issuer),
+            rotation=at.ref,
+            clock=at.world.clock,
+            login=at.login(),
+            access=at.token(declared.token) if declared.token else None,
+            endpoint=declared.endpoint,
+            authentication=at.client.authentication,
+            metadata={name: value for name, value in metadata.items() if value is not None},
+            lasts=at.every + at.lasts,
+        )
+    )

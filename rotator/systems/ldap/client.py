@@ -34,6 +34,7 @@ from rotator.clients.ldap import (
     Account,
     BindAs,
     BindAsOwn,
+    Identities,
     Result,
 )
 from rotator.clients.ldap import Ldap as Directory
@@ -41,6 +42,8 @@ from rotator.core.distinguished_names import parse, same
 from rotator.core.sensitive import Sensitive
 from rotator.errors import ClientError, Conflict, Forbidden, Frozen, NotFound, Rejected, SettingsError
 from rotator.ports import Aim, Call, Capabilities, Copy, Learned
+from rotator.systems.at import At, Wired
+from rotator.systems.ldap import Ldap
 
 DN, PASSWORD = "bind_dn", "password"
 SALT, CLOSING, ADOPTED = "ldap.salt", "ldap.closing", "ldap.adopted"
@@ -223,7 +226,7 @@ def _many(number: int) -> str:
 
 
 @dataclass(frozen=True)
-class Ldap:
+class DirectoryAccounts:
     """The passwords of `accounts`. `several`: one account that may have several at a time."""
 
     directory: Directory
@@ -592,3 +595,28 @@ class LdapBind:
             code=INVALID_CREDENTIALS,
             reason=ACCOUNT_LOCKED,
         )
+
+
+def build(declared: Ldap, at: At) -> Wired:
+    """Make what changes the passwords of the declared accounts."""
+    w, bind, password = at.world, declared.bind, at.credential.ldap_password
+    assert password  # noqa: S101 - a rule of the policy
+    identities: Identities
+    if bind.password and bind.dn:
+        identities = BindAs(bind.dn, at.reader(bind.password))
+    else:
+        identities = own = BindAsOwn()
+        at.authenticates_by(own)
+    connect = w.connect_directory or Directory
+    directory = connect(
+        declared.url,
+        w.retry,
+        w.meter,
+        identities,
+        start_tls=declared.start_tls,
+        ca_file=declared.ca_file,
+        timeout=w.timeout,
+    )
+    several = declared.values == "Several"
+    accounts = DirectoryAccounts(directory, tuple(password.accounts), several=several, others=declared.others)
+    return Wired(accounts, login=LdapBind(directory))

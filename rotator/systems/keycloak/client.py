@@ -52,6 +52,8 @@ from rotator.core.shapes import (
 from rotator.core.timing import format_duration
 from rotator.errors import Forbidden, Frozen, NotFound
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.systems.at import At, Wired
+from rotator.systems.keycloak import Keycloak
 
 SECRET = "client_secret"  # noqa: S105 - the name of the field
 LEAVE = "Leave"
@@ -299,7 +301,7 @@ def _day(at: datetime | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keycloak:
+class KeycloakClient:
     """The secret of one client; see `rotator.ports.Provider`."""
 
     http: Http
@@ -632,3 +634,21 @@ def _serves(item: Mapping[str, Any]) -> bool:
     if "executors" in item:
         return any(entry.get("executor") == EXECUTOR for entry in item["executors"])
     return bool(item.get("enabled")) and OURS in item.get("profiles", ())
+
+
+def build(declared: Keycloak, at: At) -> Wired:
+    """Make what changes the secrets of the declared client."""
+    return Wired(
+        KeycloakClient(
+            http=at.http(at.access(declared.auth, issuer=at.client.issuer)),
+            url=declared.url,
+            realm=declared.realm,
+            client=at.client.client_id or "",
+            overlap=declared.overlap,
+            ensure_policy=declared.ensure_policy,
+            lasts=at.lasts,
+            lives=at.every + at.lasts,
+            others=declared.others,
+            clock=at.world.clock,
+        )
+    )

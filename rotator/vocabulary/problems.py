@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rotator.policy.types import PATTERNS
+from rotator.vocabulary.types import PATTERNS
 
 Location = tuple[int | str, ...]
 Problem = tuple[Location, str]

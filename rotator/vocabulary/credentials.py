@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from rotator.core.distinguished_names import parse
-from rotator.policy.types import (
+from rotator.vocabulary.types import (
     APP_ROLE,
     AuthMount,
     ClientId,
@@ -19,6 +20,22 @@ from rotator.policy.types import (
     Rule,
     Words,
 )
+
+SIGNING_KEY, SHARED, CLIENT_SECRET, CLIENT_KEY = (
+    "jwtSigningKey", "sharedSecret", "oauthClient with a secret", "oauthClient with a key"
+)  # fmt: skip
+DIRECTORY_PASSWORD, APP_ROLE_SECRET, REALM_KEY = "ldapPassword", "vaultAppRole", "keycloakRealmKey"
+_BY_KEY = "has(self.credential.oauthClient.authentication) && self.credential.oauthClient.authentication == 'private_key_jwt'"
+FORMS = {
+    SIGNING_KEY: "has(self.credential.jwtSigningKey)",
+    SHARED: "has(self.credential.sharedSecret)",
+    CLIENT_SECRET: f"has(self.credential.oauthClient) && !({_BY_KEY})",
+    CLIENT_KEY: f"has(self.credential.oauthClient) && {_BY_KEY}",
+    DIRECTORY_PASSWORD: "has(self.credential.ldapPassword)",
+    APP_ROLE_SECRET: "has(self.credential.vaultAppRole)",
+    REALM_KEY: "has(self.credential.keycloakRealmKey)",
+}
+"""The forms of credentials, each with its condition in CEL, of the spec `self`."""
 
 JwtAlgorithm = Literal[
     "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"
@@ -312,3 +329,10 @@ class Credential(OneOf):
     def fields(self) -> tuple[str, ...]:
         """The fields a holder can be handed."""
         return self.kind.fields
+
+    @property
+    def form(self) -> str:
+        """The form, as a key of FORMS."""
+        if self.oauth_client:
+            return CLIENT_KEY if self.oauth_client.has_key else CLIENT_SECRET
+        return to_camel(self.chosen)

@@ -34,6 +34,8 @@ from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import TEXTS, Shape, anything, distinct, handle, listed, mapping, record, text, whole
 from rotator.errors import Forbidden, Frozen, NotFound
 from rotator.ports import Aim, Blocked, Call, Capabilities, Copy, Learned
+from rotator.systems.at import At, Wired
+from rotator.systems.keycloak_realm_keys import KeycloakRealmKeys
 
 KEY_PROVIDER = "org.keycloak.keys.KeyProvider"
 KID = "keycloak.kid"
@@ -416,3 +418,15 @@ def read_keys(realm: str, document: Mapping[str, Any]) -> Realm:
         if entry.get("kid")
     )
     return Realm(name=realm, keys=keys, chosen=document.get("active") or {})
+
+
+def build(declared: KeycloakRealmKeys, at: At) -> Wired:
+    """Make what publishes the realm's keys, and what has the realm sign with one of them."""
+
+    def reached() -> Http:
+        return at.http(at.access(declared.auth, issuer=declared.issuer))
+
+    return Wired(
+        RealmKeys(http=reached(), url=declared.url, realm=declared.realm),
+        signer=RealmSigner(http=reached(), url=declared.url, realm=declared.realm),
+    )

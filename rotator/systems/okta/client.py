@@ -31,7 +31,9 @@ from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import distinct, handle, moment, one_of, record, text
 from rotator.errors import Conflict, Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
-from rotator.providers.notes import noted
+from rotator.systems.at import At, Wired
+from rotator.systems.notes import noted
+from rotator.systems.okta import Okta
 
 SLOTS = 2
 STOP = "Stop"
@@ -105,7 +107,7 @@ class View:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Okta:
+class OktaApp:
     """The client secrets of one app."""
 
     http: Http
@@ -330,4 +332,18 @@ def _secret(item: Mapping[str, Any]) -> Secret:
         created=item.get("created", ""),
         value=Sensitive(item["client_secret"]) if item.get("client_secret") else None,
         hash=item.get("secret_hash", ""),
+    )
+
+
+def build(declared: Okta, at: At) -> Wired:
+    """Make what changes the secrets of the declared app."""
+    access = at.access(declared.auth, issuer=declared.url, scope="okta.apps.read okta.apps.manage")
+    return Wired(
+        OktaApp(
+            http=at.http(access),
+            url=declared.url,
+            app=declared.app,
+            others=declared.others,
+            clock=at.world.clock,
+        )
     )

@@ -31,7 +31,9 @@ from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import distinct, handle, moment, record, text
 from rotator.errors import Conflict, Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
-from rotator.providers.notes import noted
+from rotator.systems.at import At, Wired
+from rotator.systems.auth0 import Auth0
+from rotator.systems.notes import noted
 
 MOST_NAMED = 2
 """So many keys a client names at the same time."""
@@ -472,3 +474,13 @@ def _client(address: str, client_id: str, document: object) -> Mapping[str, Any]
     if found["client_id"] != client_id:
         raise Rejected(f"GET {address}", "the answer is odd: it is about another client")
     return found
+
+
+def build(declared: Auth0, at: At) -> Wired:
+    """Make what changes the keys, or the secret, of the declared client."""
+    access = at.access(declared.auth, issuer=f"{declared.url}/", audience=f"{declared.url}/api/v2/")
+    http, client = at.http(access), at.client.client_id or ""
+    if not at.client.has_key:
+        return Wired(Auth0Secret(http=http, url=declared.url, client=client))
+    clock = at.world.clock
+    return Wired(Auth0Keys(http=http, url=declared.url, client=client, others=declared.others, clock=clock))

@@ -35,7 +35,9 @@ from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import Shape, count, filled, fitting, flag, record, text, visible
 from rotator.errors import Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Copy, Learned
-from rotator.providers.notes import noted
+from rotator.systems.at import At, Wired
+from rotator.systems.hydra import Hydra
+from rotator.systems.notes import noted
 
 PREVIOUS = 5
 """So many previous secrets stay valid; one more rotation ends the oldest."""
@@ -279,7 +281,7 @@ def _same_instant(one: str, other: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hydra:
+class HydraClient:
     """A client of Ory Hydra, by its admin API."""
 
     http: Http
@@ -435,3 +437,9 @@ def _state(step: Step) -> tuple[str, int]:
 def _pointer(name: str) -> str:
     """Write a name as a part of a JSON Pointer (RFC 6901, section 3)."""
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def build(declared: Hydra, at: At) -> Wired:
+    """Make what changes the secrets of the declared client."""
+    http, client = at.http(at.access(declared.auth, issuer=at.client.issuer)), at.client.client_id or ""
+    return Wired(HydraClient(http=http, url=declared.url, client=client, others=declared.others))

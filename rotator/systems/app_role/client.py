@@ -18,6 +18,8 @@ from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, Frozen, NotFound
 from rotator.ports import Aim, Call, Capabilities, Copy, Learned
+from rotator.systems.app_role import AppRole
+from rotator.systems.at import At, Wired
 
 SECRET_ID = "secret_id"  # noqa: S105 - a field's name
 ADOPTED = "approle.adopted"
@@ -26,7 +28,7 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
-class AppRole:
+class AppRoleSecretIds:
     """The secret ids of one role."""
 
     vault: Vault
@@ -145,3 +147,12 @@ class AppRoleLogin:
         """Log in; False only where role id and secret id are taken for wrong, and the role id is not."""
         role_id = self.vault.app_role_id(self.mount, self.role)
         return self.vault.try_app_role(self.mount, role_id, copy.material[SECRET_ID])
+
+
+def build(declared: AppRole, at: At) -> Wired:
+    """Make what changes the secret ids of the declared role."""
+    del declared  # the Vault is the run's own
+    vault, role = at.world.vault, at.credential.vault_app_role
+    assert role  # noqa: S101 - a rule of the policy
+    login = AppRoleLogin(vault, role.mount, role.role)
+    return Wired(AppRoleSecretIds(vault, role.mount, role.role), login=login)

@@ -33,7 +33,9 @@ from rotator.core.shapes import distinct, handle, moment, record, text, visible
 from rotator.core.timing import format_duration
 from rotator.errors import Frozen, NotFound, Rejected
 from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
-from rotator.providers.notes import noted
+from rotator.systems.at import At, Wired
+from rotator.systems.entra import Entra
+from rotator.systems.notes import noted
 
 GRAPH = "https://graph.microsoft.com"
 STOP = "Stop"
@@ -46,6 +48,9 @@ KEY_ID, MADE, EARLIER = "entra.key_id", "entra.made", "entra.earlier"
 _HINT = 3
 _NOT_THERE = 400
 _NEVER = "9999-12-31"
+
+SPARE = 2
+"""A secret that ends by itself lasts for so many times its period: a rotation that is late must not lose it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +90,7 @@ class Move:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entra:
+class EntraApplication:
     """The passwords of one application."""
 
     http: Http
@@ -410,4 +415,19 @@ def _password(item: Mapping[str, Any]) -> Password:
         name=item.get("displayName", ""),
         hint=item.get("hint", ""),
         ends=item.get("endDateTime"),
+    )
+
+
+def build(declared: Entra, at: At) -> Wired:
+    """Make what changes the passwords of the declared application."""
+    access = at.access(declared.auth, issuer=at.client.issuer, scope=f"{declared.url}/.default")
+    return Wired(
+        EntraApplication(
+            http=at.http(access),
+            url=declared.url,
+            application=declared.application,
+            others=declared.others,
+            lasts=SPARE * (at.every + at.lasts),
+            clock=at.world.clock,
+        )
     )

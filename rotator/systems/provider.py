@@ -1,0 +1,123 @@
+"""What is declared of every provider, and what is known of it before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+from rotator.vocabulary.access import Auth, ClientAccess
+from rotator.vocabulary.credentials import Credential
+from rotator.vocabulary.problems import Problem
+from rotator.vocabulary.types import Duration, JobFile, Model, Rule
+
+Others = Literal["Stop", "Leave"]
+OTHERS = (
+    "What to do about credentials there that somebody else made: Stop, and say so; or Leave them, where they are not in "
+    "the way."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A condition on what is declared of a provider, and on the credential: in Python, and the same in CEL."""
+
+    holds: Callable[[Any, Credential], bool]
+    """Takes the declared provider and the credential."""
+    cel: str = ""
+    """Of the verifier `v` in the spec `self`, beside `has(v.NAME)`; empty: nothing more is asked."""
+
+
+ITSELF = "this is the very credential that is rotated, and would be out of date after it; expected own"
+
+ALWAYS = When(lambda _declared, _credential: True)
+NEVER = When(lambda _declared, _credential: False, "false")
+
+
+class Provider(Model):
+    """What is declared of every provider."""
+
+    ca_file: JobFile | None = Field(
+        None, description="A PEM bundle to verify the server with; default: the system's."
+    )
+    propagation: Duration | None = Field(
+        None,
+        description="Until all nodes of the provider know of a change. Default: depends on the provider.",
+    )
+
+    name: ClassVar[str]
+    """Its name among the verifiers of a declaration, in snake case."""
+    system: ClassVar[str]
+    """What it is called in logs, metrics and traces."""
+    suits: ClassVar[tuple[str, ...]]
+    """The forms of credentials that it accepts (`rotator.vocabulary.credentials.FORMS`)."""
+    settles: ClassVar[timedelta] = timedelta(seconds=5)
+    """The default of `propagation`."""
+    makes: ClassVar[bool] = False
+    """Whether it makes the value itself: then the value is learned from its answer."""
+    one_slot: ClassVar[When] = NEVER
+    """When it accepts one version at a time, so that every switch is an outage."""
+    shows: ClassVar[When] = NEVER
+    """When it shows the value in use, so that `takeOver.provider` can be declared."""
+    alternates: ClassVar[When] = NEVER
+    """When each version has a client or an account of its own."""
+    registers: ClassVar[bool] = False
+    """Whether each version is registered as a client of its own, so that none can be declared."""
+    takes_over: ClassVar[bool] = True
+    """Whether a credential in use can become its first version."""
+    with_own: ClassVar[str] = ""
+    """The field in which `own` may stand: rotator authenticates with the credential that is rotated; empty: nowhere."""
+    token_scheme: ClassVar[str] = "Bearer"  # noqa: S105 - how, not which
+    """Of the Authorization header that carries an API token."""
+    max_length: ClassVar[int | None] = None
+    """The most characters of a secret that it takes; None: as many as a declaration may ask for."""
+    algorithms: ClassVar[tuple[str, ...]] = ()
+    """The algorithms of keys that it takes; empty: all that can be declared."""
+    spec_rules: ClassVar[tuple[Rule, ...]] = ()
+    """What `check` finds, in CEL, about the whole spec."""
+
+    @classmethod
+    def key(cls) -> str:
+        """Return its name as it stands in a declaration: `keycloakRealmKeys`."""
+        return to_camel(cls.name)
+
+    def label(self, subject: str) -> str:
+        """Return the unique label of the client `subject` there, the same for all spellings of where it is."""
+        raise NotImplementedError
+
+    @property
+    def travel(self) -> timedelta:
+        """The propagation that counts."""
+        return self.settles if self.propagation is None else self.propagation
+
+    @property
+    def caches(self) -> timedelta:
+        """How long those behind it may cache what it publishes."""
+        return timedelta()
+
+    @property
+    def access(self) -> Any:
+        """How rotator authenticates there, where that is declared by client, token or own."""
+        return getattr(self, "auth", None)
+
+    @property
+    def own(self) -> bool:
+        """Whether rotator authenticates with the very credential that is rotated."""
+        return bool(self.access and self.access.own)
+
+    def is_itself(self, credential: Credential) -> bool:
+        """Whether rotator authenticates with the credential that is rotated, though `own` is not what was declared."""
+        auth, client = self.access, credential.oauth_client
+        ours: ClientAccess | None = auth.client if isinstance(auth, Auth) else None
+        return bool(
+            client and ours and ours.client_id == client.client_id and ours.issuer in {None, client.issuer}
+        )
+
+    def check(self, credential: Credential) -> Iterator[Problem]:
+        """Yield what is declared here and does not go with the credential, as places below the verifier; by default nothing."""
+        del credential
+        yield from ()
