@@ -22,8 +22,9 @@ from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
 from rotator.policy.model import RotationPolicy
 from rotator.policy.resources import from_resource
 from rotator.policy.rules import Owners
-from rotator.vocabulary.access import Auth, secret_sources
+from rotator.vocabulary.access import ADDRESSES, FILES, NAMESPACES, named, parts
 from rotator.vocabulary.problems import written
+from rotator.vocabulary.types import VaultRef
 
 Json = dict[str, Any]
 FINALIZER = f"{PREFIX}/credential"
@@ -225,17 +226,12 @@ TRUST = "(--trust-resources allows others)"
 def _strays(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
     """Find what lies outside the resource's own namespace."""
     home, spec = policy.metadata.namespace, policy.spec
-    named = [v.place.namespace for v in spec.verifiers if v.place and v.place.namespace]
-    named += [n for h in spec.holders if h.secret for n in h.secret.namespaces or ()]
-    for other in sorted({n for n in named if n != home}):
+    for other in sorted({*named(spec, NAMESPACES)} - {home}):
         yield f"namespace {other}: a custom resource may only name its own, {home} {TRUST}"
-    places = [spec.store.vault, *(h.vault for h in spec.holders)]
-    places += [v.place.vault for v in spec.verifiers if v.place]
-    places += [source.vault for v in spec.verifiers for source in secret_sources(v.provider)]
-    places.append(spec.take_over.vault if spec.take_over else None)
-    for path in sorted({p.path for p in places if p and not p.path.startswith(f"{home}/")}):
+    places = [*parts(spec, VaultRef)]
+    for path in sorted({p.path for p in places if not p.path.startswith(f"{home}/")}):
         yield f"Vault path {path}: expected one that begins with {home}/ {TRUST}"
-    for mount in sorted({p.mount for p in places if p and API_PARTS & set(p.mount.split("/"))}):
+    for mount in sorted({p.mount for p in places if API_PARTS & set(p.mount.split("/"))}):
         yield f"Vault mount {mount}: expected one without a part such as data or metadata {TRUST}"
     if role := spec.credential.vault_app_role:
         yield f"AppRole role {role.mount}/{role.role}: no custom resource may rotate logins of Vault {TRUST}"
@@ -260,22 +256,18 @@ def _stray_addresses(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
 
 def _files(policy: RotationPolicy) -> Iterator[str]:
     """Yield the files of the job that providers and logins name."""
-    client = policy.spec.credential.oauth_client
-    providers = [v.provider for v in policy.spec.verifiers if v.provider]
-    found = [client.login.ca_file if client else None, *(p.ca_file for p in providers)]
-    found += [source.file for provider in providers for source in secret_sources(provider)]
-    return (file for file in found if file)
+    yield from (file for part in _asked(policy) for file in named(part, FILES))
 
 
 def _provider_urls(policy: RotationPolicy) -> Iterator[str]:
     """Yield every address that is asked because of providers and logins."""
-    if client := policy.spec.credential.oauth_client:
-        yield client.issuer
-    for provider in (v.provider for v in policy.spec.verifiers if v.provider):
-        named = [getattr(provider, name, None) for name in ("url", "endpoint")]
-        auth: Auth | None = getattr(provider, "auth", None)
-        named.append(auth.client.issuer if auth and auth.client else None)
-        yield from (url for url in named if url)
+    yield from (url for part in _asked(policy) for url in named(part, ADDRESSES))
+
+
+def _asked(policy: RotationPolicy) -> tuple[object, ...]:
+    """Return all parts of a spec but the gates, of which another sentence is said."""
+    spec = policy.spec
+    return tuple(getattr(spec, name) for name in type(spec).model_fields if name != "gates")
 
 
 _UPWARDS = re.compile(r"(^|/)(\.|%2e){1,2}(;[^/]*)?(/|$)|\\|%5c|%2f", re.IGNORECASE)

@@ -290,7 +290,7 @@ class Call:
     """One call that changes something at a provider. Harmless when it comes late or twice (I5)."""
 
     does: str
-    """For people, without anything secret: `add the secret 3f2a at okta app 0oa1`."""
+    """For people, without anything secret: `add the secret 3f2a at SYSTEM client payments`."""
     run: Callable[[], Learned]
     """Makes the call. Raises ClientError; Ambiguous where it may have taken effect."""
 

@@ -128,7 +128,7 @@ def by_status(what: str, status: int, detail: str, retry_header: str | None, rea
 def error_word(document: Any) -> str:
     """Return the word by which a server names its error, where it is one: never a sentence, which may quote us.
 
-    OAuth 2.0 (RFC 6749, section 5.2) says `error`, Okta `errorCode`, Microsoft Graph `error.code`.
+    OAuth 2.0 (RFC 6749, section 5.2) says `error`; others `errorCode`, or `error.code`.
     """
     if not isinstance(document, dict):
         return ""

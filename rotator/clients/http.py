@@ -143,7 +143,7 @@ class Http:
 
 
 def _reset(headers: Mapping[str, str]) -> str | None:
-    """Return the seconds until `X-Rate-Limit-Reset`, an instant by the server's own clock: how Okta says Retry-After."""
+    """Return the seconds until `X-Rate-Limit-Reset`, an instant by the server's own clock, where no Retry-After says it."""
     reset = fitting(digits, headers.get("X-Rate-Limit-Reset"), None)
     date = http_date(headers.get("Date") or "")
     return None if reset is None or date is None else str(max(1, math.ceil(reset - date.timestamp())))

@@ -284,17 +284,14 @@ class Says(Enum):
 
 
 _REFUSED: Mapping[tuple[int, str], str] = {
-    (
-        401,
-        "invalid_client",
-    ): "RFC 6749, section 5.2: Okta, Entra ID, Hydra, oidc-provider; Keycloak: no such client",
+    (401, "invalid_client"): "RFC 6749, section 5.2; Keycloak: no such client",
     (400, "invalid_client"): "RFC 6749, section 5.2; Keycloak: a signed assertion",
-    (401, "access_denied"): "Auth0: a wrong secret; what is merely not granted is a 403 there",
+    (401, "access_denied"): "a wrong secret, where what is merely not granted is a 403",
 }
 """Which status and `error` refuse the credential itself, and whose answer it is.
 
-By RFC 6749 `unauthorized_client` means that the client *was* authenticated; with a 400 or 403 it says so, or, at Entra
-ID, that there is no such client. Only Keycloak answers 401, to wrong secrets, and just so where a client with the right one
+By RFC 6749 `unauthorized_client` means that the client *was* authenticated; with a 400 or 403 it says so, or that
+there is no such client. Only Keycloak answers 401, to wrong secrets, and just so where a client with the right one
 has no service account (measured with 26.7.1).
 """
 _REFUSED_THERE: Mapping[str, Mapping[tuple[int, str], str]] = {
@@ -352,7 +349,7 @@ class Asked:
     via: str = CLIENT_CREDENTIALS
     scope: str | None = None
     audience: str | None = None
-    """For servers that want to know for whom a token is: Auth0, Hydra."""
+    """For servers that want to know for whom a token is."""
 
     @property
     def endpoint(self) -> str:
@@ -506,7 +503,7 @@ class StaticToken:
 
     token: Callable[[], Sensitive]
     scheme: str = "Bearer"
-    """`Bearer` (RFC 6750), or `SSWS` for an Okta API token."""
+    """`Bearer` (RFC 6750), or what the provider asks for."""
 
     def headers(self) -> Mapping[str, Sensitive]:
         """Return the Authorization header."""

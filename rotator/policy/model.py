@@ -30,7 +30,7 @@ from rotator.core.timing import (
     least_overlap,
 )
 from rotator.core.weekly import Weekly
-from rotator.systems.provider import Provider
+from rotator.systems.provider import NEVER, Provider
 from rotator.systems.registry import PROVIDERS
 from rotator.vocabulary.credentials import Credential
 from rotator.vocabulary.types import (
@@ -419,6 +419,9 @@ class Store(OneOf):
     kubernetes: KubernetesStore | None = None
 
 
+_SHOWING = [kind.__name__ for kind in PROVIDERS if kind.shows is not NEVER]
+
+
 class FromProvider(Model):
     """The provider itself is asked."""
 
@@ -429,7 +432,8 @@ class TakeOver(OneOf):
     secret: SecretKey | None = None
     vault: VaultField | None = None
     provider: FromProvider | None = Field(
-        None, description="The value that the provider shows as the one in use: Keycloak, Okta and Auth0 do."
+        None,
+        description=f"The value that the provider shows as the one in use. These do: {', '.join(_SHOWING)}.",
     )
     kid: Kid | None = Field(None, description="What its tokens carry; default: derived as for new ones.")
     encoding: Literal["base64", "base64url", "hex"] | None = Field(

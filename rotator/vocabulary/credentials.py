@@ -143,9 +143,7 @@ class ClientLogin(Model):
     )
     times: int = Field(3, ge=1, le=20, description="How many logins in a row must agree.")
     scope: Words | None = Field(None, description="The scope to ask for.")
-    audience: Words | None = Field(
-        None, description="The audience to ask for, where the provider wants one (Auth0)."
-    )
+    audience: Words | None = Field(None, description="The audience to ask for, where the provider wants one.")
     assertion_audience: Literal["issuer", "token endpoint"] = Field(
         "issuer",
         description="With private_key_jwt: what the client's assertions name as their audience (RFC 7523, section 3).",
@@ -187,7 +185,7 @@ class OAuthClient(Model):
         48,
         ge=32,
         le=128,
-        description="Characters of a secret that rotator makes, default 48; Okta takes 100 at most.",
+        description="Characters of a secret that rotator makes, default 48.",
     )
     login: ClientLogin = ClientLogin()
 
