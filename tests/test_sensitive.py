@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rotator.clients.vault import KvDocument
+from rotator.clients.kv import KvDocument
 from rotator.clients.vault_settings import VaultSettings
 from rotator.core.ring import Ring
 from rotator.core.sensitive import HIDDEN, Sensitive

@@ -40,6 +40,8 @@ from rotator.kinds import Kind
 SYSTEM = REFERENCE
 PAGE = 500
 """Objects a page of a list (`limit`)."""
+_PACKED = {"Accept-Encoding": "gzip"}
+"""The API server packs what is longer than 128 KiB: lists, to a tenth of it."""
 PROGRAM = "the program that the kubeconfig lets us in by"
 """What may be waited for where a kubeconfig is read: it may run a program (`exec`)."""
 MOST_PAGES = 10_000
@@ -271,7 +273,7 @@ class Kubernetes:
 
     def _read(self, path: str, *, accept: str = "application/json") -> Json:
         with self._gone(path):
-            return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept}), read=True)
+            return self._retry.call(lambda: self._ask("GET", path, {"Accept": accept, **_PACKED}), read=True)
 
     def _write_object(  # noqa: PLR0913 - the parts of a request
         self,

@@ -12,8 +12,9 @@ import yaml
 from pydantic import ValidationError
 
 from rotator.errors import PolicyError
+from rotator.policy import rules
 from rotator.policy.model import RotationPolicy
-from rotator.policy.rules import Owners, unsafe
+from rotator.policy.rules import Owners
 from rotator.vocabulary.problems import Location, problems, written
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -78,18 +79,25 @@ class Declared:
 
 
 def load(paths: Sequence[Path]) -> list[RotationPolicy]:
-    """Read all rotations under `paths` (files, or folders of them). Raises PolicyError with every problem found."""
-    wrong: list[str] = []
-    declared: list[Declared] = []
+    """Read all rotations under `paths` (files, or folders of them). Raises PolicyError with every problem found.
+
+    One file after the other: of those that are read, the rotations are kept, and not where each of their lines stands.
+    """
+    unread: list[str] = []
+    unsafe: list[str] = []
+    shared: list[str] = []
+    policies: list[RotationPolicy] = []
+    owners = Owners()
     for file in _files(paths):
-        found, unread = _read(file)
-        declared += found
-        wrong += unread
-    wrong += [p for d in declared for p in _unsafe(d)]
-    wrong += _duplicates(declared)
-    if wrong:
+        found, wrong = _read(file)
+        unread += wrong
+        for declared in found:
+            unsafe += _unsafe(declared)
+            shared += _shared(declared, owners)
+            policies.append(declared.policy)
+    if wrong := [*unread, *unsafe, *shared]:
         raise PolicyError(*wrong)
-    return [d.policy for d in declared]
+    return policies
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -266,7 +274,7 @@ def _is_plain(node: yaml.ScalarNode) -> bool:
 
 
 def _unsafe(declared: Declared) -> Iterator[str]:
-    for location, problem in unsafe(declared.policy):
+    for location, problem in rules.unsafe(declared.policy):
         yield declared.document.at(location, problem)
     if declared.policy.spec.deletion_policy != "Retain":
         yield declared.document.at(
@@ -274,9 +282,9 @@ def _unsafe(declared: Declared) -> Iterator[str]:
         )
 
 
-def _duplicates(declared: Sequence[Declared]) -> Iterator[str]:
-    owners = Owners()
-    for one in declared:
-        for location, problem in owners.conflicts(one.policy):
-            yield one.document.at(location, problem)
-        owners.add(one.policy, f"{one.document.file}:{one.document.line(('metadata', 'name'))}")
+def _shared(declared: Declared, owners: Owners) -> Iterator[str]:
+    """Yield what a rotation claims and an earlier one has; from then on what it claims is its own."""
+    policy, document = declared.policy, declared.document
+    for location, problem in owners.conflicts(policy):
+        yield document.at(location, problem)
+    owners.add(policy, f"{document.file}:{document.line(('metadata', 'name'))}")

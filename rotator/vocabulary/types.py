@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import (
@@ -349,6 +350,7 @@ class OneOf(Model):
     """A choice: exactly one of the fields listed in `choices` is set."""
 
     @classmethod
+    @cache
     def choices(cls) -> tuple[str, ...]:
         """Return the names of the fields that are alternatives: all that default to None."""
         return tuple(n for n, f in cls.model_fields.items() if f.default is None and n not in cls.extras())

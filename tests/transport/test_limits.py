@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -180,6 +181,17 @@ def test_an_answer_without_end_is_read_to_a_limit(tmp_path: Path, speaker: str, 
         with pytest.raises(Ambiguous, match="larger than"):
             client.write()
         assert len(server.taken) == 1
+
+
+def test_the_api_server_may_pack_what_is_long(tmp_path: Path) -> None:
+    """It is asked to, and what it packed is read."""
+    body = gzip.compress(b'{"metadata": {"name": "key", "namespace": "payments", "resourceVersion": "7"}}')
+    answer = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with OverTls(tmp_path, lambda connection: connection.sendall(answer)) as server:
+        client = EVERY["kubernetes"](server.place, str(server.files.ca), retrying(RunClock()), 10.0)
+        assert cast("dict[str, Any]", client.read())["metadata"]["resourceVersion"] == "7"
+        client.close()
+        assert b"accept-encoding: gzip" in server.taken[0].lower()
 
 
 # --- the run ---------------------------------------------------------------------------------------------------
