@@ -23,6 +23,7 @@ DEEPEST = 50
 """How many levels a document may have; the parser in C would end the process at some 100,000."""
 MOST = 10_000
 """How many values a document may have, each alias counted as all that it stands for: aliases of aliases grow without end."""
+TOO_DEEP = f"nested too deep; expected at most {DEEPEST} levels"
 TOO_LARGE = f"too large with all that its aliases stand for; expected at most {MOST} values in a document"
 LARGEST = 8 << 20
 """Characters of a file."""
@@ -187,12 +188,14 @@ def _too_much(text: str) -> str:
     """Return the line where a document becomes too large or too deep, and what is expected. Nothing is built yet."""
     if len(text) > LARGEST:
         return f"1: too large; expected at most {LARGEST} characters in a file"
+    if len(text) <= MOST and "*" not in text:
+        return ""  # at most as many values as characters; whether they are nested too deep is seen as they are read
     sizes = _Sizes()
     for event in yaml.parse(text, Loader=_LOADER):
         sizes.node(event)
         line = int(event.start_mark.line) + 1 if event.start_mark else 1
         if sizes.depth > DEEPEST:
-            return f"{line}: nested too deep; expected at most {DEEPEST} levels"
+            return f"{line}: {TOO_DEEP}"
         if sizes.open and sizes.open[-1][1] > MOST:
             return f"{line}: {TOO_LARGE}"
     return ""
@@ -201,13 +204,9 @@ def _too_much(text: str) -> str:
 def _one(document: Document) -> tuple[Declared | None, list[str]]:
     if not isinstance(document.node, yaml.MappingNode):
         return None, [document.at((), "expected a mapping with apiVersion, kind, metadata and spec")]
-    if unplain := list(_unplain(document, document.node, (), frozenset(), set())):
+    data, unplain = _Plain(document).read()
+    if unplain:
         return None, unplain
-    try:
-        data: Any = yaml.constructor.SafeConstructor().construct_document(document.node)
-    except yaml.YAMLError as error:
-        problem = f"not YAML of plain values: {getattr(error, 'problem', 'unreadable')}"
-        return None, [document.on(_line(error), (), problem)]
     other = [
         document.at((name,), f"expected {expected}")
         for name, expected in (("apiVersion", "rotator.dev/v1alpha1"), ("kind", "Rotation"))
@@ -221,56 +220,87 @@ def _one(document: Document) -> tuple[Declared | None, list[str]]:
         return None, [document.at(*problem) for problem in problems(error, document.node, _below)]
 
 
-def _unplain(
-    document: Document, node: yaml.Node, location: Location, above: frozenset[int], done: set[int]
-) -> Iterator[str]:
-    """Find what YAML can say and a declaration cannot: repeated keys, keys that are no text, loops, odd tags.
+class _Plain:
+    """Reads a document, and finds what YAML can say and a declaration cannot.
 
-    YAML forbids repeated keys (1.2.2, section 3.2.1.3), its parsers take the last one silently.
+    Repeated keys, keys that are no text, loops, odd tags. YAML forbids repeated keys (1.2.2, section 3.2.1.3), its parsers
+    take the last one silently.
     """
-    here = node.start_mark.line + 1
-    if id(node) in above:
-        yield document.on(here, location, "contains itself; expected plain values")
-    if id(node) in done:
-        return
-    done.add(id(node))
-    above |= {id(node)}
-    if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
-        seen: set[str] = set()
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._wrong: list[str] = []
+        self._done: dict[int, Any] = {}
+        """What was read of each list and mapping: an alias stands for the same."""
+        self._merges = False
+        """Whether one mapping takes over the pairs of another (`<<`)."""
+
+    def read(self) -> tuple[Any, list[str]]:
+        """Return the whole of it as plain values, and what is wrong with it."""
+        root = self._document.node
+        value = self._value(root, (), frozenset())
+        if not self._merges or self._wrong:
+            return value, self._wrong
+        try:
+            return yaml.constructor.SafeConstructor().construct_document(root), []
+        except yaml.YAMLError as error:
+            problem = f"not YAML of plain values: {getattr(error, 'problem', 'unreadable')}"
+            return None, [self._document.on(_line(error), (), problem)]
+
+    def _value(self, node: yaml.Node, location: Location, above: frozenset[int]) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, location)
+        if id(node) in above:
+            self._note(node, location, "contains itself; expected plain values")
+        if id(node) in self._done:
+            return self._done[id(node)]
+        if len(location) >= DEEPEST:
+            self._wrong.append(f"{self._document.file}:{node.start_mark.line + 1}: {TOO_DEEP}")
+            return None
+        above |= {id(node)}
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+            return self._mapping(node, location, above)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+            items = self._done[id(node)] = []
+            items += [self._value(n, (*location, at), above) for at, n in enumerate(node.value)]
+            return items
+        return self._odd(node, location)
+
+    def _mapping(self, node: yaml.MappingNode, location: Location, above: frozenset[int]) -> dict[str, Any]:
+        pairs: dict[str, Any] = {}
+        self._done[id(node)] = pairs
         for key, value in node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else "?"
             if key.tag not in {f"{_TAG}str", f"{_TAG}merge"}:
-                yield document.on(
-                    key.start_mark.line + 1, (*location, name), "a key that is no text; quote it"
-                )
-            elif name in seen:
-                yield document.on(key.start_mark.line + 1, (*location, name), "given twice; expected once")
+                self._note(key, (*location, name), "a key that is no text; quote it")
+            elif name in pairs:
+                self._note(key, (*location, name), "given twice; expected once")
             else:
-                seen.add(name)
-                yield from _unplain(document, value, (*location, name), above, done)
-    elif isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
-        for position, item in enumerate(node.value):
-            yield from _unplain(document, item, (*location, position), above, done)
-    elif not isinstance(node, yaml.ScalarNode) or not _is_plain(node):
+                self._merges |= key.tag != f"{_TAG}str"
+                pairs[name] = None
+                pairs[name] = self._value(value, (*location, name), above)
+        return pairs
+
+    def _scalar(self, node: yaml.ScalarNode, location: Location) -> Any:
+        if node.tag == f"{_TAG}str":
+            return node.value
+        if len(node.value) > LONGEST:
+            return self._odd(node, location)
+        try:
+            value = yaml.constructor.SafeConstructor().construct_document(node)
+        except (yaml.YAMLError, ValueError, KeyError, OverflowError, AttributeError):
+            return self._odd(node, location)
+        return self._odd(node, location) if isinstance(value, float) and not math.isfinite(value) else value
+
+    def _odd(self, node: yaml.Node, location: Location) -> None:
         tag = node.tag.replace(_TAG, "!!")
-        yield document.on(
-            here, location, f"{tag} is no plain value; expected a text, a number, true or false"
-        )
+        self._note(node, location, f"{tag} is no plain value; expected a text, a number, true or false")
+
+    def _note(self, node: yaml.Node, location: Location, problem: str) -> None:
+        self._wrong.append(self._document.on(node.start_mark.line + 1, location, problem))
 
 
 _TAG = "tag:yaml.org,2002:"
-
-
-def _is_plain(node: yaml.ScalarNode) -> bool:
-    if node.tag == f"{_TAG}str":
-        return True
-    if len(node.value) > LONGEST:
-        return False
-    try:
-        value = yaml.constructor.SafeConstructor().construct_document(node)
-    except (yaml.YAMLError, ValueError, KeyError, OverflowError, AttributeError):
-        return False
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _unsafe(declared: Declared) -> Iterator[str]:
