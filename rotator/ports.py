@@ -234,35 +234,6 @@ class Gate(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a provider can do with the credentials of one client or account. Honest: what it cannot do is not tried."""
-
-    slots: int | None
-    """How many versions it accepts at the same time; None: as many as it is given."""
-    makes: bool = False
-    """Whether it makes the value itself: then the value is learned from its answer."""
-    lists: bool = True
-    """Whether it shows what there is, so that a lost reply can be told from a request that never came."""
-    removes: bool = True
-    """Whether one version can be withdrawn by itself."""
-    expires: bool = False
-    """Whether the previous version also ends by itself, at a time that the provider decides."""
-    alternates: bool = False
-    """Whether each version is a client or an account of its own."""
-
-    @property
-    def strategy(self) -> str:
-        """How versions overlap, in two words: it follows from the rest."""
-        if self.alternates:
-            return "alternate clients"
-        if self.slots == 1:
-            return "no overlap"
-        if self.slots is None:
-            return "many"
-        return "timed previous" if self.expires else "two slots"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
     """What a provider is to be brought to."""
 
@@ -309,11 +280,6 @@ class Provider(Protocol):
     @property
     def label(self) -> str:
         """Unique in the fleet, for people: `keycloak https://sso.example.com/realms/acme client payments`."""
-        ...
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do."""
         ...
 
     def next_call(self, aim: Aim) -> Call | Blocked | None:

@@ -82,7 +82,8 @@ def _wired(w: World, policy: RotationPolicy) -> Iterator[tuple[At, Wired]]:
 def installations(w: World, policy: RotationPolicy) -> Iterator[Installed]:
     """Yield the verifiers that are changed by calls."""
     for at, wired in _wired(w, policy):
-        yield Installed(Installation(wired.provider, offer=at.offer), wired.login)
+        one_slot = at.declared.one_slot.holds(at.declared, at.credential)
+        yield Installed(Installation(wired.provider, offer=at.offer, one_slot=one_slot), wired.login)
 
 
 def proofs(w: World, policy: RotationPolicy, installed: Sequence[Installed]) -> Iterator[Party]:

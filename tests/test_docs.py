@@ -294,7 +294,7 @@ def test_every_rotation_in_a_page_is_good(fence: Fence, document: Mapping[str, A
 @pytest.mark.parametrize("name", [kind.key() for kind in PROVIDERS])
 def test_every_provider_has_a_page_with_a_whole_declaration(name: str) -> None:
     """The table of what they can do leads to it; its first example is a Rotation with that verifier, so it is checked above."""
-    (path,) = {row.page for row in providers.rows() if row.declared == name}
+    (path,) = {providers.page_of(row.provider) for row in providers.rows() if row.provider.key() == name}
     text = page(f"declare/providers/{path}")
     first = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
     document = yaml.safe_load(first)
@@ -305,8 +305,8 @@ def test_every_provider_has_a_page_with_a_whole_declaration(name: str) -> None:
 
 
 def test_the_strategies_in_the_table_are_explained() -> None:
-    """Each name that a provider's capabilities give."""
-    strategies = {row.provider.capabilities.strategy for row in providers.rows()}
+    """Each name that a provider gives."""
+    strategies = {row.provider.strategy(row.credential) for row in providers.rows()}
     explained = re.findall(
         r"^\| (two slots|timed previous|many|alternate clients|no overlap) \|",
         page("declare/providers/index.md"),

@@ -1,4 +1,4 @@
-"""Write what each provider can do, from its own `Capabilities`: a part of the page of providers.
+"""Write what each provider can do, from its declaration: a part of the page of providers.
 
 `python -m docs.reference.providers` writes it, with `--check` it only compares.
 """
@@ -7,63 +7,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from docs.written import HERE, finish
-from rotator.ports import Capabilities, Provider
-from rotator.systems.app_role.client import AppRoleSecretIds
-from rotator.systems.auth0.client import Auth0Keys, Auth0Secret
-from rotator.systems.entra.client import EntraApplication
-from rotator.systems.hydra.client import HydraClient
-from rotator.systems.keycloak.client import KeycloakClient
-from rotator.systems.keycloak_realm_keys.client import RealmKeys
-from rotator.systems.ldap.client import DirectoryAccounts
-from rotator.systems.okta.client import OktaApp
-from rotator.systems.registration.client import RegisteredClients
+from rotator.systems.provider import Provider
+from rotator.systems.registry import PROVIDERS
+from rotator.vocabulary.credentials import Credential
 
 FOLDER = HERE / "declare/providers"
 FILE = FOLDER / "capabilities.txt"
 HEAD = """\
-% Written by docs/reference/providers.py from the providers' Capabilities: change the code, not this file.
+% Written by docs/reference/providers.py from rotator/systems: change the code, not this file.
 
-| verifier | with | at a time | whose value | lists | removes one | timed | strategy |
-|---|---|---|---|---|---|---|---|"""
+| verifier | with | at a time | whose value | shows it | in use taken over | strategy |
+|---|---|---|---|---|---|---|"""
+
+_CLIENT: Mapping[str, Any] = {"oauthClient": {"issuer": "https://sso.example.com", "clientId": "a"}}
+_BY_KEY = {"oauthClient": {**_CLIENT["oauthClient"], "authentication": "private_key_jwt"}}
+_ONE = {"ldapPassword": {"accounts": ["cn=a"]}}
+_TWO = {"ldapPassword": {"accounts": ["cn=a", "cn=b"]}}
+_FORMS: Mapping[str, tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...]] = {
+    "keycloak": (("", _CLIENT, {}), ("`overlap: false`", _CLIENT, {"overlap": False})),
+    "auth0": (("a key", _BY_KEY, {}), ("a secret", _CLIENT, {})),
+    "ldap": (
+        ("one account", _ONE, {}),
+        ("two accounts, in turn", _TWO, {}),
+        ("one account, `values: One`", _ONE, {"values": "One"}),
+    ),
+    "app_role": (("", {"vaultAppRole": {"role": "a"}}, {}),),
+    "keycloak_realm_keys": (("", {"keycloakRealmKey": {}}, {}),),
+}
+"""The forms in which a provider can be declared, where there are several or it is not about a client's secret: in
+words, with the credential, and with what is declared of the provider."""
+_PAGES = {"app_role": "approle.md", "keycloak_realm_keys": "keycloak-realm-keys.md"}
+"""The pages that are not named as the provider is."""
 
 
 @dataclass(frozen=True)
 class Row:
     """A provider in one of its forms."""
 
-    declared: str
-    """Its name in a declaration."""
-    page: str
     form: str
     """What it is declared with; empty: there is one form only."""
+    credential: Credential
     provider: Provider
 
 
 def rows() -> Iterator[Row]:
     """Yield every form of every provider; what they can do needs no connection."""
-    nothing: Any = None
-    client = {"http": nothing, "url": "", "clock": nothing}
-    keycloak = {**client, "realm": "", "client": ""}
-    yield Row("keycloak", "keycloak.md", "", KeycloakClient(**keycloak))
-    yield Row("keycloak", "keycloak.md", "`overlap: false`", KeycloakClient(**keycloak, overlap=False))
-    yield Row("okta", "okta.md", "", OktaApp(**client, app=""))
-    yield Row("entra", "entra.md", "", EntraApplication(**client, application="", lasts=timedelta()))
-    yield Row("auth0", "auth0.md", "a key", Auth0Keys(**client, client=""))
-    yield Row("auth0", "auth0.md", "a secret", Auth0Secret(http=nothing, url="", client=""))
-    yield Row("hydra", "hydra.md", "", HydraClient(http=nothing, url="", client=""))
-    registration = RegisteredClients(server=nothing, rotation="", clock=nothing, login=nothing)
-    yield Row("registration", "registration.md", "", registration)
-    one, two = ("cn=a",), ("cn=a", "cn=b")
-    yield Row("ldap", "ldap.md", "one account", DirectoryAccounts(nothing, one))
-    yield Row("ldap", "ldap.md", "two accounts, in turn", DirectoryAccounts(nothing, two))
-    yield Row("ldap", "ldap.md", "one account, `values: One`", DirectoryAccounts(nothing, one, several=False))
-    yield Row("appRole", "approle.md", "", AppRoleSecretIds(nothing, "", ""))
-    yield Row("keycloakRealmKeys", "keycloak-realm-keys.md", "", RealmKeys(http=nothing, url="", realm=""))
+    for kind in PROVIDERS:
+        for form, credential, declared in _FORMS.get(kind.name, (("", _CLIENT, {}),)):
+            made = kind.model_construct(**declared)
+            yield Row(form, Credential.model_validate(credential), made)
+
+
+def page_of(provider: Provider) -> str:
+    """Return the file of the page about a provider."""
+    return _PAGES.get(provider.name, f"{provider.name}.md")
 
 
 def texts() -> Mapping[Path, str]:
@@ -72,23 +73,26 @@ def texts() -> Mapping[Path, str]:
 
 
 def _written(row: Row) -> str:
-    can = row.provider.capabilities
+    provider, credential = row.provider, row.credential
     cells = (
-        f"[`{row.declared}`]({row.page})",
+        f"[`{provider.key()}`]({page_of(provider)})",
         row.form,
-        "any number" if can.slots is None else str(can.slots),
-        _maker(row, can),
-        _yes(value=can.lists),
-        _yes(value=can.removes),
-        _yes(value=can.expires),
-        f"**{can.strategy}**",
+        _at_a_time(row),
+        "its own" if provider.makes else "ours",
+        _yes(value=provider.shows.holds(provider, credential)),
+        _yes(value=provider.takes_over),
+        f"**{provider.strategy(credential)}**",
     )
     return "| " + " | ".join(cells) + " |"
 
 
-def _maker(row: Row, can: Capabilities) -> str:
-    """Say who makes the value; the key of a realm is made there and never learned."""
-    return "its own" if can.makes or row.declared == "keycloakRealmKeys" else "ours"
+def _at_a_time(row: Row) -> str:
+    provider, credential = row.provider, row.credential
+    if provider.one_slot.holds(provider, credential):
+        return "1"
+    if credential.ldap_password and provider.alternates.holds(provider, credential):
+        return str(len(credential.ldap_password.accounts))
+    return "any number" if provider.slots is None else str(provider.slots)
 
 
 def _yes(*, value: bool) -> str:

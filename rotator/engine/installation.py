@@ -26,6 +26,8 @@ class Installation:
     provider: Provider
     offer: Callable[[Sequence[Copy]], None] = field(default=lambda _: None)
     """Told, before each look, which versions there are in order of trust: for one that lets itself in by them."""
+    one_slot: bool = False
+    """Whether the provider accepts one version at a time: then only the newest is asked for."""
     _looked: bool = False
 
     @property
@@ -108,7 +110,7 @@ class Installation:
         )
 
     def _aim(self, want: Want) -> Aim:
-        newest = -1 if self.provider.capabilities.slots == 1 else 0
+        newest = -1 if self.one_slot else 0
         return Aim(
             rotation=want.ring.rotation,
             accept=want.copies[newest:],

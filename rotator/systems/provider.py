@@ -57,6 +57,10 @@ class Provider(Model):
     """The forms of credentials that it accepts (`rotator.vocabulary.credentials.FORMS`)."""
     settles: ClassVar[timedelta] = timedelta(seconds=5)
     """The default of `propagation`."""
+    slots: ClassVar[int | None] = None
+    """How many versions it accepts at a time, where that is more than one; None: as many as it is given."""
+    expires: ClassVar[bool] = False
+    """Whether the previous version also ends by itself, at a time that rotator sets."""
     makes: ClassVar[bool] = False
     """Whether it makes the value itself: then the value is learned from its answer."""
     one_slot: ClassVar[When] = NEVER
@@ -108,6 +112,16 @@ class Provider(Model):
     def own(self) -> bool:
         """Whether rotator authenticates with the very credential that is rotated."""
         return bool(self.access and self.access.own)
+
+    def strategy(self, credential: Credential) -> str:
+        """Return how versions of a credential overlap there, in two words."""
+        if self.alternates.holds(self, credential):
+            return "alternate clients"
+        if self.one_slot.holds(self, credential):
+            return "no overlap"
+        if self.slots is None:
+            return "many"
+        return "timed previous" if self.expires else "two slots"
 
     def is_itself(self, credential: Credential) -> bool:
         """Whether rotator authenticates with the credential that is rotated, though `own` is not what was declared."""

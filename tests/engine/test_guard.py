@@ -19,7 +19,6 @@ from rotator.ports import (
     Aim,
     Blocked,
     Call,
-    Capabilities,
     Copy,
     Deadline,
     Rendered,
@@ -50,13 +49,12 @@ class Clock:
 
 @dataclass
 class Slow:
-    """A provider where each change takes 20 seconds; it takes one version at a time."""
+    """A provider where each change takes 20 seconds."""
 
     clock: Clock
     seen: list[str]
     accepted: list[str] = field(default_factory=list)
     label: str = "slow"
-    capabilities: Capabilities = field(default_factory=lambda: Capabilities(slots=None))
 
     def next_call(self, aim: Aim) -> Call | Blocked | None:
         """Add what is missing, then take away what is to go."""

@@ -183,7 +183,9 @@ class Life:
 
         def remove() -> bool:
             copies = [bench.copy(i) for i in ids]
-            Installation(bench.provider()).remove(ROTATION, lambda: copies, lambda: None)
+            Installation(bench.provider(), one_slot=bench.one_slot).remove(
+                ROTATION, lambda: copies, lambda: None
+            )
             return True
 
         self._until(remove)

@@ -149,6 +149,7 @@ def bench(place: Place, accounts: Sequence[str], *, several: bool = True, others
         provider=lambda: Provider(client(place.url), accounts, several=several, others=others),
         make=lambda number: copied(credential, number),
         logs_in=place.accepted,
+        one_slot=not several and len(accounts) == 1,
     )
 
 
@@ -246,7 +247,8 @@ class Life:
         own = BindAsOwn()
         provider = self._provider(own)
         login = LdapBind(provider.directory)
-        return Installation(provider, offer=own.offer), Proof(login, Virtual(), TIMES)
+        one_slot = self.mode is Mode.ONE
+        return Installation(provider, offer=own.offer, one_slot=one_slot), Proof(login, Virtual(), TIMES)
 
     def _reach(self, accept: Sequence[str], forget: Sequence[str] = (), *, active: str) -> None:
         want = self._want(accept, forget, active)

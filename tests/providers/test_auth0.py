@@ -360,7 +360,13 @@ class Org:
 
     def secret_bench(self) -> Bench:
         """Return a bench for the secret."""
-        return Bench(provider=self.secret, make=secret_version, logs_in=self.has_secret, settle=self.settle)
+        return Bench(
+            provider=self.secret,
+            make=secret_version,
+            logs_in=self.has_secret,
+            one_slot=True,
+            settle=self.settle,
+        )
 
 
 def org_of(state: State) -> Iterator[Org]:

@@ -355,6 +355,7 @@ def bench_at(there: RealClient, sends: Http, **declared: Any) -> Bench:
         provider=lambda: provider_for(there, sends, **declared),
         make=make,
         logs_in=lambda copy: there.logs_in(copy.material["client_secret"].reveal()),
+        one_slot=not declared.get("overlap", True),
     )
 
 

@@ -921,13 +921,8 @@ def test_nothing_says_a_password(place: Place) -> None:
     assert re.search(r"ldap ldap://127.0.0.1:\d+ cn=", one.label)
 
 
-def test_capabilities_follow_from_the_declaration(in_memory: Place) -> None:
+def test_it_shows_no_value_and_has_four_ways_to_act(in_memory: Place) -> None:
     """Honest: what it cannot do is not tried."""
-    two = provider(in_memory, "cn=a,dc=org", "cn=b,dc=org").capabilities
-    assert (two.strategy, two.slots) == ("alternate clients", 2)
-    assert provider(in_memory, DN).capabilities.strategy == "many"
-    one = provider(in_memory, DN, several=False).capabilities
-    assert (one.strategy, one.removes) == ("no overlap", False)
     assert provider(in_memory, DN).current() is None
     assert [act.name for act in Act] == ["ADD", "DELETE", "SET", "CLOSE"]
     assert Fault.NEVER_CAME in Fault

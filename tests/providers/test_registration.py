@@ -697,7 +697,4 @@ def test_what_it_says_of_itself(office: Office) -> None:
     """Proves that its label is of one rotation, and that nobody is asked for a value in use."""
     provider = office.provider()
     assert provider.label == f"registration at {office.issuer} for {ROTATION}"
-    assert provider.capabilities.strategy == "alternate clients"
     assert provider.current() is None
-    can = provider.capabilities
-    assert (can.slots, can.makes, can.lists, can.removes, can.expires) == (None, True, False, True, False)

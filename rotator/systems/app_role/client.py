@@ -17,7 +17,7 @@ from typing import Any
 from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, Frozen, NotFound
-from rotator.ports import Aim, Call, Capabilities, Copy, Learned
+from rotator.ports import Aim, Call, Copy, Learned
 from rotator.systems.app_role import AppRole
 from rotator.systems.at import At, Wired
 
@@ -39,11 +39,6 @@ class AppRoleSecretIds:
     def label(self) -> str:
         """Where, and whose secret ids."""
         return f"approle {self.mount}/{self.role}"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """A role takes any number of secret ids; it is asked after each of ours by its value."""
-        return Capabilities(slots=None)
 
     def next_call(self, aim: Aim) -> Call | None:
         """Ask after each secret id: first those that are to work, then those that are not."""

@@ -22,6 +22,7 @@ class Auth0(Provider):
     system: ClassVar[str] = "auth0"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET, CLIENT_KEY)
+    slots: ClassVar[int | None] = 2
     one_slot: ClassVar[When] = _BY_SECRET
     shows: ClassVar[When] = _BY_SECRET
     algorithms: ClassVar[tuple[str, ...]] = ("RS256", "RS384", "PS256")

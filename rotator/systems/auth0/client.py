@@ -30,7 +30,7 @@ from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import distinct, handle, moment, record, text
 from rotator.errors import Conflict, Frozen, NotFound, Rejected
-from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.ports import Aim, Blocked, Call, Clock, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.auth0 import Auth0
 from rotator.systems.notes import noted
@@ -245,11 +245,6 @@ class Auth0Keys:
         """Name it."""
         return f"auth0 {self.url} client {self.client}"
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """Two keys at a time, of our making."""
-        return Capabilities(slots=MOST_NAMED)
-
     def next_call(self, aim: Aim) -> Call | Blocked | None:
         """Return the one change that comes next; see `rotator.ports.Provider`."""
         step = decide_keys(self._read(), aim, self.others, self.label, self.clock.now())
@@ -379,11 +374,6 @@ class Auth0Secret:
     def label(self) -> str:
         """Name it."""
         return f"auth0 {self.url} client {self.client}"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """One secret, of our making: a reply that is lost is repeated with the same value."""
-        return Capabilities(slots=1)
 
     def next_call(self, aim: Aim) -> Call | Blocked | None:
         """Return the one change that comes next; see `rotator.ports.Provider`."""

@@ -32,7 +32,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import distinct, handle, moment, record, text, visible
 from rotator.core.timing import format_duration
 from rotator.errors import Frozen, NotFound, Rejected
-from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.ports import Aim, Blocked, Call, Clock, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.entra import Entra
 from rotator.systems.notes import noted
@@ -108,11 +108,6 @@ class EntraApplication:
     """Key ids that this run has removed: a read may show them for a while."""
     _tried: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
     """Those, and the key ids that the directory said were not there when this run would remove them."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As many as there are versions, each withdrawn by itself, with values of the directory's."""
-        return Capabilities(slots=None, makes=True)
 
     @property
     def label(self) -> str:

@@ -19,6 +19,8 @@ class Hydra(Provider):
     system: ClassVar[str] = "hydra"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)
+    slots: ClassVar[int | None] = 6
+    """The current secret and five previous ones, which all end together."""
     makes: ClassVar[bool] = True
 
     url: Url = Field(description="Hydra's admin API.")

@@ -34,7 +34,7 @@ from rotator.core.reading import parse
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import Shape, count, filled, fitting, flag, record, text, visible
 from rotator.errors import Frozen, NotFound, Rejected
-from rotator.ports import Aim, Blocked, Call, Capabilities, Copy, Learned
+from rotator.ports import Aim, Blocked, Call, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.hydra import Hydra
 from rotator.systems.notes import noted
@@ -296,11 +296,6 @@ class HydraClient:
     def label(self) -> str:
         """Name it."""
         return f"hydra {self.url} client {self.client}"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The current secret and five previous ones; all previous ones end together."""
-        return Capabilities(slots=1 + PREVIOUS, makes=True, lists=False, removes=False)
 
     def next_call(self, aim: Aim) -> Call | Blocked | None:
         """Return the one change that comes next; see `rotator.ports.Provider`."""

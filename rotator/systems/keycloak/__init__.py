@@ -19,6 +19,8 @@ class Keycloak(Provider):
     system: ClassVar[str] = "keycloak"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)
+    slots: ClassVar[int | None] = 2
+    expires: ClassVar[bool] = True
     one_slot: ClassVar[When] = When(
         lambda declared, _: not declared.overlap, "has(v.keycloak.overlap) && !v.keycloak.overlap"
     )

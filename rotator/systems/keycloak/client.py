@@ -51,7 +51,7 @@ from rotator.core.shapes import (
 )
 from rotator.core.timing import format_duration
 from rotator.errors import Forbidden, Frozen, NotFound
-from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.ports import Aim, Blocked, Call, Clock, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.keycloak import Keycloak
 
@@ -326,11 +326,6 @@ class KeycloakClient:
     def label(self) -> str:
         """`keycloak ADDRESS client NAME`."""
         return f"keycloak {self.url.rstrip('/')}/realms/{self.realm} client {self.client}"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Two places, the second of which ends by itself; or one."""
-        return Capabilities(slots=2 if self.overlap else 1, expires=self.overlap)
 
     def next_call(self, aim: Aim) -> Call | Blocked | None:
         """Read the client, and return what comes next; see `rotator.ports.Provider`."""

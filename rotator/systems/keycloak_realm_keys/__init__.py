@@ -21,6 +21,7 @@ class KeycloakRealmKeys(Provider):
     name: ClassVar[str] = "keycloak_realm_keys"
     system: ClassVar[str] = "keycloak"
     suits: ClassVar[tuple[str, ...]] = (REALM_KEY,)
+    makes: ClassVar[bool] = True
     takes_over: ClassVar[bool] = False
 
     url: Url = Field(

@@ -33,7 +33,7 @@ from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import TEXTS, Shape, anything, distinct, handle, listed, mapping, record, text, whole
 from rotator.errors import Forbidden, Frozen, NotFound
-from rotator.ports import Aim, Blocked, Call, Capabilities, Copy, Learned
+from rotator.ports import Aim, Blocked, Call, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.keycloak_realm_keys import KeycloakRealmKeys
 
@@ -245,11 +245,6 @@ class _Keys:
     def label(self) -> str:
         """`keycloak ADDRESS keys`."""
         return f"keycloak {self.url.rstrip('/')}/realms/{self.realm} keys"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As many keys as one likes; the material stays in Keycloak, so none is learned."""
-        return Capabilities(slots=None)
 
     def current(self) -> Sensitive | None:
         """Return None: a key never leaves Keycloak."""

@@ -41,7 +41,7 @@ from rotator.clients.ldap import Ldap as Directory
 from rotator.core.distinguished_names import parse, same
 from rotator.core.sensitive import Sensitive
 from rotator.errors import ClientError, Conflict, Forbidden, Frozen, NotFound, Rejected, SettingsError
-from rotator.ports import Aim, Call, Capabilities, Copy, Learned
+from rotator.ports import Aim, Call, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.ldap import Ldap
 
@@ -250,13 +250,6 @@ class DirectoryAccounts:
     def label(self) -> str:
         """Where, and whose passwords."""
         return f"ldap {self.directory.url} {'; '.join(self.accounts)}"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What follows from the declaration."""
-        if len(self.accounts) > 1:
-            return Capabilities(slots=len(self.accounts), alternates=True)
-        return Capabilities(slots=None if self.several else 1, removes=self.several)
 
     def next_call(self, aim: Aim) -> Call | None:
         """Look at each account that a version is of, those first that are to accept one."""

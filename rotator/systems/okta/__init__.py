@@ -20,6 +20,7 @@ class Okta(Provider):
     system: ClassVar[str] = "okta"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)
+    slots: ClassVar[int | None] = 2
     shows: ClassVar[When] = ALWAYS
     token_scheme: ClassVar[str] = "SSWS"  # noqa: S105 - how, not which
     max_length: ClassVar[int | None] = 100

@@ -30,7 +30,7 @@ from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import distinct, handle, moment, one_of, record, text
 from rotator.errors import Conflict, Frozen, NotFound, Rejected
-from rotator.ports import Aim, Blocked, Call, Capabilities, Clock, Copy, Learned
+from rotator.ports import Aim, Blocked, Call, Clock, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.notes import noted
 from rotator.systems.okta import Okta
@@ -121,11 +121,6 @@ class OktaApp:
     """Whether a secret that somebody else made stops us, or is left alone while it is not in the way."""
     _stood_in: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
     """Not empty once this run had a secret drawn for nobody: a read may not show it for a while."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Two secrets, each withdrawn by itself, with values of ours."""
-        return Capabilities(slots=SLOTS)
 
     @property
     def label(self) -> str:

@@ -23,7 +23,7 @@ from rotator.core.sensitive import Material, Sensitive
 from rotator.core.shapes import LAST_YEAR, Shape, filled, number, text, token, visible
 from rotator.core.timing import format_duration
 from rotator.errors import Ambiguous, Forbidden, Frozen, NotFound, Rejected
-from rotator.ports import Access, Aim, Call, Capabilities, Clock, Copy, Learned, Login
+from rotator.ports import Access, Aim, Call, Clock, Copy, Learned, Login
 from rotator.systems.at import At, Wired
 from rotator.systems.registration import Registration
 
@@ -34,7 +34,6 @@ METHOD, REMOVED = "registration.authentication", "registration.removed"
 ODD = "registration.odd"
 """What was odd about the answer to the registration, in words."""
 _LAST = int(datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp())
-_CAPABILITIES = Capabilities(slots=None, makes=True, lists=False, removes=True, alternates=True)
 _ONCE = "the client is gone, or somebody else replaced its registration access token"
 
 
@@ -65,11 +64,6 @@ class RegisteredClients:
     def label(self) -> str:
         """Name it."""
         return f"registration at {self.server.issuer} for {self.rotation}"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do."""
-        return _CAPABILITIES
 
     def check_free(self, rotation: str) -> None:
         """Nothing can be in the way of a new client; but the server has to have a registration endpoint."""
