@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 from rotator import kinds
 from rotator.clients.meter import REFERENCE, VAULT
@@ -33,9 +32,6 @@ from rotator.vault_access import grants
 from rotator.verifiers.accepted_list import AcceptedList
 from rotator.verifiers.jwks import Jwks
 from rotator.world import CONCURRENCY, World
-
-if TYPE_CHECKING:
-    pass
 
 LEASE = timedelta(seconds=30)
 """How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
