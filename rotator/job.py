@@ -15,6 +15,7 @@ from rotator.clients.retry import PATIENCE
 from rotator.custom_resources import Found, leave, let_go, load_resources, prepare, release
 from rotator.declared import Declared
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Report
+from rotator.engine.lease import LEASE_DURATION
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation
 from rotator.errors import Forbidden, RotatorError, SettingsError
@@ -36,7 +37,7 @@ class Systems:
     deadline: timedelta = timedelta(minutes=10)
     timeout: timedelta = timedelta(seconds=10)
     concurrency: int = CONCURRENCY
-    lease: timedelta = wiring.LEASE
+    lease: timedelta = LEASE_DURATION
     listed: Collection[Kind] = wiring.LISTED
     look_every: timedelta = LOOK_EVERY
 

@@ -13,7 +13,7 @@ from rotator.core.timing import Windows
 from rotator.engine.delivery import Delivery, Render
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Shown
 from rotator.engine.guard import Run
-from rotator.engine.lease import Leases
+from rotator.engine.lease import LEASE_DURATION, Leases
 from rotator.engine.readers import Source
 from rotator.engine.rereading import Rereading
 from rotator.engine.rollout import COPIES, Rollout, Which
@@ -33,8 +33,6 @@ from rotator.verifiers.accepted_list import AcceptedList
 from rotator.verifiers.jwks import Jwks
 from rotator.world import CONCURRENCY, World
 
-LEASE = timedelta(seconds=30)
-"""How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
 LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
 """The kinds of targets that are listed to see in one request whether somebody wrote to them."""
 SHOWN = "value"
@@ -46,7 +44,7 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     *,
     act: bool,
     concurrency: int = CONCURRENCY,
-    lease: timedelta = LEASE,
+    lease: timedelta = LEASE_DURATION,
     listed: Collection[kinds.Kind] = LISTED,
     look_every: timedelta = LOOK_EVERY,
     tell_last: bool = False,

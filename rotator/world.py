@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 NODE = "NODE_NAME"
 """The variable that names the node: the manifests fill it from the pod (downward API)."""
+TIMEOUT = 10.0
+"""Seconds that a request may take."""
 CONCURRENCY = 8
 """Rotations at a time, and connections to each system."""
 GRACE = timedelta(seconds=15)
@@ -40,7 +42,7 @@ class World:
     deadline: Deadline
     connect_kubernetes: Callable[[Retry, Meter], Kubernetes]
     connect_vault: Callable[[Retry, Meter], Vault]
-    timeout: float = 10.0
+    timeout: float = TIMEOUT
     """The longest time a request may take, in seconds."""
     patience: float = 0.0
     """For how many seconds a read is tried again while a system is away."""
@@ -119,7 +121,7 @@ def world(  # noqa: PLR0913 - what the command line may ask
     *,
     context: str | None = None,
     deadline: timedelta,
-    timeout: float = 10.0,
+    timeout: float = TIMEOUT,
     patience: float = 0.0,
     hurry: float = math.inf,
     concurrency: int = CONCURRENCY,

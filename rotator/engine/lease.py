@@ -24,6 +24,8 @@ from rotator.ports import Clock, Deeds
 Json = dict[str, Any]
 Odd = Callable[[object, ClientError], None]
 """Told of an object of a list that has an odd shape, and why."""
+LEASE_DURATION = timedelta(seconds=30)
+"""How long a lease lasts without renewal: how long a killed run keeps the next one waiting."""
 MEMO = f"{PREFIX}/memo"
 MOST_RESTARTS = 500
 """So many restarts of one target are remembered: all annotations of an object share 256 KiB."""

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from rotator.declared import Declared
-from rotator.engine.lease import Leases, LeaseView
+from rotator.engine.lease import LEASE_DURATION, Leases, LeaseView
 from rotator.errors import ClientError, SettingsError
-from rotator.job import Job, Systems
+from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.telemetry import metrics_out, metrics_server
 from rotator.telemetry.figures import RotationFigures
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.sources import of_lease
+from rotator.world import TIMEOUT, world
 
 log = logging.getLogger("rotator")
 PORT = 9464
@@ -33,18 +33,17 @@ class Exporter:
 
     def __init__(self, *, paths: Sequence[Path], namespaces: Sequence[str], context: str | None) -> None:
         """Read the files once. Raises PolicyError."""
-        self._files = Declared(paths=paths).files()
+        self._files = load(paths) if paths else []
         self._namespaces = {*namespaces, *(p.metadata.namespace for p in self._files)}
-        self._systems = Systems(context=context, deadline=SCRAPE)
+        self._context = context
 
     def collect(self) -> CollectorRegistry:
         """Look once: one list a namespace. Raises RotatorError."""
-        job = Job(declared=Declared(), systems=self._systems, act=False)
-        world = job.connect()
+        systems = world(context=self._context, deadline=SCRAPE, hurry=TIMEOUT)
         try:
-            views = self._views(Leases(world.kubernetes, world.clock, "", self._systems.lease))
+            views = self._views(Leases(systems.kubernetes, systems.clock, "", LEASE_DURATION))
         finally:
-            world.close()
+            systems.close()
         figures = [of_lease(rotation, view) for rotation, view in views.items()]
         figures += [_unseen(policy) for policy in self._files if policy.ref not in views]
         return registry_of(rotations=figures)

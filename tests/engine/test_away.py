@@ -15,6 +15,7 @@ from rotator.clients.connections import NotReached
 from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.meter import Meter
 from rotator.clients.retry import PATIENCE, Retry
+from rotator.engine.lease import LEASE_DURATION
 from rotator.engine.outcome import Result
 from rotator.errors import LeaseLost, NotFound
 from rotator.kinds import SECRET
@@ -93,7 +94,7 @@ def test_a_lease_is_renewed_once_its_server_is_back(trial: Away) -> None:
     renewed = leases.renew(taken)
     assert trial.back
     assert renewed.expires
-    assert renewed.expires >= trial.back + wiring.LEASE
+    assert renewed.expires >= trial.back + LEASE_DURATION
 
 
 def test_a_run_whose_lease_was_taken_while_it_waited_stops(trial: Away) -> None:
