@@ -70,7 +70,7 @@ def _octets(value: object) -> bytes:
 
 def main() -> None:
     """Run the command line, and write down what it sent."""
-    from rotator import cli  # noqa: PLC0415 - after the connection is patched
+    from rotator.cli import verbs as cli  # noqa: PLC0415 - after the connection is patched
 
     report = Path(sys.argv.pop(1))
     counter = Counter()

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
-from rotator.cli import cli
+from rotator.cli.report import as_yaml
+from rotator.cli.verbs import cli
 from rotator.core.machine import TRANSITIONS, Step, Transition
 from rotator.core.ring import State
 from rotator.policy.crd import definition
 from rotator.policy.files import load
-from rotator.report import as_yaml
 
 ROOT = Path(__file__).parent.parent
 FILES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md")

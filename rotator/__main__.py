@@ -1,5 +1,5 @@
 """`python -m rotator` is `rotator`."""
 
-from rotator.cli import main
+from rotator.cli.verbs import main
 
 main()

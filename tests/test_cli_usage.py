@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from docs.generate import commands_of
-from rotator import cli, kinds
+from rotator import kinds
+from rotator.cli import verbs as cli
 from rotator.policy import model as policy
 
 ROOT = Path(__file__).parent.parent

@@ -24,7 +24,7 @@ PLANTED = {
     "the vocabulary is": ("rotator/vocabulary/types.py", "import rotator.clients.http"),
     "only clients speak": ("rotator/systems/okta/client.py", "import urllib3"),
     "the engine knows": ("rotator/engine/delivery.py", "import rotator.clients.retry"),
-    "nothing of the product": ("rotator/report.py", "import rotator_sandbox"),
+    "nothing of the product": ("rotator/cli/report.py", "import rotator_sandbox"),
 }
 """For each rule, by how its name begins: a file, and an import that the rule forbids there."""
 

@@ -24,8 +24,8 @@ from docs.pages import texts
 from docs.pictures import timeline
 from docs.reference import providers
 from docs.reference.values import documented
-from rotator import report
-from rotator.cli import cli
+from rotator.cli import report
+from rotator.cli.verbs import cli
 from rotator.core.machine import Step
 from rotator.core.ring import Phase
 from rotator.engine.outcome import Outcome, Result

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rotator.kinds import CONFIG_MAP, SECRET
-from rotator.permissions import Extent, manifests, rules
 from rotator.policy.model import RotationPolicy
+from rotator.policy.permissions import Extent, manifests, rules
 
 QUIET = Extent(listed=(), events=False)
 """Nothing of what can be switched off."""

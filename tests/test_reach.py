@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rotator.custom_resources import Json, Reach, load_resources
 from rotator.kinds import Kind
 from rotator.policy.crd import definition
+from rotator.run.custom_resources import Json, Reach, load_resources
 from rotator.systems.registry import PROVIDERS
 from rotator.vocabulary.types import BASE_URL, FILE, ISSUER_URL, LDAP_URL, PROVIDER_URL, URL, VAULT_PATH
 from tests.declared_providers import ACCEPTED, KEY, SECRET, SUITING, declaration, pair

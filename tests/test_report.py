@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import yaml
 
-from rotator import report
+from rotator.cli import report
 from rotator.core.ring import Ring, State, Version
 from rotator.engine.outcome import Outcome, Result, Summary
 

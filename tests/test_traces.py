@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from rotator.clients.meter import no_span
-from rotator.declared import Declared
 from rotator.errors import SettingsError
-from rotator.job import Job, Systems
+from rotator.run.declared import Declared
+from rotator.run.job import Job, Systems
 from rotator.telemetry import traces
 from tests.conftest import Canary
 from tests.faults.environment import Bao

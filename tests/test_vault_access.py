@@ -26,8 +26,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Forbidden
 from rotator.policy.model import RotationPolicy
-from rotator.systems.at import reader
-from rotator.vault_access import (
+from rotator.policy.vault_access import (
     OWN_TOKEN,
     Grant,
     commands,
@@ -37,6 +36,7 @@ from rotator.vault_access import (
     json_text,
     merged,
 )
+from rotator.systems.at import reader
 from rotator.vocabulary.access import secret_sources
 from rotator_sandbox.certificates import issue
 from rotator_sandbox.emulator import EmulatorServer

@@ -2,7 +2,7 @@
 
 import sys
 
-from rotator.cli import main
+from rotator.cli.verbs import main
 
 sys.argv = ["rotator", "run", *sys.argv[1:]]
 main()

@@ -16,7 +16,7 @@ from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
 
-from rotator import cli
+from rotator.cli import verbs as cli
 
 BEFORE, AFTER = "before", "after"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from rotator.vault_access import OWN_TOKEN, WRITE, document, hcl
+from rotator.policy.vault_access import OWN_TOKEN, WRITE, document, hcl
 from rotator_sandbox.certificates import issue
 from rotator_sandbox.processes import ServerProcess, free_port
 

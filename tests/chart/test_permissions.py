@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotator import permissions
+from rotator.policy import permissions
 from rotator.policy.model import RotationPolicy
 from tests.chart.charts import RELEASE, Allowed, Json, allowed, of_kind, of_rules, render
 from tests.chart.variants import PROVIDERS, ROTATIONS, SEEN, VARIANTS, VAULT, Values

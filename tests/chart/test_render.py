@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from docs.generate import commands_of
-from rotator.cli import cli
+from rotator.cli.verbs import cli
 from rotator.clients import vault_settings
 from rotator.policy.files import load
 from tests.chart.charts import (

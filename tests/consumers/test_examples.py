@@ -22,9 +22,9 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.holders.mapping import PREVIOUS, current_and_previous
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
+from rotator.policy.vault_access import consumers, hcl
+from rotator.run.wiring import credential_of
 from rotator.targets.stamp import STAMP_FIELDS
-from rotator.vault_access import consumers, hcl
-from rotator.wiring import credential_of
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
 

@@ -21,7 +21,7 @@ import pytest
 from rotator.clients.vault import Adapter
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
-from rotator.vault_access import grants, hcl
+from rotator.policy.vault_access import grants, hcl
 from rotator_sandbox.openbao import OpenBao, find_bao
 from rotator_sandbox.processes import ServerProcess
 from tests.faults.environment import Bao

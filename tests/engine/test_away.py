@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rotator import wiring
 from rotator.clients.clock import RunClock
 from rotator.clients.connections import NotReached
 from rotator.clients.kubernetes import Kubernetes
@@ -19,6 +18,7 @@ from rotator.engine.lease import LEASE_DURATION
 from rotator.engine.outcome import Result
 from rotator.errors import LeaseLost, NotFound
 from rotator.kinds import SECRET
+from rotator.run import wiring
 from rotator.world import World
 from rotator_sandbox.emulator import Cluster, EmulatorServer
 from tests.clusters import official, over_http

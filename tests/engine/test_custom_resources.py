@@ -12,16 +12,16 @@ import pytest
 
 from rotator.clients.vault import Vault
 from rotator.core.codec import instant
-from rotator.declared import Declared
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import SettingsError
-from rotator.job import Job, Systems
 from rotator.kinds import CONFIG_MAP
 from rotator.policy.crd import definition
 from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.policy.resources import from_resource
-from rotator.vault_access import grants, hcl
+from rotator.policy.vault_access import grants, hcl
+from rotator.run.declared import Declared
+from rotator.run.job import Job, Systems
 from tests.faults.environment import NAMESPACE, OTHER, Bao
 from tests.faults.transport import Answer, Call, Perform
 from tests.trial import Trial

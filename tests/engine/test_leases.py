@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rotator import wiring
 from rotator.engine.lease import Memo
 from rotator.engine.outcome import Result
+from rotator.run import wiring
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.sources import of_lease
 from tests.faults.environment import NAMESPACE, Bao

@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from rotator import wiring
 from rotator.core.ring import Ring
 from rotator.engine.outcome import Result
 from rotator.errors import Frozen
 from rotator.ports import Want
+from rotator.run import wiring
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
 

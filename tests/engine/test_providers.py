@@ -244,7 +244,7 @@ def test_a_deleted_rotation_leaves_nothing_of_its_own(stand: Stand) -> None:
     trial.until_stable(policy)
     secret = stand.held()
     world = trial.world()
-    from rotator import wiring  # noqa: PLC0415 - only here
+    from rotator.run import wiring  # noqa: PLC0415 - only here
 
     fleet = wiring.fleet(world, act=True, concurrency=1)
     outcome = fleet.advance([wiring.rotation(world, policy, leaving=True)]).outcomes[0]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from rotator import report
+from rotator.cli import report
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.encodings import decode
 from rotator.credentials.keys import to_jwk

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rotator.cli import _show
+from rotator.cli.verbs import _show
 from rotator.engine.outcome import Result
 from rotator.world import World
 from tests.engine.test_custom_resources import Resources

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rotator.engine.outcome import Outcome, Result
-from rotator.vault_access import OWN_TOKEN, document, hcl
+from rotator.policy.vault_access import OWN_TOKEN, document, hcl
 from tests.faults.environment import Bao
 from tests.trial import Trial
 

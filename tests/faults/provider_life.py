@@ -14,7 +14,7 @@ from typing import Any
 
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
-from rotator.vault_access import grants, hcl
+from rotator.policy.vault_access import grants, hcl
 from tests.faults.environment import NAMESPACE, OTHER, Bao, Environment, Scenario
 from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import LEASE, PICK_UP, TTL, Life, Verdict

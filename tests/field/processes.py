@@ -11,7 +11,9 @@ from pathlib import Path
 _LONGEST = 300.0
 """Seconds after which a process that has not ended is ended: none takes so long."""
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["rotator.cli", "rotator.job", "rotator.cli_render", "rotator.telemetry.logs"])
+_FORKS.set_forkserver_preload(
+    ["rotator.cli", "rotator.run.job", "rotator.cli.render", "rotator.telemetry.logs"]
+)
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> tuple[int, str, str]:
@@ -35,6 +37,6 @@ def _be(arguments: list[str], environment: dict[str, str], folder: Path, texts: 
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["rotator", *arguments]
-    from rotator.cli import main  # noqa: PLC0415 - loaded already, where the process was forked
+    from rotator.cli.verbs import main  # noqa: PLC0415 - loaded already, where the process was forked
 
     main()

@@ -13,7 +13,6 @@ import pytest
 from kubernetes import client
 from kubernetes.config import incluster_config
 
-from rotator import permissions, wiring
 from rotator.clients import kubernetes
 from rotator.clients.clock import RunClock
 from rotator.clients.kubernetes import Kubernetes
@@ -22,8 +21,10 @@ from rotator.clients.retry import Retry
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 from rotator.kinds import CONFIG_MAP, LEASE, SECRET
+from rotator.policy import permissions
 from rotator.policy.model import RotationPolicy
 from rotator.ports import Deadline
+from rotator.run import wiring
 from rotator.world import World, ends_after
 from rotator_sandbox.certificates import ServerFiles, issue
 from rotator_sandbox.emulator import Cluster, EmulatorServer

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from rotator import permissions
 from rotator.clients.clock import RunClock
 from rotator.clients.kubernetes import Kubernetes
-from rotator.declared import Declared
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Result
-from rotator.job import Job, Systems
 from rotator.kinds import CONFIG_MAP
+from rotator.policy import permissions
 from rotator.policy.crd import definition
 from rotator.policy.resources import from_resource
+from rotator.run.declared import Declared
+from rotator.run.job import Job, Systems
 from rotator.world import World, ends_after
 from tests.clusters import Served
 

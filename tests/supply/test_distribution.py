@@ -122,7 +122,7 @@ def test_the_metadata_is_that_of_the_source(built: Built) -> None:
     required = said.get_all("Requires-Dist") or []
     assert {line for line in required if "extra ==" not in line} == set(project["dependencies"])
     assert set(said.get_all("Provides-Extra") or []) == set(project["optional-dependencies"])
-    assert "rotator = rotator.cli:main" in built.wheel_files()[f"{INFO}/entry_points.txt"].decode()
+    assert "rotator = rotator.cli.verbs:main" in built.wheel_files()[f"{INFO}/entry_points.txt"].decode()
 
 
 def test_the_sdist_holds_all_that_is_needed_to_build_test_and_judge_it(built: Built) -> None:

@@ -53,7 +53,7 @@ def test_the_image_holds_only_what_was_seen_to_work_in_its_own_python() -> None:
     ran = [run.exec_form or [] for run in checked.all("RUN")]
     assert ["python3", "/jobs/rotate", "--help"] in ran
     assert ["python3", "/jobs/rotate-now", "--help"] in ran
-    assert any("rotator.job" in command[-1] for command in ran)
+    assert any("rotator.run.job" in command[-1] for command in ran)
 
 
 def test_the_image_is_labelled() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rotator.cli_options import POLICIES, AccountType, KindsType, paths_option
+from rotator.cli.options import POLICIES, AccountType, KindsType, paths_option
 from rotator.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def _policies(
     gate_urls: Sequence[str],
 ) -> list[RotationPolicy]:
     """Return all that is declared; a custom resource that is refused needs nothing."""
-    from rotator.declared import Declared  # noqa: PLC0415 - only for verbs that read policies
-    from rotator.job import Job, Systems  # noqa: PLC0415 - as above
+    from rotator.run.declared import Declared  # noqa: PLC0415 - only for verbs that read policies
+    from rotator.run.job import Job, Systems  # noqa: PLC0415 - as above
 
     where = Declared(
         paths=paths or ([] if namespaces else [POLICIES]),
@@ -59,7 +59,7 @@ def crd() -> None:
     \b
     Example: rotator crd | kubectl apply --server-side -f -
     """
-    from rotator import report  # noqa: PLC0415 - only for this verb
+    from rotator.cli import report  # noqa: PLC0415 - only for this verb
     from rotator.policy.crd import definition  # noqa: PLC0415 - as above
 
     click.echo(report.as_yaml(definition()))
@@ -106,7 +106,8 @@ def rbac(  # noqa: PLR0913 - the options of the command line
     \b
     Example: rotator rbac -f policies/ --service-account rotator/rotator | kubectl apply -f -
     """
-    from rotator import permissions, report  # noqa: PLC0415 - only for this verb
+    from rotator.cli import report  # noqa: PLC0415 - as below
+    from rotator.policy import permissions  # noqa: PLC0415 - only for this verb
 
     policies = _policies(paths, namespaces, context, trusted=trust_resources, gate_urls=gate_urls)
     extent = permissions.Extent(listed=listed, events=events, resources_in=namespaces)
@@ -175,7 +176,7 @@ def policy(  # noqa: PLR0913 - the options of the command line
     Example: rotator vault policy -f policies/ | bao policy write rotator -
              rotator vault policy -f policies/ -o commands --service-account rotator/rotator
     """
-    from rotator import vault_access  # noqa: PLC0415 - only for this verb
+    from rotator.policy import vault_access  # noqa: PLC0415 - only for this verb
 
     if not audience and auth != "approle":
         raise click.BadParameter("expected a name, as vault", param_hint="--audience")

@@ -9,11 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from rotator import wiring
 from rotator.clients.meter import Span, no_span
 from rotator.clients.retry import PATIENCE
-from rotator.custom_resources import Found, leave, let_go, load_resources, prepare, release
-from rotator.declared import Declared
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Report
 from rotator.engine.lease import LEASE_DURATION
 from rotator.engine.outcome import Outcome, Result
@@ -21,6 +18,9 @@ from rotator.engine.rotation import Rotation
 from rotator.errors import Forbidden, RotatorError, SettingsError
 from rotator.kinds import Kind
 from rotator.policy.model import RotationPolicy
+from rotator.run import wiring
+from rotator.run.custom_resources import Found, leave, let_go, load_resources, prepare, release
+from rotator.run.declared import Declared
 from rotator.world import CONCURRENCY, World
 from rotator.world import world as connected
 

@@ -25,10 +25,10 @@ from rotator.policy.model import AcceptedListPlace, JwksPlace, Place, Restart, R
 from rotator.policy.model import Gate as GatePolicy
 from rotator.policy.model import Holder as HolderPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
+from rotator.policy.vault_access import grants
 from rotator.ports import Credential, Gate, Party, Store, Target
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
-from rotator.vault_access import grants
 from rotator.verifiers.accepted_list import AcceptedList
 from rotator.verifiers.jwks import Jwks
 from rotator.world import CONCURRENCY, World
@@ -156,7 +156,7 @@ def credential_of(policy: RotationPolicy) -> Credential:
             encoding=secret.encoding,
             found=found,
         )
-    from rotator.wiring_providers import credential_for_provider  # noqa: PLC0415 - only where one is declared
+    from rotator.run.providers import credential_for_provider  # noqa: PLC0415 - only where one is declared
 
     return credential_for_provider(policy)
 
@@ -180,7 +180,7 @@ def _verifiers(w: World, policy: RotationPolicy, credential: Credential) -> list
     ]
     if policy.spec.credential.chosen in {"jwt_signing_key", "shared_secret"}:
         return parties
-    from rotator.wiring_providers import installations, proofs  # noqa: PLC0415 - only where one is declared
+    from rotator.run.providers import installations, proofs  # noqa: PLC0415 - only where one is declared
 
     installed = list(installations(w, policy))
     return [*parties, *(each.party for each in installed), *proofs(w, policy, installed)]
@@ -226,7 +226,7 @@ def _place(w: World, place: Place, namespace: str) -> Target:
 
 def _holders(w: World, policy: RotationPolicy, credential: Credential) -> list[Party]:
     if any(h.keycloak_realm for h in policy.spec.holders):
-        from rotator.wiring_providers import signers  # noqa: PLC0415 - only where one is declared
+        from rotator.run.providers import signers  # noqa: PLC0415 - only where one is declared
 
         return list(signers(w, policy))
     return [d for h in policy.spec.holders for d in _holder(w, policy, credential, h)]
@@ -301,7 +301,7 @@ def _existing(w: World, policy: RotationPolicy) -> Existing | None:
     if declared is None:
         return None
     if declared.provider:
-        from rotator.wiring_providers import shown  # noqa: PLC0415 - only where one is declared
+        from rotator.run.providers import shown  # noqa: PLC0415 - only where one is declared
 
         return Existing(shown(w, policy), SHOWN, declared.kid)
     if vault := declared.vault:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rotator import __version__
-from rotator.cli_options import (
+from rotator.cli.options import (
     POLICIES,
     choice_options,
     cluster_options,
@@ -25,13 +25,13 @@ from rotator.cli_options import (
     run_options,
     selector_option,
 )
-from rotator.cli_render import crd, rbac, vault
+from rotator.cli.render import crd, rbac, vault
 from rotator.errors import PolicyError, RotatorError, SettingsError
 
 if TYPE_CHECKING:
-    from rotator.declared import Declared
     from rotator.engine.fleet import Report
     from rotator.engine.outcome import Outcome
+    from rotator.run.declared import Declared
     from rotator.world import World
 
 USAGE = 2
@@ -207,9 +207,9 @@ def validate(*, paths: Sequence[Path], output: str, **choice: Any) -> None:
     \b
     Example: rotator validate -f policies/
     """
-    from rotator import report  # noqa: PLC0415 - only for this verb
+    from rotator.cli import report  # noqa: PLC0415 - only for this verb
     from rotator.core.timing import format_duration  # noqa: PLC0415 - as above
-    from rotator.declared import Declared  # noqa: PLC0415 - as above
+    from rotator.run.declared import Declared  # noqa: PLC0415 - as above
 
     rows = [
         {
@@ -237,7 +237,7 @@ def schema() -> None:
     \b
     Example: rotator schema > rotation.schema.json
     """
-    from rotator import report  # noqa: PLC0415 - only for this verb
+    from rotator.cli import report  # noqa: PLC0415 - only for this verb
     from rotator.policy import model  # noqa: PLC0415 - as above
 
     click.echo(report.as_json(model.json_schema()))
@@ -281,7 +281,7 @@ for command in (crd, rbac, vault):
 
 
 def _declared(*, paths: Sequence[Path], namespaces: Sequence[str], **more: Any) -> Declared:
-    from rotator.declared import Declared  # noqa: PLC0415 - policies load only for verbs that read them
+    from rotator.run.declared import Declared  # noqa: PLC0415 - policies load only for verbs that read them
 
     return Declared(paths=paths or ([] if namespaces else [POLICIES]), namespaces=namespaces, **more)
 
@@ -306,7 +306,7 @@ def _advance(*, progress: bool = False, **options: Any) -> Report:
     ):
         declared = _declared(**options)
         files = declared.files()
-        from rotator.job import Job, Systems  # noqa: PLC0415 - clients load after the policies are known to be good
+        from rotator.run.job import Job, Systems  # noqa: PLC0415 - clients load after the policies are known to be good
         from rotator.telemetry.traces import tracing  # noqa: PLC0415 - as above
 
         span = traces.enter_context(tracing())
@@ -427,7 +427,7 @@ def _explain(run: Report) -> None:
 
 def _show(run: Report, output: str, *, steps: bool) -> None:
     """Print the outcomes; ages are counted to the end of the run, by the API server's time."""
-    from rotator import report  # noqa: PLC0415 - only once there is something to show
+    from rotator.cli import report  # noqa: PLC0415 - only once there is something to show
 
     if not run.outcomes:
         click.echo("rotator: no rotation was chosen", err=True)
