@@ -292,8 +292,7 @@ class Life:
                 self.timeline.pass_by(LEASE + timedelta(seconds=5))
                 self._others(1, leap=False)
             case Fault.PAUSED:
-                self.timeline.pass_by(LEASE + timedelta(seconds=5))
-                self._others(4, leap=True)
+                self._pause(leap=True)
             case Fault.LEASE_LOST:
                 self._steal()
             case Fault.STALE_NODE:
@@ -303,6 +302,11 @@ class Life:
                 self._skews = [timedelta(hours=1)] * 2
             case Fault.CLOCK_BEHIND:
                 self._skews = [-timedelta(hours=1)] * 2
+
+    def _pause(self, *, leap: bool) -> None:
+        """Stand still for longer than the lease lasts, while others do what is due; with `leap`, also what is due later."""
+        self.timeline.pass_by(LEASE + timedelta(seconds=5))
+        self._others(4, leap=leap)
 
     def _others(self, runs: int, *, leap: bool) -> None:
         """Let other runs go on while this one stands still, for longer than its deadline or not."""

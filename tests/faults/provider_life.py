@@ -205,6 +205,9 @@ class ProviderLife(Life):
         unseen = (vendor.blind and self._asks.changes) or (vendor.nameless and not self._has_begun)
         if fault in {Fault.ANOTHERS, Fault.EXCHANGED} and unseen:
             self.vendor.forgive()
+        if fault is Fault.PAUSED and self._asks.changes and not vendor.overlaps:
+            self._pause(leap=False)  # hours later it would end what is in use by then: docs/limits.md
+            return
         super()._before(fault, perform)
 
     def _tamper(self, do: Callable[[], object]) -> None:

@@ -115,7 +115,7 @@ def decided(shown: str, accept: str, forget: str = "", *, overlap: bool = True, 
         # what was forgotten stands in the rotated place
         ("az", "ab", "z", "reserve .a"),
         ("bz", "ab", "z", "reserve .a"),
-        ("bz-", "b", "z", "drop .."),
+        ("bz-", "b", "z", "cover .b"),
         # somebody else's rotated secret is never overwritten while it works
         ("ax", "ab", "", "blocked"),
         ("ax-", "ab", "", "reserve .a"),
@@ -123,8 +123,8 @@ def decided(shown: str, accept: str, forget: str = "", *, overlap: bool = True, 
         ("ax", "a", "", "blocked"),
         ("ax-", "a", "", "nothing"),
         # withdrawal
-        ("ba", "b", "a", "drop .."),
-        ("ba-", "b", "a", "drop .."),
+        ("ba", "b", "a", "cover .b"),
+        ("ba-", "b", "a", "cover .b"),
         ("b", "b", "a", "nothing"),
         ("ab", "b", "a", "replace b."),
         ("a", "b", "a", "replace b."),
@@ -466,7 +466,8 @@ def test_everything_else_of_the_client_stays_as_it_is(rotating: Realm) -> None:
     bench.reach([first, second])
     bench.reach([second], [first])
     after = there.document
-    ours = {"rotator.dev/rotation", "rotator.dev/overlap", ENDS}
+    rotated = {f"client.secret.rotated{part}" for part in ("", ".creation.time", ".expiration.time")}
+    ours = {"rotator.dev/rotation", "rotator.dev/overlap", ENDS, *rotated}
     assert set(after["attributes"]) - set(before["attributes"]) == ours
     assert after["attributes"]["access.token.lifespan"] == "77"
     assert after["attributes"][SINCE] >= before["attributes"][SINCE]
@@ -474,6 +475,31 @@ def test_everything_else_of_the_client_stays_as_it_is(rotating: Realm) -> None:
     assert changed <= {"defaultClientScopes", "optionalClientScopes"}  # a real one says them in any order
     status, _ = rotating.admin.ask("GET", f"{rotating.path}/clients/{there.uuid}/authz/resource-server")
     assert status == 200
+
+
+def test_what_is_in_use_stays_accepted_where_somebody_comes_between_the_look_and_the_withdrawal(
+    rotating: Realm,
+) -> None:
+    """A new secret is drawn by hand: that moves the one in use to the rotated place, where it must not be removed."""
+    there = rotating.client()
+    bench = bench_at(there, new_http(rotating))
+    first, second = bench.version(1), bench.version(2)
+    bench.reach([first])
+    bench.reach([first, second])
+    wanted = Aim(
+        rotation=ROTATION,
+        accept=(bench.copy(second),),
+        forget=(bench.copy(first),),
+        known=frozenset({first, second}),
+        settled=False,
+    )
+    call = bench.provider().next_call(wanted)
+    assert isinstance(call, Call)
+    theirs = there.regenerate()
+    call.run()
+    assert bench.logs_in(bench.copy(second))
+    assert there.logs_in(theirs)
+    assert not bench.logs_in(bench.copy(first))
 
 
 def test_nobody_is_refused_at_any_moment_and_the_old_secret_is_dead_after_it(rotating: Realm) -> None:

@@ -17,8 +17,8 @@ Facts, each seen on a Keycloak 26.7.1 with and without the feature `client-secre
   are; client policies are read with `view-realm` and written with `manage-realm`.
 
 So a rotation here is: **reserve** (write the secret in use into the rotated place as well: whether it stays there is the
-proof that the server can do it, and nothing has changed for anybody), then **switch** (our new value becomes the secret).
-Both may come twice or late.
+proof that the server can do it, and nothing has changed for anybody), **switch** (our new value becomes the secret), and
+**cover** (write the secret in use into the rotated place again, over the old one). Each may come twice or late.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ class Act(Enum):
     SWITCH = "switch"
     REPLACE = "replace"
     RENEW = "renew"
-    DROP = "withdraw"
+    COVER = "withdraw"
+    DROP = "remove"
     SCRAMBLE = "end"
 
 
@@ -208,10 +209,21 @@ class _Decision:
             return None
         owner = _owner(self.seen.rotated, self.aim)
         if owner:
-            return Step(act=Act.DROP, does=f"withdraw the secret {owner} at")
+            return self._withdraw(owner)
         if self.seen.rotated_at(self.now) is None or self.terms.others == LEAVE:
             return None
         return self._wait()
+
+    def _withdraw(self, owner: str) -> Step:
+        """Put the secret in use into the rotated place, over ours that is to go.
+
+        A DELETE would remove whatever is there when it comes: the secret in use, where somebody has had a new one drawn since
+        our look. This leaves it accepted, whoever came between.
+        """
+        said = f"withdraw the secret {owner} at"
+        if self.terms.overlap:
+            return Step(act=Act.COVER, does=said, rotated=self.value)
+        return Step(act=Act.DROP, does=said)
 
     def _switch(self, current: Sensitive, owner: str) -> Step | Blocked:
         """One of ours is the secret, and not the newest."""
