@@ -44,6 +44,23 @@ class Kind:
         return self.name.lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where one object is, or all objects of a kind in a namespace."""
+
+    kind: Kind
+    namespace: str
+    name: str = ""
+    """Empty: all of them."""
+    cluster: str = ""
+    """Empty: the cluster that the job runs in."""
+
+    @property
+    def label(self) -> str:
+        """Unique in the fleet, for people: `secret payments/signing-key`."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
 SECRET = Kind("Secret", "v1", "secrets")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
 POD = Kind("Pod", "v1", "pods")

@@ -167,6 +167,19 @@ class Rendered:
     """The fields that are the credential itself: where one of them was there before us, others can be added unnoticed."""
 
 
+class Render(Protocol):
+    """Says what a target is to hold."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The fields of the target that are ours."""
+        ...
+
+    def __call__(self, want: Want) -> Rendered:
+        """Return the fields with their values. Raises ValueError, without quoting it, for what they cannot hold."""
+        ...
+
+
 class Party(Protocol):
     """A verifier or a holder: somebody to be brought in line with the ring, and looked at."""
 

@@ -12,8 +12,8 @@ import yaml
 from rotator.errors import PolicyError
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
+from rotator.policy.owners import Owners
 from rotator.policy.resources import from_resource
-from rotator.policy.rules import Owners
 from rotator.vocabulary.problems import written
 from tests import declared_providers
 from tests.test_policy_files import GOOD, MEANING, SHARED, WINDOWS, Bad, good, problems, put

@@ -475,7 +475,7 @@ REFUSED = [
     (
         "a list of signing keys",
         good("jwks: {configMap: payments-jwks, maxAge: 5m}", "acceptedList: {secret: a}"),
-        "spec.verifiers: a signing key's verifiers read public keys; expected jwks",
+        "spec.verifiers: does not suit jwtSigningKey; expected jwks",
     ),
     (
         "a probe for a shared secret",
@@ -547,7 +547,7 @@ REFUSED = [
         (
             f"{form} at {verifier}",
             pair(form, verifier),
-            "spec.verifiers: a signing key's verifiers read public keys; expected jwks"
+            "spec.verifiers: does not suit jwtSigningKey; expected jwks"
             if form == "jwtSigningKey"
             else f"spec.verifiers: does not suit {_KINDS.get(form, form)}; expected {_SUITABLE[form]}",
         )

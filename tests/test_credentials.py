@@ -20,8 +20,8 @@ from joserfc import jwk
 from joserfc import jwt as jose
 
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.jwt_signing_key import ALGORITHMS, RSA_ALGORITHMS, JwtSigningKey
-from rotator.credentials.shared_secret import ALPHANUMERIC, HMAC_BYTES, SharedSecret
+from rotator.credentials.jwt_signing_key.maker import ALGORITHMS, RSA_ALGORITHMS, JwtSigningKey
+from rotator.credentials.shared_secret.maker import ALPHANUMERIC, HMAC_BYTES, SharedSecret
 from rotator.ports import Made
 
 CLAIMS = {"sub": "payments"}

@@ -291,10 +291,10 @@ def test_every_rotation_in_a_page_is_good(fence: Fence, document: Mapping[str, A
     assert len(load([file])) == 1, fence
 
 
-@pytest.mark.parametrize("name", [kind.key() for kind in PROVIDERS])
+@pytest.mark.parametrize("name", [kind.camel() for kind in PROVIDERS])
 def test_every_provider_has_a_page_with_a_whole_declaration(name: str) -> None:
     """The table of what they can do leads to it; its first example is a Rotation with that verifier, so it is checked above."""
-    (path,) = {providers.page_of(row.provider) for row in providers.rows() if row.provider.key() == name}
+    (path,) = {providers.page_of(row.provider) for row in providers.rows() if row.provider.camel() == name}
     text = page(f"declare/providers/{path}")
     first = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
     document = yaml.safe_load(first)

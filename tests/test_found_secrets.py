@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.encodings import ENCODINGS, decode, encode
-from rotator.credentials.shared_secret import SharedSecret
+from rotator.credentials.shared_secret.maker import SharedSecret
 
 KEY = bytes(range(190, 222))
 WORDS = b"correct-horse-battery-staple-012"

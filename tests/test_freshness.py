@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.gates.freshness import LONGEST, age, lifetime
+from rotator.systems.freshness import LONGEST, age, lifetime
 
 NOW = datetime(2026, 11, 26, 10, 0, tzinfo=UTC)
 DATE = "Thu, 26 Nov 2026 10:00:00 GMT"

@@ -21,8 +21,8 @@ from rotator.clients.meter import Meter
 from rotator.clients.retry import ATTEMPTS, Retry
 from rotator.core.machine import Sighting
 from rotator.errors import SettingsError
-from rotator.gates.jwks_probe import JwksProbe
 from rotator.ports import Deadline
+from rotator.systems.jwks_probe import Probe
 from rotator_sandbox.certificates import ServerFiles, issue
 
 LEAD = timedelta(minutes=9)
@@ -110,7 +110,7 @@ def look(
     clock = Clock()
     retry = Retry(clock, Deadline(clock.now() + timedelta(hours=1)))
     http = Http(retry, meter or Meter(clock), ca_file=str(ca) if ca else None)
-    return JwksProbe(http, url, times, lead, clock).check("new")
+    return Probe(http, url, times, lead, clock).check("new")
 
 
 @pytest.fixture(scope="module")

@@ -673,7 +673,7 @@ MEANING = [
     bad(
         "a list of signing keys",
         good(_VERIFIER, "acceptedList: {secret: a}"),
-        (12, "spec.verifiers.0: a signing key's verifiers read public keys; expected jwks"),
+        (12, "spec.verifiers.0: does not suit jwtSigningKey; expected jwks"),
     ),
     bad(
         "a JWK of an opaque secret",

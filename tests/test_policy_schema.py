@@ -15,9 +15,8 @@ from rotator.core.timing import parse_duration
 from rotator.kinds import CREDENTIALS
 from rotator.policy import model as policy
 from rotator.policy import rules
-from rotator.policy.model import RotationPolicy
-from rotator.systems.registry import PROVIDERS
-from rotator.vocabulary.credentials import FORMS, Credential
+from rotator.policy.model import Credential, RotationPolicy
+from rotator.systems.registry import FORMS, PROVIDERS
 from rotator.vocabulary.types import DURATION_PATTERN, PATTERNS
 from tests import declared_providers
 
@@ -220,12 +219,12 @@ def test_what_is_named_in_other_places_is_what_the_schema_knows() -> None:
     places = {"jwks", "acceptedList", "static"}
     verifiers = {to_camel(name) for name in policy.Verifier.choices()}
     assert {to_camel(name) for name in Credential.choices()} == set(CREDENTIALS)
-    assert verifiers == places | {kind.key() for kind in PROVIDERS}
+    assert verifiers == places | {kind.camel() for kind in PROVIDERS}
     assert {verifier for suiting in rules.SUITS.values() for verifier in suiting} == verifiers
     assert {form.partition(" ")[0] for form in rules.SUITS} == set(CREDENTIALS)
     assert set(rules.SUITS) == set(FORMS)
     for kind in PROVIDERS:
-        assert SCHEMA["$defs"]["Verifier"]["properties"][kind.key()]["anyOf"][0] == {
+        assert SCHEMA["$defs"]["Verifier"]["properties"][kind.camel()]["anyOf"][0] == {
             "$ref": f"#/$defs/{kind.__name__}"
         }
 

@@ -16,8 +16,8 @@ from rotator.clients.clock import RunClock
 from rotator.clients.http import Http
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.gates.prometheus import PrometheusQuery
 from rotator.ports import Deadline
+from rotator.systems.prometheus import Query
 
 
 class _Server(ThreadingHTTPServer):
@@ -53,13 +53,11 @@ def server() -> Iterator[_Server]:
     thread.join()
 
 
-def _gate(server: _Server) -> PrometheusQuery:
+def _gate(server: _Server) -> Query:
     clock = RunClock()
     retry = Retry(clock, Deadline(clock.now() + timedelta(seconds=20)))
     http = Http(retry, Meter(clock))
-    return PrometheusQuery(
-        http, f"http://127.0.0.1:{server.server_port}", 'rate(x{kid="$version"}[5m])', below=1
-    )
+    return Query(http, f"http://127.0.0.1:{server.server_port}", 'rate(x{kid="$version"}[5m])', below=1)
 
 
 def _vector(*values: str) -> Any:
@@ -98,5 +96,5 @@ def test_the_gate_opens_only_for_values_below_the_bound(
 def test_a_server_that_is_not_there_keeps_the_gate_closed(server: _Server) -> None:
     """A gate that cannot be asked is closed, not open."""
     gate = _gate(server)
-    closed = PrometheusQuery(gate.http, f"{gate.url}/nowhere", gate.query, gate.below)
+    closed = Query(gate.http, f"{gate.url}/nowhere", gate.query, gate.below)
     assert "404" in closed.check("kid-1").waiting

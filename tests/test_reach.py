@@ -15,7 +15,8 @@ import yaml
 
 from rotator.kinds import Kind
 from rotator.policy.crd import definition
-from rotator.run.custom_resources import Json, Reach, load_resources
+from rotator.policy.reach import Reach
+from rotator.run.custom_resources import Json, load_resources
 from rotator.systems.registry import PROVIDERS
 from rotator.vocabulary.types import BASE_URL, FILE, ISSUER_URL, LDAP_URL, PROVIDER_URL, URL, VAULT_PATH
 from tests.declared_providers import ACCEPTED, KEY, SECRET, SUITING, declaration, pair
@@ -108,7 +109,7 @@ def leading(schema: dict[str, Any], where: str = "") -> Iterator[str]:
 (_VERSION,) = definition()["spec"]["versions"]
 SPEC = _VERSION["schema"]["openAPIV3Schema"]["properties"]["spec"]
 _KINDS = SPEC["properties"]["verifiers"]["items"]["properties"]
-TRIED = [kind.key() for kind in PROVIDERS if kind.name != "app_role"]
+TRIED = [kind.camel() for kind in PROVIDERS if kind.declared_as != "app_role"]
 """All but the one that is refused whatever it says."""
 FIELDS = [(kind, field) for kind in TRIED for field in leading(_KINDS[kind])]
 
@@ -175,7 +176,7 @@ def test_no_field_of_a_provider_leads_out(kind: str, field: str) -> None:
 def test_no_other_field_of_a_declaration_leads_somewhere_unseen() -> None:
     """All that is not a provider's: each is tried here, or where custom resources were tried before there were providers."""
     assert {
-        f for f in leading(SPEC) if not f.startswith(tuple(f"verifiers[].{k.key()}" for k in PROVIDERS))
+        f for f in leading(SPEC) if not f.startswith(tuple(f"verifiers[].{k.camel()}" for k in PROVIDERS))
     } == {
         "credential.oauthClient.issuer",
         "credential.oauthClient.login.caFile",

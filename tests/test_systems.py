@@ -13,14 +13,13 @@ from pydantic import Field
 
 import rotator
 from rotator.systems.provider import Provider
-from rotator.systems.registry import PROVIDERS
-from rotator.vocabulary.access import ADDRESSES, FILES, named
-from rotator.vocabulary.credentials import FORMS
+from rotator.systems.registry import FORMS, PROVIDERS
+from rotator.vocabulary.traversal import ADDRESSES, FILES, named
 from rotator.vocabulary.types import Issuer, JobFile, Model, Url, Words
 from tests.test_contracts import CONTRACTS
 
 PACKAGE = Path(rotator.__file__).parent
-VENDORS = [kind for kind in PROVIDERS if kind.name in {"okta", "entra", "auth0", "hydra"}]
+VENDORS = [kind for kind in PROVIDERS if kind.declared_as in {"okta", "entra", "auth0", "hydra"}]
 """Those whose names mean nothing else: `ldap`, `keycloak` and `registration` are protocols and kinds of credentials too."""
 
 
@@ -31,21 +30,21 @@ def named_in(word: str) -> Iterator[str]:
             yield str(file.relative_to(PACKAGE))
 
 
-@pytest.mark.parametrize("kind", VENDORS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", VENDORS, ids=lambda kind: kind.declared_as)
 def test_nothing_else_names_a_system(kind: type[Provider]) -> None:
     """Its declaration, its client, and the list."""
-    folder = f"systems/{kind.name}"
-    assert [*named_in(kind.name)] == [
+    folder = f"systems/{kind.declared_as}"
+    assert [*named_in(kind.declared_as)] == [
         f"{folder}/__init__.py",
         f"{folder}/client.py",
         "systems/registry.py",
     ]
 
 
-@pytest.mark.parametrize("kind", PROVIDERS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", PROVIDERS, ids=lambda kind: kind.declared_as)
 def test_a_system_is_whole(kind: type[Provider]) -> None:
     """It stands in the folder of its name, can be built, and accepts forms of credentials that there are."""
-    assert kind.__module__ == f"rotator.systems.{kind.name}"
+    assert kind.__module__ == f"rotator.systems.{kind.declared_as}"
     assert callable(import_module(f"{kind.__module__}.client").build)
     assert kind.suits
     assert set(kind.suits) <= FORMS.keys()
@@ -54,7 +53,7 @@ def test_a_system_is_whole(kind: type[Provider]) -> None:
 def test_the_registry_lists_every_folder() -> None:
     """None lies about that nobody could declare, and none may know another."""
     folders = {file.parent.name for file in (PACKAGE / "systems").glob("*/__init__.py")}
-    assert folders == {kind.name for kind in PROVIDERS}
+    assert folders == {kind.declared_as for kind in PROVIDERS}
     alone = CONTRACTS["systems do not know each other"]["modules"]
     assert set(alone) == {kind.__module__ for kind in PROVIDERS}
 

@@ -37,7 +37,8 @@ from rotator.policy.vault_access import (
     merged,
 )
 from rotator.systems.at import reader
-from rotator.vocabulary.access import secret_sources
+from rotator.vocabulary.access import SecretSource
+from rotator.vocabulary.traversal import parts
 from rotator_sandbox.certificates import issue
 from rotator_sandbox.emulator import EmulatorServer
 from rotator_sandbox.openbao import find_bao, wide_policy
@@ -628,16 +629,16 @@ def test_our_way_in_is_read_with_exactly_the_rendered_policy(bao: Bao) -> None:
         bao.server.call(
             "POST", f"secret/data/{trial.life}/{name}", {"data": {"value": f"{trial.life}-{name}"}}
         )
-    (source,) = (s for v in policy.spec.verifiers for s in secret_sources(v.provider))
+    (source,) = (s for s in parts(policy.spec, SecretSource))
     trial.bao = login(bao, hcl(grants([policy])))
-    assert reader(trial.world(), policy.metadata.namespace, source)().reveal() == f"{trial.life}-ours"
+    assert reader(trial.world(), policy.home, source)().reveal() == f"{trial.life}-ours"
     beside = at_keycloak(f"{trial.life}/ours", WAYS_IN["a token of ours"])
-    (other,) = (s for v in beside.spec.verifiers for s in secret_sources(v.provider))
+    (other,) = (s for s in parts(beside.spec, SecretSource))
     with pytest.raises(Forbidden):
-        reader(trial.world(), policy.metadata.namespace, other)()
+        reader(trial.world(), policy.home, other)()
     trial.bao = login(bao, hcl(OWN_TOKEN))
     with pytest.raises(Forbidden):
-        reader(trial.world(), policy.metadata.namespace, source)()
+        reader(trial.world(), policy.home, source)()
 
 
 def life_of_a_role(trial: Rough, policy: RotationPolicy, role: str) -> str:

@@ -13,7 +13,7 @@ import yaml
 from rotator.errors import PolicyError
 from rotator.policy import crd
 from rotator.policy.files import load
-from rotator.run.custom_resources import Reach
+from rotator.policy.reach import Reach
 from rotator.vocabulary.types import AUTH_MOUNT_IS_RESERVED, CEL, VAULT_PATH
 from tests.declared_providers import ADMIN, SECRET, VERIFIERS, declaration
 from tests.declared_vault import GOOD_MOUNTS, GOOD_PATHS, MESSAGES, MOUNTS, PATHS

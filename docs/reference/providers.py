@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from docs.written import HERE, finish
+from rotator.policy.model import Credential
 from rotator.systems.provider import Provider
 from rotator.systems.registry import PROVIDERS
-from rotator.vocabulary.credentials import Credential
+from rotator.vocabulary.credential import CredentialKind
 
 FOLDER = HERE / "declare/providers"
 FILE = FOLDER / "capabilities.txt"
@@ -50,21 +51,21 @@ class Row:
 
     form: str
     """What it is declared with; empty: there is one form only."""
-    credential: Credential
+    credential: CredentialKind
     provider: Provider
 
 
 def rows() -> Iterator[Row]:
     """Yield every form of every provider; what they can do needs no connection."""
     for kind in PROVIDERS:
-        for form, credential, declared in _FORMS.get(kind.name, (("", _CLIENT, {}),)):
+        for form, credential, declared in _FORMS.get(kind.declared_as, (("", _CLIENT, {}),)):
             made = kind.model_construct(**declared)
-            yield Row(form, Credential.model_validate(credential), made)
+            yield Row(form, Credential.model_validate(credential).one, made)
 
 
 def page_of(provider: Provider) -> str:
     """Return the file of the page about a provider."""
-    return _PAGES.get(provider.name, f"{provider.name}.md")
+    return _PAGES.get(provider.declared_as, f"{provider.declared_as}.md")
 
 
 def texts() -> Mapping[Path, str]:
@@ -75,7 +76,7 @@ def texts() -> Mapping[Path, str]:
 def _written(row: Row) -> str:
     provider, credential = row.provider, row.credential
     cells = (
-        f"[`{provider.key()}`]({page_of(provider)})",
+        f"[`{provider.camel()}`]({page_of(provider)})",
         row.form,
         _at_a_time(row),
         "its own" if provider.makes else "ours",
@@ -90,8 +91,8 @@ def _at_a_time(row: Row) -> str:
     provider, credential = row.provider, row.credential
     if provider.one_slot.holds(provider, credential):
         return "1"
-    if credential.ldap_password and provider.alternates.holds(provider, credential):
-        return str(len(credential.ldap_password.accounts))
+    if provider.alternates.holds(provider, credential) and credential.subjects:
+        return str(len(credential.subjects))
     return "any number" if provider.slots is None else str(provider.slots)
 
 

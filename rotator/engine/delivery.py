@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from rotator.core.codec import instant
 from rotator.core.due import Reason
@@ -23,7 +22,7 @@ from rotator.engine.rereading import Rereading
 from rotator.engine.rollout import COPIES, Rollout
 from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, Superseded
 from rotator.kinds import DEEDS, lease_name
-from rotator.ports import Clock, Copy, Deeds, Rendered, Seen, Stamp, Target, Want
+from rotator.ports import Clock, Copy, Deeds, Render, Rendered, Seen, Stamp, Target, Want
 
 ATTEMPTS = 5
 FOREIGN = "exists and was not made by rotator"
@@ -38,19 +37,6 @@ REMEMBERED = timedelta(days=7)
 SHAPED = "Write it there as a text first, or map to other fields (holders[].data)"
 FOUND = 0
 """The content revision of what was there before us and is as it is wanted: whoever reads it has read it."""
-
-
-class Render(Protocol):
-    """Says what a target is to hold."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The fields of the target that are ours."""
-        ...
-
-    def __call__(self, want: Want) -> Rendered:
-        """Return the fields with their values. Raises ValueError, without quoting it, for what they cannot hold."""
-        ...
 
 
 @dataclass

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from rotator.policy.model import Metadata, RotationPolicy, Schema
-from rotator.policy.rules import CEL_RULES
+from rotator.policy.rules import rules_of
 from rotator.vocabulary.types import CEL, CONDITIONAL, PATTERNS, Rule
 
 GROUP = "rotator.dev"
@@ -159,7 +159,7 @@ def _resolved(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
     elif "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         below = _resolved(named[name], named)
-        rules = [rule.as_schema() for rule in CEL_RULES.get(name, ())]
+        rules = [rule.as_schema() for rule in rules_of(name)]
         below = {**below, CEL: [*below.get(CEL, ()), *rules]} if rules else below
     else:
         return own

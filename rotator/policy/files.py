@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from rotator.errors import PolicyError
 from rotator.policy import rules
 from rotator.policy.model import RotationPolicy
-from rotator.policy.rules import Owners
-from rotator.vocabulary.problems import Location, problems, written
+from rotator.policy.owners import Owners
+from rotator.vocabulary.footprint import Location
+from rotator.vocabulary.problems import problems, written
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

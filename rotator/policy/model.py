@@ -8,51 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import time, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import (
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    create_model,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from rotator.core.timing import (
-    Staleness,
-    Sum,
-    format_duration,
-    least_lead,
-    least_overlap,
-)
+from rotator.core.timing import Staleness, Sum, format_duration, least_lead, least_overlap
 from rotator.core.weekly import Weekly
+from rotator.kinds import SECRET, Address, ring_name
+from rotator.systems.document import Document
+from rotator.systems.gate import GateKind
+from rotator.systems.holders import HolderKind
 from rotator.systems.provider import NEVER, Provider
-from rotator.systems.registry import PROVIDERS
-from rotator.vocabulary.credentials import Credential
+from rotator.systems.registry import CREDENTIALS, DOCUMENTS, GATES, HOLDERS, PROVIDERS, VERIFIERS
+from rotator.systems.verifier import VerifierKind
+from rotator.vocabulary.credential import CredentialKind
+from rotator.vocabulary.footprint import Home, Location, Place, Touch, Use
+from rotator.vocabulary.places import Restart
+from rotator.vocabulary.traversal import touched
 from rotator.vocabulary.types import (
-    BASE_URL,
     DNS_LABEL,
     TIME_OF_DAY,
-    URL,
-    DataKey,
     Duration,
-    JobFile,
     Kid,
     Model,
-    Name,
     Namespace,
     OneOf,
     Positive,
     Rule,
     SecretKey,
-    Source,
     VaultField,
     VaultRef,
-    place_of,
     seconds,
 )
 
@@ -62,10 +51,22 @@ if TYPE_CHECKING:
 
 ROTATE = "rotator.dev/rotate"
 """The annotation that asks for a rotation now; its value is the reason."""
-MOUNTED = timedelta(minutes=3)
-"""Until a kubelet has updated a mounted file: its sync takes up to 90 s (a minute and half of that as jitter), and after an
-outage of the API server its watches come back within a minute. https://kubernetes.io/docs/concepts/configuration/configmap/
-"""
+
+
+def _choice(kinds: Any) -> Any:
+    """Return the choice of one of `kinds`, each by its name; the class that is made from it adds what goes with all of them."""
+    named: dict[str, Any] = {kind.declared_as: (kind | None, None) for kind in kinds}
+    return create_model("Choice", __base__=OneOf, **named)
+
+
+if TYPE_CHECKING:
+    _Credentials: TypeAlias = OneOf
+    _Verifiers: TypeAlias = OneOf
+    _Holders: TypeAlias = OneOf
+    _Gates: TypeAlias = OneOf
+else:
+    _Credentials, _Verifiers = _choice(CREDENTIALS), _choice(VERIFIERS)
+    _Holders, _Gates = _choice(HOLDERS), _choice(GATES)
 
 # --- windows ---------------------------------------------------------------------------------------------------
 
@@ -82,145 +83,7 @@ class Overlap(Model):
     )
 
 
-# --- restarts --------------------------------------------------------------------------------------------------
-
-
-class WorkloadName(Model):
-    """A workload by name, in the namespace of the target."""
-
-    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Rollout"] = "Deployment"
-    name: Name
-
-
-class WorkloadSelector(Model):
-    """Workloads by their labels."""
-
-    match_labels: Annotated[dict[str, str], Field(min_length=1)]
-
-
-def _form(value: object) -> str | None:
-    if isinstance(value, list):
-        return "Names"
-    return "Selector" if isinstance(value, dict | WorkloadSelector) else "Auto" if value == "auto" else None
-
-
-Workloads = Annotated[
-    Annotated[Literal["auto"], Tag("Auto")]
-    | Annotated[WorkloadSelector, Tag("Selector")]
-    | Annotated[list[WorkloadName], Field(min_length=1), Tag("Names")],
-    Discriminator(
-        _form,
-        custom_error_type="workloads",
-        custom_error_message="expected auto, a mapping with matchLabels, or a list of names",
-    ),
-]
-
-
-class Restart(Model):
-    """Restart the workloads that read the target, and wait until every pod has switched."""
-
-    workloads: Workloads = Field(
-        "auto", description="auto: all that reference the target; or by label, or by name in this order."
-    )
-    timeout: Positive = Field(
-        timedelta(minutes=10), description="After this the rotation freezes with both versions accepted."
-    )
-    soak: Duration = Field(timedelta(seconds=10), description="How long all pods must stay ready.")
-    at_once: int = Field(
-        0, ge=0, le=1000, description="How many workloads may restart at the same time; 0: all."
-    )
-
-
-# --- verifiers -------------------------------------------------------------------------------------------------
-
-
-class Place(OneOf):
-    """Where a verifier reads: a ConfigMap, a Secret or a Vault path."""
-
-    config_map: Name | None = Field(None, description="The name of a ConfigMap.")
-    secret: Name | None = Field(None, description="The name of a Secret.")
-    vault: VaultRef | None = None
-    namespace: Namespace | None = Field(
-        None, description="Of the ConfigMap or Secret. Default: the rotation's namespace."
-    )
-
-    @classmethod
-    def extras(cls) -> tuple[str, ...]:
-        """Return the optional fields that are no alternatives."""
-        return ("namespace", "max_age", "propagation")
-
-    max_age: Duration | None = Field(
-        None,
-        description="How long a verifier may cache what it read. Default: 24h, which suits verifiers nobody has "
-        "looked into; 0s where they are restarted, and for static: what is accepted there is seen.",
-    )
-    propagation: Duration | None = Field(
-        None,
-        description="From the write to where verifiers read. Default: 3m for ConfigMap and Secret, 5m for Vault.",
-    )
-
-    @property
-    def travel(self) -> timedelta:
-        """The propagation that counts."""
-        if self.propagation is not None:
-            return self.propagation
-        return timedelta(minutes=5) if self.vault else MOUNTED
-
-
-class JwksPlace(Place):
-    """A JWK Set (RFC 7517)."""
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether the values stand bare, one a line: never."""
-        return False
-
-    key: DataKey = Field("jwks.json", description="The data key that holds the document.")
-
-
-class AcceptedListPlace(Place):
-    """The accepted values of a shared secret."""
-
-    key: DataKey = Field("accepted", description="The data key that holds the list.")
-    format: Literal["json", "lines"] = Field("json", description="A JSON array, or one value a line.")
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether the values stand bare, one a line."""
-        return self.format == "lines"
-
-
-_NO_ANNOTATION = "a Vault path has no annotations; expected Login, or a Secret"
-
-
-class StaticPlace(Place):
-    """The accepted list, handed to people or to a webhook, who install it where no API is known to rotator."""
-
-    key: DataKey = Field("accepted", description="The data key that holds the list, a JSON array.")
-    confirmed_by: Literal["Login", "Annotation"] = Field(
-        "Login",
-        description="Login: installed is what can log in, removed is what cannot. Annotation: whoever installs it says so by "
-        "rotator.dev/accepts on the Secret: the ids accepted now, with commas between.",
-    )
-
-    rules = (
-        Rule(
-            "!(has(self.vault) && has(self.confirmedBy) && self.confirmedBy == 'Annotation')",
-            f"confirmedBy: {_NO_ANNOTATION}",
-        ),
-    )
-
-    @model_validator(mode="after")
-    def _has_annotations(self) -> Self:
-        if self.vault and self.confirmed_by == "Annotation":
-            raise ValueError(f"confirmedBy: {_NO_ANNOTATION}")
-        return self
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether the values stand bare, one a line: never."""
-        return False
-
+# --- who accepts, who uses ---------------------------------------------------------------------------------------
 
 _NOTHING_READS = (
     "nothing in Kubernetes reads what a provider accepts; expected restart at the holders, if anywhere"
@@ -228,23 +91,17 @@ _NOTHING_READS = (
 _NO_REFERENCE = "restart.workloads: nothing in Kubernetes references a Vault path; name the workloads"
 
 
-class _Documents(OneOf):
-    """Those who accept the credential by a document that they read."""
+class Credential(_Credentials):
+    """What is rotated."""
 
-    jwks: JwksPlace | None = None
-    accepted_list: AcceptedListPlace | None = None
-    static: StaticPlace | None = None
-
-
-if TYPE_CHECKING:
-    _Variants = _Documents
-else:
-    _Variants = create_model(
-        "_Variants", __base__=_Documents, **{kind.name: (kind | None, None) for kind in PROVIDERS}
-    )
+    @property
+    def one(self) -> CredentialKind:
+        """The kind, as it is declared."""
+        kind: CredentialKind = super().one
+        return kind
 
 
-class Verifier(_Variants):
+class Verifier(_Verifiers):
     """Somebody who accepts the credential."""
 
     restart: Restart | None = Field(None, description="For verifiers that read only at their start.")
@@ -256,74 +113,51 @@ class Verifier(_Variants):
 
     rules = (
         Rule(
-            "!has(self.restart) || has(self.jwks) || has(self.acceptedList) || has(self.static)",
+            " || ".join(("!has(self.restart)", *(f"has(self.{kind.camel()})" for kind in DOCUMENTS))),
             _NOTHING_READS,
         ),
     )
 
     @model_validator(mode="after")
     def _read_by_workloads(self) -> Self:
-        if self.restart and self.place is None:
+        if self.restart and self.document is None:
             raise ValueError(_NOTHING_READS)
         # Nothing in CEL, as for holders.
-        if self.restart and self.place and self.place.vault and self.restart.workloads == "auto":
+        if self.restart and self.document and self.document.vault and self.restart.workloads == "auto":
             raise ValueError(_NO_REFERENCE)
         return self
 
     @property
-    def place(self) -> JwksPlace | AcceptedListPlace | StaticPlace | None:
+    def one(self) -> VerifierKind:
+        """The kind, as it is declared."""
+        kind: VerifierKind = super().one
+        return kind
+
+    @property
+    def document(self) -> Document | None:
         """The document that is read; None where it is a provider."""
-        return self.jwks or self.accepted_list or self.static
+        return self.one if isinstance(self.one, Document) else None
 
     @property
     def provider(self) -> Provider | None:
         """The provider; None where it is a document."""
-        return None if self.place else getattr(self, self.chosen)
+        return self.one if isinstance(self.one, Provider) else None
 
-
-# --- holders ---------------------------------------------------------------------------------------------------
-
-
-class SecretHolder(Model):
-    """A Kubernetes Secret in one or many namespaces."""
-
-    name: Name = Field(description="The name of the Secret; rotator makes it.")
-    namespaces: list[Namespace] | None = Field(
-        None, min_length=1, max_length=1000, description="Default: the rotation's namespace."
-    )
-    data: dict[DataKey, Source] | None = Field(
-        None,
-        min_length=1,
-        max_length=64,
-        description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out. "
-        "Default: every field by its own name.",
-    )
-
-
-class VaultHolder(VaultRef):
-    """A Vault path in flat string fields, current and previous."""
-
-    data: dict[DataKey, Source] | None = Field(
-        None,
-        min_length=1,
-        max_length=64,
-        description="Their field -> our field. Default: every field by its own name, and as previous_FIELD.",
-    )
-
-
-class RealmHolder(Model):
-    """The Keycloak realm itself signs with its key."""
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """The workloads that are restarted."""
+        if self.restart and self.document:
+            place = self.document.place(home)
+            namespace = place.namespace if isinstance(place, Address) else home.namespace
+            yield from self.restart.in_namespace(namespace)
 
 
 _HANDED_NOTHING = "a realm is handed nothing; expected no restart and no pickUp"
+_UNHANDED = " && ".join(f"!has(self.{kind.camel()})" for kind in HOLDERS if not kind.handed)
 
 
-class Holder(OneOf):
+class Holder(_Holders):
     """Somebody who uses the credential."""
 
-    secret: SecretHolder | None = None
-    vault: VaultHolder | None = None
-    keycloak_realm: RealmHolder | None = None
     restart: Restart | None = Field(
         None,
         description="For holders that read only at their start. With vault: only where the pods themselves read Vault then; where "
@@ -342,59 +176,51 @@ class Holder(OneOf):
 
     rules = (
         Rule("!(has(self.restart) && has(self.pickUp))", "expected restart or pickUp, not both"),
-        Rule("!has(self.keycloakRealm) || !(has(self.restart) || has(self.pickUp))", _HANDED_NOTHING),
+        Rule(f"({_UNHANDED}) || !(has(self.restart) || has(self.pickUp))", _HANDED_NOTHING),
     )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.restart and self.pick_up:
             raise ValueError("expected restart or pickUp, not both")
-        if self.keycloak_realm and (self.restart or self.pick_up):
+        if not self.one.handed and (self.restart or self.pick_up):
             raise ValueError(_HANDED_NOTHING)
         # Nothing in CEL: it cannot see `workloads`, which has no one type.
-        if self.restart and self.vault and self.restart.workloads == "auto":
+        if self.restart and not self.one.referenced and self.restart.workloads == "auto":
             raise ValueError(_NO_REFERENCE)
         return self
 
     @property
+    def one(self) -> HolderKind:
+        """The kind, as it is declared."""
+        kind: HolderKind = super().one
+        return kind
+
+    @property
     def picks_up_within(self) -> timedelta | None:
         """The pick-up time that counts; None where workloads are restarted."""
-        if self.restart or self.keycloak_realm:
-            return None
-        return self.pick_up or (timedelta(minutes=5) if self.vault else MOUNTED)
+        return None if self.restart else self.pick_up or self.one.rereads
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """The workloads that are restarted."""
+        if self.restart:
+            for place in self.one.places(home):
+                yield from self.restart.in_namespace(
+                    place.namespace if isinstance(place, Address) else home.namespace
+                )
 
 
 # --- gates, store, the whole -----------------------------------------------------------------------------------
 
 
-class JwksProbe(Model):
-    """Fetch the JWK Set as a verifier would; it must show the new key several times in a row."""
-
-    url: str = Field(pattern=URL, description="Where verifiers fetch the JWK Set.")
-    times: int = Field(3, ge=1, le=100, description="How many times in a row.")
-    ca_file: JobFile | None = Field(
-        None, description="A PEM bundle to verify the server with; default: the system's."
-    )
-
-
-class PrometheusQuery(Model):
-    """An instant query of which every value must be below a bound; no data does not count as zero."""
-
-    url: str = Field(pattern=BASE_URL, description="Of Prometheus, as http://prometheus:9090.")
-    query: str = Field(
-        min_length=1, description="PromQL; $version stands for the id of the version concerned."
-    )
-    below: float = Field(description="The bound: every value must be less than this.")
-    ca_file: JobFile | None = Field(
-        None, description="A PEM bundle to verify the server with; default: the system's."
-    )
-
-
-class Gate(OneOf):
+class Gate(_Gates):
     """A condition that must be seen."""
 
-    jwks_probe: JwksProbe | None = None
-    prometheus: PrometheusQuery | None = None
+    @property
+    def one(self) -> GateKind:
+        """The kind, as it is declared."""
+        kind: GateKind = super().one
+        return kind
 
 
 class Gates(Model):
@@ -417,6 +243,16 @@ class Store(OneOf):
 
     vault: VaultRef | None = None
     kubernetes: KubernetesStore | None = None
+
+    def place(self, home: Home) -> Place:
+        """Return where that is."""
+        if self.vault:
+            return self.vault.document
+        return Address(SECRET, home.namespace, ring_name(home.name))
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """It is kept there."""
+        yield Touch(self.place(home), Use.KEPT)
 
 
 _SHOWING = [kind.__name__ for kind in PROVIDERS if kind.shows is not NEVER]
@@ -535,6 +371,11 @@ class RotationPolicy(Model):
     spec: Spec
 
     @property
+    def home(self) -> Home:
+        """The rotation that all of it is about."""
+        return Home(self.metadata.namespace, self.metadata.name, self.spec.credential.one.subjects)
+
+    @property
     def ref(self) -> str:
         """`namespace/name`."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
@@ -547,7 +388,7 @@ class RotationPolicy(Model):
     @property
     def kind_name(self) -> str:
         """The credential kind, as written in the file: `jwtSigningKey`."""
-        return to_camel(self.spec.credential.chosen)
+        return self.spec.credential.one.camel()
 
     @property
     def digest(self) -> str:
@@ -559,13 +400,10 @@ class RotationPolicy(Model):
 
     def staleness(self, verifier: Verifier) -> Staleness:
         """How long `verifier` may work with what was there before."""
-        place = verifier.place
-        if place is None:
-            return Staleness(verifier_labels(self, verifier)[0], *_times(verifier))
-        cache = timedelta(hours=24) if place.max_age is None else place.max_age
-        if (verifier.restart or verifier.static) and place.max_age is None:
-            cache = timedelta()
-        return Staleness(f"{to_camel(verifier.chosen)} {place_label(self, place)}", cache, place.travel)
+        kind = verifier.one
+        title = kind.titles(self.home)[0]
+        name = f"{kind.camel()} {title}" if verifier.document else title
+        return Staleness(name, kind.cache(restarted=verifier.restart is not None), kind.travel)
 
     @property
     def least_lead(self) -> Sum:
@@ -601,61 +439,21 @@ class RotationPolicy(Model):
         ]
         return max(limits)
 
-
-def _times(verifier: Verifier) -> tuple[timedelta, timedelta]:
-    """Return how long those behind a provider may cache, and until it is as it was told."""
-    provider = verifier.provider
-    return (provider.caches, provider.travel) if provider else (timedelta(), timedelta())
-
-
-def verifier_labels(policy: RotationPolicy, verifier: Verifier) -> list[str]:
-    """Return the unique labels of what a verifier has of the credential: a document, a client, or each account."""
-    if place := verifier.place:
-        return [place_label(policy, place)]
-    provider, credential = verifier.provider, policy.spec.credential
-    assert provider  # noqa: S101 - exactly one is set
-    if password := credential.ldap_password:
-        return [provider.label(account) for account in password.accounts]
-    return [provider.label(credential.subject or policy.ref)]
+    @property
+    def footprint(self) -> Iterator[tuple[Location, Touch]]:
+        """Yield what the rotation touches outside, each with where it is declared; what belongs to it by name comes elsewhere."""
+        home, spec = self.home, self.spec
+        yield from _at(("store",), spec.store, home)
+        for part in ("verifiers", "holders"):
+            for position, one in enumerate(getattr(spec, part)):
+                yield from _at((part, position), one, home)
+        yield from _at(("credential", spec.credential.one.camel()), spec.credential, home)
+        for part in ("take_over", "gates"):
+            yield from _at((to_camel(part),), getattr(spec, part), home)
 
 
-def client_label(policy: RotationPolicy) -> str | None:
-    """Return the unique label of the client that is rotated, whichever way it is reached; None: there is none yet."""
-    client = policy.spec.credential.oauth_client
-    if client is None or client.client_id is None:
-        return None
-    what = "key" if client.has_key else "secret"
-    return f"the {what} of client {client.client_id} at {place_of(client.issuer)}"
-
-
-def place_label(policy: RotationPolicy, place: Place) -> str:
-    """Return the unique label of a verifier's place: `configmap payments/payments-jwks`."""
-    if place.vault:
-        return f"vault {place.vault.mount}/{place.vault.path}"
-    namespace = place.namespace or policy.metadata.namespace
-    return (
-        f"configmap {namespace}/{place.config_map}"
-        if place.config_map
-        else f"secret {namespace}/{place.secret}"
-    )
-
-
-def holder_labels(policy: RotationPolicy, holder: Holder) -> list[str]:
-    """Return the unique labels of a holder's targets."""
-    if holder.vault:
-        return [f"vault {holder.vault.mount}/{holder.vault.path}"]
-    if holder.secret is None:
-        return []
-    return [
-        f"secret {n}/{holder.secret.name}" for n in holder.secret.namespaces or [policy.metadata.namespace]
-    ]
-
-
-def store_label(policy: RotationPolicy) -> str:
-    """Return the unique label of where the ring is kept."""
-    if policy.spec.store.vault:
-        return f"vault {policy.spec.store.vault.mount}/{policy.spec.store.vault.path}"
-    return f"secret {policy.metadata.namespace}/rotation-{policy.metadata.name}"
+def _at(where: Location, part: object, home: Home) -> Iterator[tuple[Location, Touch]]:
+    return ((("spec", *where, *touch.below), touch) for touch in touched(part, home))
 
 
 class Schema(GenerateJsonSchema):

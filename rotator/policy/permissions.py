@@ -13,21 +13,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from rotator.kinds import (
-    CONFIG_MAP,
-    EVENT,
-    LEASE,
-    POD,
-    ROTATION,
-    ROTATOR,
-    SECRET,
-    WORKLOADS,
-    Kind,
-    lease_name,
-    ring_name,
-)
-from rotator.policy.model import Restart, RotationPolicy
-from rotator.vocabulary.access import secret_sources
+from rotator.kinds import CONFIG_MAP, EVENT, LEASE, ROTATION, ROTATOR, Address, Kind, lease_name
+from rotator.policy.model import RotationPolicy
+from rotator.vocabulary.footprint import Touch, Use
 
 Json = dict[str, Any]
 WRITE = ("create", "get", "patch")
@@ -36,7 +24,9 @@ RESTART = ("get", "patch")
 FIND_AND_RESTART = ("get", "list", "patch")
 LIST = ("list",)
 RBAC = "rbac.authorization.k8s.io"
-_WORKLOADS = {kind.name: kind for kind in WORKLOADS}
+WRITTEN = frozenset({Use.DELIVERED, Use.KEPT})
+VERBS = {Use.READ: READ, Use.DELIVERED: WRITE, Use.KEPT: WRITE, Use.LISTED: LIST, Use.RESTARTED: RESTART}
+"""What each use of a Kubernetes object needs, where its name is known."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -98,72 +88,26 @@ def _needed(policy: RotationPolicy, extent: Extent) -> Needed:
     if resource:
         yield home, _rule(ROTATION, ("get", "patch") if deleted else READ, name)
         yield home, Rule(ROTATION.group, f"{ROTATION.plural}/status", ("patch",), (name,))
-    own = list(_written(policy))
-    for name in _read(policy):
-        if (home, SECRET, name) not in own:
-            yield home, _rule(SECRET, READ, name)
-    for namespace, kind, written in own:
-        yield namespace, _rule(kind, WRITE, written)
-        if deleted:
-            yield namespace, _rule(kind, ("delete",), written)
-        if kind in extent.listed and kind is not LEASE:
-            yield namespace, _rule(kind, LIST)
-    for namespace in _read_by_pods(policy):
-        yield namespace, _rule(POD, LIST)
-    yield from _restarts(policy)
+    touches = [
+        Touch(Address(LEASE, home, lease_name(name)), Use.KEPT),
+        *(touch for _, touch in policy.footprint),
+    ]
+    written = {touch.thing for touch in touches if touch.use in WRITTEN}
+    for thing, use, _ in touches:
+        if isinstance(thing, Address) and not (use is Use.READ and thing in written):
+            yield from _of(thing, use, extent, deleted=deleted)
 
 
-def _written(policy: RotationPolicy) -> Iterator[tuple[str, Kind, str]]:
-    """Yield every object that is made and written, as namespace, kind and name."""
-    home, spec = policy.metadata.namespace, policy.spec
-    yield home, LEASE, lease_name(policy.metadata.name)
-    if spec.store.kubernetes:
-        yield home, SECRET, ring_name(policy.metadata.name)
-    for place in (v.place for v in spec.verifiers if v.place):
-        if name := place.config_map or place.secret:
-            yield place.namespace or home, CONFIG_MAP if place.config_map else SECRET, name
-    for secret in (h.secret for h in spec.holders if h.secret):
-        yield from ((namespace, SECRET, secret.name) for namespace in secret.namespaces or [home])
-
-
-def _read_by_pods(policy: RotationPolicy) -> Iterator[str]:
-    """Yield the namespaces in which pods read an object of ours: who of them reads it again, or has switched, is looked at."""
-    home, spec = policy.metadata.namespace, policy.spec
-    for place in (v.place for v in spec.verifiers if v.place):
-        if place.config_map or place.secret:
-            yield place.namespace or home
-    for secret in (h.secret for h in spec.holders if h.secret):
-        yield from secret.namespaces or [home]
-
-
-def _read(policy: RotationPolicy) -> Iterator[str]:
-    """Yield the Secrets of the rotation's namespace that are only read: what is taken over, and our own ways in."""
-    taken = policy.spec.take_over and policy.spec.take_over.secret
-    if taken:
-        yield taken.name
-    for verifier in policy.spec.verifiers:
-        yield from (source.secret.name for source in secret_sources(verifier.provider) if source.secret)
-
-
-def _restarts(policy: RotationPolicy) -> Needed:
-    home, spec = policy.metadata.namespace, policy.spec
-    for verifier in spec.verifiers:
-        if verifier.restart:
-            namespace = verifier.place.namespace if verifier.place else None
-            yield from _restart(namespace or home, verifier.restart)
-    for holder in spec.holders:
-        if holder.restart:
-            for namespace in (holder.secret and holder.secret.namespaces) or [home]:
-                yield from _restart(namespace, holder.restart)
-
-
-def _restart(namespace: str, restart: Restart) -> Needed:
-    yield namespace, _rule(POD, LIST)
-    if isinstance(restart.workloads, list):
-        for workload in restart.workloads:
-            yield namespace, _rule(_WORKLOADS[workload.kind], RESTART, workload.name)
-    else:
-        yield from ((namespace, _rule(kind, FIND_AND_RESTART)) for kind in WORKLOADS)
+def _of(thing: Address, use: Use, extent: Extent, *, deleted: bool) -> Needed:
+    """Yield what is needed for one object, or for all of a kind."""
+    verbs, names = VERBS[use], (thing.name,) if thing.name else ()
+    if use is Use.RESTARTED and not names:
+        verbs = FIND_AND_RESTART
+    yield thing.namespace, _rule(thing.kind, verbs, *names)
+    if use in WRITTEN and deleted:
+        yield thing.namespace, _rule(thing.kind, ("delete",), *names)
+    if use in WRITTEN and thing.kind in extent.listed and thing.kind is not LEASE:
+        yield thing.namespace, _rule(thing.kind, LIST)
 
 
 def _rule(kind: Kind, verbs: tuple[str, ...], *names: str) -> Rule:

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rotator.policy.model import RotationPolicy
-from rotator.vocabulary.access import secret_sources
-from rotator.vocabulary.credentials import VaultAppRole
-from rotator.vocabulary.types import VaultRef
+from rotator.vocabulary.footprint import Document, Use, VaultCall
 
 WRITE = ("create", "read", "update")
 NOTE = (*WRITE, "patch")
@@ -58,11 +56,12 @@ def consumers(policies: Iterable[RotationPolicy]) -> dict[str, tuple[Grant, ...]
     One policy a document: who verifies with a JWK Set has no use for the key that signs.
     """
     return {
-        f"{place.mount}/{place.path}": (
-            Grant(f"{place.mount}/data/{place.path}", ("read",), f"{role} of {policy.ref}"),
+        f"{thing.mount}/{thing.path}": (
+            Grant(f"{thing.mount}/data/{thing.path}", ("read",), f"{where[1]} of {policy.ref}"),
         )
         for policy in policies
-        for role, place in _delivered(policy)
+        for where, (thing, use, _) in policy.footprint
+        if isinstance(thing, Document) and use is Use.DELIVERED
     }
 
 
@@ -91,45 +90,22 @@ def merged(found: Iterable[Grant]) -> tuple[Grant, ...]:
 
 
 def _needed(policy: RotationPolicy, *, deletion: bool) -> Iterator[Grant]:
-    places: list[tuple[str, VaultRef, tuple[str, ...]]]
-    places = [(role, place, NOTE) for role, place in _delivered(policy)]
-    if store := policy.spec.store.vault:
-        places.append(("the ring", store, WRITE))
-    for role, place, metadata in places:
-        yield from document(place.mount, place.path, f"{role} of {policy.ref}", metadata)
-        if deletion and policy.spec.deletion_policy == "Delete":
-            yield Grant(f"{place.mount}/metadata/{place.path}", ("delete",), "and can remove it")
-    if taken := policy.spec.take_over and policy.spec.take_over.vault:
-        yield Grant(f"{taken.mount}/data/{taken.path}", ("read",), f"what {policy.ref} takes over")
-    for verifier in policy.spec.verifiers:
-        for source in secret_sources(verifier.provider):
-            if field := source.vault:
-                yield Grant(
-                    f"{field.mount}/data/{field.path}",
-                    ("read",),
-                    f"our way in at the provider of {policy.ref}",
-                )
-    if app_role := policy.spec.credential.vault_app_role:
-        yield from _app_role_secrets(app_role, policy.ref)
+    deleted = deletion and policy.spec.deletion_policy == "Delete"
+    for where, (thing, use, _) in policy.footprint:
+        if isinstance(thing, VaultCall):
+            yield Grant(thing.path, thing.capabilities, f"{thing.why} {policy.ref}")
+        elif isinstance(thing, Document) and use is Use.READ:
+            yield Grant(f"{thing.mount}/data/{thing.path}", ("read",), READ[str(where[1])].format(policy.ref))
+        elif isinstance(thing, Document):
+            why = f"{KEPT if use is Use.KEPT else where[1]} of {policy.ref}"
+            yield from document(thing.mount, thing.path, why, WRITE if use is Use.KEPT else NOTE)
+            if deleted:
+                yield Grant(f"{thing.mount}/metadata/{thing.path}", ("delete",), "and can remove it")
 
 
-def _app_role_secrets(role: VaultAppRole, ref: str) -> Iterator[Grant]:
-    """Yield what rotating the secret ids of an AppRole role needs. They are never listed: we ask after our own only."""
-    at = f"auth/{role.mount}/role/{role.role}"
-    why = f"secret ids of {ref}"
-    yield Grant(f"{at}/role-id", ("read",), f"proves the {why} by a login")
-    yield Grant(f"{at}/custom-secret-id", ("update",), f"makes the {why}")
-    yield Grant(f"{at}/secret-id/lookup", ("update",), f"looks for the {why}")
-    yield Grant(f"{at}/secret-id/destroy", ("update",), f"withdraws the {why}")
-
-
-def _delivered(policy: RotationPolicy) -> Iterator[tuple[str, VaultRef]]:
-    for verifier in policy.spec.verifiers:
-        if verifier.place and (place := verifier.place.vault):
-            yield "verifiers", place
-    for holder in policy.spec.holders:
-        if holder.vault:
-            yield "holders", holder.vault
+KEPT = "the ring"
+READ = {"takeOver": "what {} takes over", "verifiers": "our way in at the provider of {}"}
+"""Why a document is read, by the part of the spec that names it."""
 
 
 # --- as text ---------------------------------------------------------------------------------------------------

@@ -8,23 +8,20 @@ provider by what it may read itself: nothing of the operator's is sent anywhere 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from rotator.core.shapes import fitting, record, text
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import ClientError, Conflict, Forbidden, NotFound, PolicyError
 from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
 from rotator.policy.model import RotationPolicy
+from rotator.policy.owners import Owners
+from rotator.policy.reach import Reach, strays
 from rotator.policy.resources import from_resource
-from rotator.policy.rules import Owners
-from rotator.vocabulary.access import ADDRESSES, FILES, NAMESPACES, named, parts
 from rotator.vocabulary.problems import written
-from rotator.vocabulary.types import VaultRef
 
 Json = dict[str, Any]
 FINALIZER = f"{PREFIX}/credential"
@@ -32,8 +29,6 @@ FINALIZER = f"{PREFIX}/credential"
 Odd = Callable[[object, ClientError], None]
 """Told of an object of a list that has an odd shape, and why."""
 ATTEMPTS = 5
-API_PARTS = {"data", "metadata", "destroy", "delete", "undelete", "subkeys", "sys", "auth"}
-"""Parts of a mount's path that would make an address of Vault's API mean something else."""
 
 
 class ResourceApi(Protocol):
@@ -56,16 +51,6 @@ class ResourceApi(Protocol):
     def namespace(self, name: str) -> Json:
         """Read a namespace. Raises NotFound, Forbidden."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """How far a custom resource may reach."""
-
-    anywhere: bool = False
-    """Whether those who may create one are trusted like the operator."""
-    gates: tuple[str, ...] = ()
-    """The addresses below which gates and providers may be asked, such as `https://prometheus.monitoring:9090/`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +162,8 @@ def _policies(documents: Mapping[str, Json], reach: Reach) -> tuple[list[Rotatio
         except PolicyError as error:
             refused.append(_refuse(document, _without(f"rotation {ref}: ", error)))
             continue
-        if strays := [] if reach.anywhere else list(_strays(policy, reach)):
-            refused.append(_refuse(document, strays))
+        if outside := [] if reach.anywhere else list(strays(policy, reach)):
+            refused.append(_refuse(document, outside))
         else:
             policies.append(policy)
     return policies, refused
@@ -216,76 +201,6 @@ def _refuse(document: Json, problems: Sequence[str]) -> Outcome:
     declared = (document.get("spec") or {}).get("credential") or {}
     kind = next((k for k in CREDENTIALS if k in declared), "")
     return Outcome(rotation=_ref(document), result=Result.REFUSED, reason=reason, kind=kind)
-
-
-# --- how far one may reach ---------------------------------------------------------------------------------------
-
-TRUST = "(--trust-resources allows others)"
-
-
-def _strays(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
-    """Find what lies outside the resource's own namespace."""
-    home, spec = policy.metadata.namespace, policy.spec
-    for other in sorted({*named(spec, NAMESPACES)} - {home}):
-        yield f"namespace {other}: a custom resource may only name its own, {home} {TRUST}"
-    places = [*parts(spec, VaultRef)]
-    for path in sorted({p.path for p in places if not p.path.startswith(f"{home}/")}):
-        yield f"Vault path {path}: expected one that begins with {home}/ {TRUST}"
-    for mount in sorted({p.mount for p in places if API_PARTS & set(p.mount.split("/"))}):
-        yield f"Vault mount {mount}: expected one without a part such as data or metadata {TRUST}"
-    if role := spec.credential.vault_app_role:
-        yield f"AppRole role {role.mount}/{role.role}: no custom resource may rotate logins of Vault {TRUST}"
-    for file in _files(policy):
-        yield f"file {file}: a custom resource may name no file of the job {TRUST}"
-    yield from _stray_addresses(policy, reach)
-
-
-def _stray_addresses(policy: RotationPolicy, reach: Reach) -> Iterator[str]:
-    """Find what would be asked, and the operator has not allowed."""
-    for url in _provider_urls(policy):
-        if not any(_is_below(url, allowed) for allowed in reach.gates):
-            yield f"provider {url}: expected an address below one that the operator allows (--gate-urls)"
-    gates = policy.spec.gates
-    for gate in (*gates.before_activate, *gates.before_destroy):
-        asked = gate.jwks_probe or gate.prometheus
-        if asked and asked.ca_file:
-            yield f"caFile {asked.ca_file}: a custom resource may name no file of the job {TRUST}"
-        if asked and not any(_is_below(asked.url, allowed) for allowed in reach.gates):
-            yield f"gate {asked.url}: expected an address below one that the operator allows (--gate-urls)"
-
-
-def _files(policy: RotationPolicy) -> Iterator[str]:
-    """Yield the files of the job that providers and logins name."""
-    yield from (file for part in _asked(policy) for file in named(part, FILES))
-
-
-def _provider_urls(policy: RotationPolicy) -> Iterator[str]:
-    """Yield every address that is asked because of providers and logins."""
-    yield from (url for part in _asked(policy) for url in named(part, ADDRESSES))
-
-
-def _asked(policy: RotationPolicy) -> tuple[object, ...]:
-    """Return all parts of a spec but the gates, of which another sentence is said."""
-    spec = policy.spec
-    return tuple(getattr(spec, name) for name in type(spec).model_fields if name != "gates")
-
-
-_UPWARDS = re.compile(r"(^|/)(\.|%2e){1,2}(;[^/]*)?(/|$)|\\|%5c|%2f", re.IGNORECASE)
-"""What a client or a server may take for a way out of a folder (RFC 3986, section 5.2.4), plain or encoded."""
-
-
-def _is_below(url: str, allowed: str) -> bool:
-    """Whether `url` has the scheme, host and port of `allowed`, and a path that begins with its path and stays there."""
-    try:
-        one, other = urlsplit(url), urlsplit(allowed)
-    except ValueError:
-        return False  # it is none
-    folder = other.path if other.path.endswith("/") else f"{other.path}/"
-    return (
-        (one.scheme, one.netloc) == (other.scheme, other.netloc)
-        and f"{one.path}/".startswith(folder)
-        and not _UPWARDS.search(one.path)
-    )
 
 
 # --- finalizers --------------------------------------------------------------------------------------------------

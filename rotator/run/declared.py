@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rotator.errors import SettingsError
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
-from rotator.run.custom_resources import Reach
+from rotator.policy.reach import Reach
 
 if TYPE_CHECKING:
     from rotator.engine.fleet import Shard

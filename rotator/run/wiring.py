@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -10,27 +11,37 @@ from rotator import kinds
 from rotator.clients.meter import REFERENCE, VAULT
 from rotator.core.machine import Policy
 from rotator.core.timing import Windows
-from rotator.engine.delivery import Delivery, Render
-from rotator.engine.fleet import LOOK_EVERY, Fleet, Shown
+from rotator.credentials.oauth_client import OAuthClient
+from rotator.engine.confirmation import Confirmation
+from rotator.engine.delivery import Delivery
+from rotator.engine.fleet import LOOK_EVERY, Fleet
+from rotator.engine.fleet import Shown as ShownFences
 from rotator.engine.guard import Run
+from rotator.engine.installation import Installation
 from rotator.engine.lease import LEASE_DURATION, Leases
+from rotator.engine.proof import PATIENCE, Proof
 from rotator.engine.readers import Source
 from rotator.engine.rereading import Rereading
 from rotator.engine.rollout import COPIES, Rollout, Which
 from rotator.engine.rotation import Existing, Rotation
 from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden
-from rotator.holders.mapping import Mapped, current_and_previous
-from rotator.policy.model import AcceptedListPlace, JwksPlace, Place, Restart, RotationPolicy, StaticPlace
-from rotator.policy.model import Gate as GatePolicy
 from rotator.policy.model import Holder as HolderPolicy
+from rotator.policy.model import RotationPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
-from rotator.policy.vault_access import grants
-from rotator.ports import Credential, Gate, Party, Store, Target
+from rotator.policy.rules import cannot_overlap, providers
+from rotator.ports import Credential, Gate, Login, Party, Provider, Seen, Store, Target
+from rotator.systems import registry
+from rotator.systems.at import At, Wired, client_login, target
+from rotator.systems.document import Document as Published
+from rotator.systems.gate import GateAt
+from rotator.systems.holders import Mapped
+from rotator.systems.static import StaticPlace
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
-from rotator.verifiers.accepted_list import AcceptedList
-from rotator.verifiers.jwks import Jwks
+from rotator.vocabulary.credential import Beside
+from rotator.vocabulary.footprint import Document, Place, Use, VaultCall
+from rotator.vocabulary.places import Restart
 from rotator.world import CONCURRENCY, World
 
 LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
@@ -93,6 +104,7 @@ def rotation(
         first_lead=policy.waits_at_first,
     )
     mounts = _mounts(policy)
+    installed = list(_installed(w, policy))
     return Rotation(
         ref=policy.ref,
         labels=policy.metadata.labels,
@@ -106,12 +118,12 @@ def rotation(
         ),
         check_clocks=partial(w.meter.check_skew, policy.spec.overlap.clock_skew, _timed_by(policy)),
         credential=credential,
-        store=_store(w, policy),
-        verifiers=_verifiers(w, policy, credential),
-        holders=_holders(w, policy, credential),
-        existing=_existing(w, policy),
-        before_activate=[_gate(w, policy, g) for g in policy.spec.gates.before_activate],
-        before_destroy=[_gate(w, policy, g) for g in policy.spec.gates.before_destroy],
+        store=_store(w, policy.spec.store.place(policy.home)),
+        verifiers=_verifiers(w, policy, credential, installed),
+        holders=[*_holders(w, policy, credential), *(Installation(i.signer) for i in installed if i.signer)],
+        existing=_existing(w, policy, installed),
+        before_activate=_gates(w, policy, "before_activate"),
+        before_destroy=_gates(w, policy, "before_destroy"),
         asked_again=request is None,
         unseen=lambda: w.vault.unseen(mounts) if mounts else "",
         leaving=leaving,
@@ -121,165 +133,163 @@ def rotation(
 
 def _timed_by(policy: RotationPolicy) -> frozenset[str]:
     """Return the systems whose clocks a rotation counts on: that of one that it does not use stops nobody."""
-    return frozenset({REFERENCE, *({VAULT} if grants([policy]) else ())})
+    vault = any(isinstance(touch.thing, Document | VaultCall) for _, touch in policy.footprint)
+    return frozenset({REFERENCE, VAULT} if vault else {REFERENCE})
 
 
 def _mounts(policy: RotationPolicy) -> set[str]:
     """Return the mounts in Vault at which something of ours is to be kept."""
-    spec = policy.spec
-    verifiers = [v.place.vault for v in spec.verifiers if v.place]
-    places = [spec.store.vault, *verifiers, *(h.vault for h in spec.holders)]
-    return {place.mount for place in places if place}
+    return {
+        thing.mount
+        for _, (thing, use, _) in policy.footprint
+        if isinstance(thing, Document) and use is not Use.READ
+    }
 
 
 def _restarts_pods(policy: RotationPolicy) -> bool:
     """Whether a holder's pods are restarted that a kubelet hands a Secret: some of them may have to wait for its copy."""
-    return any(h.secret and h.restart for h in policy.spec.holders)
+    return any(h.one.referenced and h.restart for h in policy.spec.holders)
 
 
 def credential_of(policy: RotationPolicy) -> Credential:
     """Return the credential kind that a policy asks for."""
-    declared = policy.spec.credential
-    if key := declared.jwt_signing_key:
-        from rotator.credentials.jwt_signing_key import JwtSigningKey  # noqa: PLC0415 - cryptography is slow to load
-
-        return JwtSigningKey(key.algorithm, key.bits)
-    if secret := declared.shared_secret:
-        from rotator.credentials.shared_secret import ALPHANUMERIC, SharedSecret  # noqa: PLC0415 - kept with its sibling
-
-        found = policy.spec.take_over.encoding if policy.spec.take_over else None
-        return SharedSecret(
-            algorithm=secret.algorithm,
-            length=secret.length,
-            alphabet=secret.alphabet or ALPHANUMERIC,
-            size=secret.bytes or 32,
-            encoding=secret.encoding,
-            found=found,
-        )
-    from rotator.run.providers import credential_for_provider  # noqa: PLC0415 - only where one is declared
-
-    return credential_for_provider(policy)
+    taken = policy.spec.take_over
+    made_there = any(provider.makes for provider in providers(policy))
+    beside = Beside(encoding=taken.encoding if taken else None, made_by_provider=made_there)
+    return registry.maker(policy.spec.credential.one, beside)
 
 
-def _store(w: World, policy: RotationPolicy) -> Store:
-    if vault := policy.spec.store.vault:
+def _store(w: World, place: Place) -> Store:
+    if isinstance(place, Document):
         from rotator.stores.vault import VaultStore  # noqa: PLC0415 - hvac only where Vault is used
 
-        return VaultStore(w.vault, vault.mount, vault.path)
+        return VaultStore(w.vault, place.mount, place.path)
     from rotator.stores.kubernetes import KubernetesStore  # noqa: PLC0415 - as above
 
-    return KubernetesStore(w.kubernetes, policy.metadata.namespace, kinds.ring_name(policy.metadata.name))
+    return KubernetesStore(w.kubernetes, place.namespace, place.name)
 
 
-def _verifiers(w: World, policy: RotationPolicy, credential: Credential) -> list[Party]:
-    """Wire all verifiers: documents and providers, and after them the logins that prove what they accept."""
-    parties: list[Party] = [
-        _document(w, policy, credential, v, place)
-        for v in policy.spec.verifiers
-        if (place := v.place) is not None
+# --- those who accept --------------------------------------------------------------------------------------------
+
+
+def _installed(w: World, policy: RotationPolicy) -> Iterator[Wired]:
+    """Yield the providers among the verifiers."""
+    spec = policy.spec
+    lasts = policy.lead + policy.converge + policy.overlap.total
+    for declared in providers(policy):
+        at = At(w, declared, policy.home, spec.credential.one, every=spec.every, lasts=lasts)
+        yield replace(registry.build(declared, at), offer=at.offer)
+
+
+def _verifiers(
+    w: World, policy: RotationPolicy, credential: Credential, installed: Sequence[Wired]
+) -> list[Party]:
+    """Wire all verifiers: documents and providers, and after them what proves what they accept."""
+    one_slot = cannot_overlap(policy)
+    return [
+        *(_document(w, policy, credential, v, v.document) for v in policy.spec.verifiers if v.document),
+        *(Installation(each.provider, offer=each.offer, one_slot=one_slot) for each in installed),
+        *_proofs(w, policy, [each.login for each in installed if each.login]),
     ]
-    if policy.spec.credential.chosen in {"jwt_signing_key", "shared_secret"}:
-        return parties
-    from rotator.run.providers import installations, proofs  # noqa: PLC0415 - only where one is declared
-
-    installed = list(installations(w, policy))
-    return [*parties, *(each.party for each in installed), *proofs(w, policy, installed)]
 
 
 def _document(
-    w: World,
-    policy: RotationPolicy,
-    credential: Credential,
-    declared: VerifierPolicy,
-    place: JwksPlace | AcceptedListPlace | StaticPlace,
+    w: World, policy: RotationPolicy, credential: Credential, declared: VerifierPolicy, published: Published
 ) -> Delivery:
-    namespace = place.namespace or policy.metadata.namespace
-    target = _place(w, place, namespace)
-    rollout = _rollout(
-        w, annotation_key(policy.ref, "accepts", target.label), declared.restart, target, namespace
-    )
+    place = published.place(policy.home)
+    document = target(w, place)
     return Delivery(
         name=policy.staleness(declared).verifier,
-        target=target,
-        render=_render(credential, place),
+        target=document,
+        render=published.render(credential),
         clock=w.clock,
         landing=w.landing,
         lands_within=w.retry.landing,
-        rollout=rollout,
+        rollout=_rollout(w, policy, "accepts", declared.restart, document),
         accepts=True,
-        rereading=_rereading(w, declared.restart, target, namespace),
+        rereading=_rereading(w, declared.restart, document),
     )
 
 
-def _render(credential: Credential, place: JwksPlace | AcceptedListPlace | StaticPlace) -> Render:
-    if isinstance(place, JwksPlace):
-        return Jwks(credential, place.key)
-    return AcceptedList(credential, place.key, lines=place.has_lines)
+SAYS = f"{kinds.PREFIX}/accepts"
+"""The annotation by which whoever installs versions says which are accepted now: their ids, with commas between."""
 
 
-def _place(w: World, place: Place, namespace: str) -> Target:
-    if place.vault:
-        return VaultPath(w.vault, place.vault.mount, place.vault.path)
-    kind = kinds.CONFIG_MAP if place.config_map else kinds.SECRET
-    return KubernetesObject(w.kubernetes, kind, namespace, place.config_map or place.secret or "")
+def _proofs(w: World, policy: RotationPolicy, logins: Sequence[Login]) -> Iterator[Party]:
+    """Yield those who see what is accepted: by a login, or because somebody says so."""
+    by_hand = next((v.one for v in policy.spec.verifiers if isinstance(v.one, StaticPlace)), None)
+    client = policy.spec.credential.one
+    if by_hand and by_hand.confirmed_by == "Annotation":
+        yield _confirmation(target(w, by_hand.place(policy.home)))
+    elif isinstance(client, OAuthClient):
+        patience = None if by_hand else max(PATIENCE, policy.least_lead.total)
+        yield Proof(client_login(w, client), w.clock, client.login.times, patience=patience)
+    yield from (Proof(login, w.clock, times=1) for login in logins)
 
 
-def _holders(w: World, policy: RotationPolicy, credential: Credential) -> list[Party]:
-    if any(h.keycloak_realm for h in policy.spec.holders):
-        from rotator.run.providers import signers  # noqa: PLC0415 - only where one is declared
+def _confirmation(document: Target) -> Confirmation:
+    if not isinstance(document, KubernetesObject):
+        raise TypeError(f"{document.label} has no annotations")  # a check of the policy refuses it
 
-        return list(signers(w, policy))
-    return [d for h in policy.spec.holders for d in _holder(w, policy, credential, h)]
+    def said() -> frozenset[str]:
+        return frozenset(
+            part.strip() for part in (document.annotation(SAYS) or "").split(",") if part.strip()
+        )
+
+    how = (
+        f"kubectl annotate --overwrite --namespace {document.namespace} secret {document.name} {SAYS}={{ids}}"
+    )
+    return Confirmation(name=f"confirmation on {document.label}", said=said, how=how)
+
+
+# --- those who use -----------------------------------------------------------------------------------------------
+
+
+def _holders(w: World, policy: RotationPolicy, credential: Credential) -> Iterator[Delivery]:
+    for declared in policy.spec.holders:
+        for place in declared.one.places(policy.home):
+            yield _holder(w, policy, credential, declared, place)
 
 
 def _holder(
-    w: World, policy: RotationPolicy, credential: Credential, declared: HolderPolicy
-) -> Iterator[Delivery]:
-    fields = policy.spec.credential.fields
-    given = declared.secret or declared.vault
-    data = given.data if given else None
-    default = current_and_previous(fields) if declared.vault else {f: f for f in fields}
-    for namespace, target in _holder_targets(w, policy, declared):
-        yield Delivery(
-            name=target.label,
-            target=target,
-            render=Mapped(credential, data or default),
-            clock=w.clock,
-            landing=w.landing,
-            lands_within=w.retry.landing,
-            pick_up=declared.picks_up_within,
-            rollout=_rollout(
-                w, annotation_key(policy.ref, "holds", target.label), declared.restart, target, namespace
-            ),
-            rereading=_rereading(w, declared.restart, target, namespace),
-        )
+    w: World, policy: RotationPolicy, credential: Credential, declared: HolderPolicy, place: Place
+) -> Delivery:
+    document = target(w, place)
+    return Delivery(
+        name=document.label,
+        target=document,
+        render=Mapped(credential, declared.one.mapping(policy.spec.credential.one.fields)),
+        clock=w.clock,
+        landing=w.landing,
+        lands_within=w.retry.landing,
+        pick_up=declared.picks_up_within,
+        rollout=_rollout(w, policy, "holds", declared.restart, document),
+        rereading=_rereading(w, declared.restart, document),
+    )
 
 
-def _holder_targets(w: World, policy: RotationPolicy, declared: HolderPolicy) -> Iterator[tuple[str, Target]]:
-    if vault := declared.vault:
-        yield policy.metadata.namespace, VaultPath(w.vault, vault.mount, vault.path)
-    if secret := declared.secret:
-        for namespace in secret.namespaces or [policy.metadata.namespace]:
-            yield namespace, KubernetesObject(w.kubernetes, kinds.SECRET, namespace, secret.name)
-
-
-def _source(target: Target) -> Source | None:
-    """Return what pods read, where a kubelet hands it to them; from Vault they fetch it in ways of their own."""
-    return Source(target.kind, target.name) if isinstance(target, KubernetesObject) else None
-
-
-def _rereading(w: World, restart: Restart | None, target: Target, namespace: str) -> Rereading | None:
-    source = None if restart else _source(target)
-    return Rereading(w.kubernetes, namespace, source) if source else None
+def _rereading(w: World, restart: Restart | None, document: Target) -> Rereading | None:
+    """Return what sees who has read an object again; from Vault others fetch in ways of their own."""
+    if restart or not isinstance(document, KubernetesObject):
+        return None
+    return Rereading(w.kubernetes, document.namespace, Source(document.kind, document.name))
 
 
 _WORKLOADS = {kind.name: kind for kind in kinds.WORKLOADS}
 
 
-def _rollout(w: World, key: str, restart: Restart | None, target: Target, namespace: str) -> Rollout | None:
+def _rollout(
+    w: World,
+    policy: RotationPolicy,
+    role: str,
+    restart: Restart | None,
+    document: KubernetesObject | VaultPath,
+) -> Rollout | None:
     if restart is None:
         return None
-    source, selector = _source(target), ""
+    source, namespace, selector = None, policy.metadata.namespace, ""
+    if isinstance(document, KubernetesObject):
+        source, namespace = Source(document.kind, document.name), document.namespace
     named: tuple[tuple[kinds.Kind, str], ...] = ()
     if isinstance(restart.workloads, list):
         named = tuple((_WORKLOADS[workload.kind], workload.name) for workload in restart.workloads)
@@ -288,7 +298,7 @@ def _rollout(w: World, key: str, restart: Restart | None, target: Target, namesp
     return Rollout(
         cluster=w.kubernetes,
         clock=w.clock,
-        key=key,
+        key=annotation_key(policy.ref, role, document.label),
         which=Which(namespaces=(namespace,), source=source, selector=selector, named=named),
         soak=restart.soak,
         at_once=restart.at_once,
@@ -296,31 +306,36 @@ def _rollout(w: World, key: str, restart: Restart | None, target: Target, namesp
     )
 
 
-def _existing(w: World, policy: RotationPolicy) -> Existing | None:
+def _existing(w: World, policy: RotationPolicy, installed: Sequence[Wired]) -> Existing | None:
     declared = policy.spec.take_over
     if declared is None:
         return None
-    if declared.provider:
-        from rotator.run.providers import shown  # noqa: PLC0415 - only where one is declared
-
-        return Existing(shown(w, policy), SHOWN, declared.kid)
-    if vault := declared.vault:
-        return Existing(VaultPath(w.vault, vault.mount, vault.path), vault.field, declared.kid)
-    secret = declared.secret
-    assert secret  # noqa: S101 - exactly one is set
-    target = KubernetesObject(w.kubernetes, kinds.SECRET, policy.metadata.namespace, secret.name)
-    return Existing(target, secret.key, declared.kid)
+    if found := declared.vault or declared.secret:
+        place, name = found.at(policy.home)
+        return Existing(target(w, place), name, declared.kid)
+    return Existing(Shown(installed[0].provider), SHOWN, declared.kid)
 
 
-def _gate(w: World, policy: RotationPolicy, declared: GatePolicy) -> Gate:
-    from rotator.gates.jwks_probe import JwksProbe  # noqa: PLC0415 - only where a gate is declared
-    from rotator.gates.prometheus import PrometheusQuery  # noqa: PLC0415 - as above
+@dataclass(frozen=True)
+class Shown:
+    """The value in use, as the provider shows it."""
 
-    if probe := declared.jwks_probe:
-        return JwksProbe(w.http(ca_file=probe.ca_file), probe.url, probe.times, policy.lead, w.clock)
-    asked = declared.prometheus
-    assert asked  # noqa: S101 - exactly one is set
-    return PrometheusQuery(w.http(ca_file=asked.ca_file), asked.url, asked.query, asked.below)
+    provider: Provider
+
+    @property
+    def label(self) -> str:
+        """The provider's label."""
+        return self.provider.label
+
+    def read(self, names: Sequence[str]) -> Seen | None:
+        """Ask the provider; the value stands under the first of `names`."""
+        value = self.provider.current()
+        return Seen(fields={names[0]: value}, stamp=None, fence="") if value else None
+
+
+def _gates(w: World, policy: RotationPolicy, which: str) -> list[Gate]:
+    at = GateAt(lambda ca_file: w.http(ca_file=ca_file), policy.lead, w.clock)
+    return [gate.one.build(at) for gate in getattr(policy.spec.gates, which)]
 
 
 # --- what lists show ---------------------------------------------------------------------------------------------
@@ -330,7 +345,7 @@ def _no_fence(*_: object) -> None:
     """Show no fence of what is odd, so that its rotation looks at it."""
 
 
-def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kinds.Kind]) -> Shown:
+def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kinds.Kind]) -> ShownFences:
     """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
     parties = [party for r in rotations for party in (*r.verifiers, *r.holders)]
     targets = [d.target for d in parties if isinstance(d, Delivery)]
@@ -352,7 +367,7 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
         if not isinstance(t, KubernetesObject) or (t.kind, t.namespace) not in covered
     }
     unlisted |= {label for party in parties if not isinstance(party, Delivery) for label in party.fences()}
-    return Shown(fences, frozenset(unlisted))
+    return ShownFences(fences, frozenset(unlisted))
 
 
 def _listed(w: World, kind: kinds.Kind, namespace: str, selector: str) -> dict[str, str]:

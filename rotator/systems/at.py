@@ -6,19 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from rotator import kinds
 from rotator.core.own_secrets import text_of, token_of
 from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
+from rotator.credentials.oauth_client import OAuthClient
 from rotator.errors import Frozen, SettingsError
+from rotator.kinds import Address
 from rotator.ports import Access, Copy, Login, Provider, Target
 from rotator.systems.provider import Provider as Declared
 from rotator.targets.kubernetes import KubernetesObject
 from rotator.targets.vault import VaultPath
-from rotator.vocabulary.access import Auth, ClientAccess, SecretSource
-from rotator.vocabulary.credentials import Credential, OAuthClient
+from rotator.vocabulary.access import Auth, ClientAccess, Own, SecretSource
+from rotator.vocabulary.credential import CredentialKind
+from rotator.vocabulary.footprint import Home, Place
 
 if TYPE_CHECKING:
     from rotator.clients.http import Http
@@ -27,21 +29,25 @@ if TYPE_CHECKING:
 
 Read = Callable[[Sensitive], Sensitive]
 """Takes a secret of our own as it stands somewhere; see `rotator.core.own_secrets`."""
+Kind = TypeVar("Kind", bound=CredentialKind)
 
 
-def reader(w: World, namespace: str, source: SecretSource, read: Read = text_of) -> Callable[[], Sensitive]:
+def target(w: World, place: Place) -> KubernetesObject | VaultPath:
+    """Return the document at `place`."""
+    if isinstance(place, Address):
+        return KubernetesObject(w.kubernetes, place.kind, place.namespace, place.name)
+    return VaultPath(w.vault, place.mount, place.path)
+
+
+def reader(w: World, home: Home, source: SecretSource, read: Read = text_of) -> Callable[[], Sensitive]:
     """Return what reads a secret of our own, whenever it is needed."""
-    if source.file:
-        path = Path(source.file)
+    one = source.one
+    if isinstance(one, str):
+        path = Path(one)
         return lambda: _file(path, read)
-    target: Target
-    if source.secret:
-        target = KubernetesObject(w.kubernetes, kinds.SECRET, namespace, source.secret.name)
-        name = source.secret.key
-    else:
-        assert source.vault  # noqa: S101 - exactly one is set
-        target, name = VaultPath(w.vault, source.vault.mount, source.vault.path), source.vault.field
-    return lambda: _field(target, name, read)
+    place, name = one.at(home)
+    document = target(w, place)
+    return lambda: _field(document, name, read)
 
 
 def _file(path: Path, read: Read) -> Sensitive:
@@ -81,7 +87,7 @@ _LET_IN = "Expected the text by which rotator is let in at the provider. Nothing
 # --- one provider --------------------------------------------------------------------------------------------------
 
 
-class Own(Protocol):
+class ByVersions(Protocol):
     """Authenticates with a version of the credential that is rotated."""
 
     def offer(self, copies: Sequence[Copy]) -> None:
@@ -94,40 +100,39 @@ class At:
 
     world: World
     declared: Declared
-    ref: str
-    """`namespace/name` of the rotation."""
-    credential: Credential
+    home: Home
+    """The rotation that it is for."""
+    credential: CredentialKind
     """As it is declared."""
     every: timedelta
     """The period of the rotation."""
     lasts: timedelta
     """How long a version must stay accepted, from the moment at which the next one is published."""
-    _own: list[Own] = field(default_factory=list, repr=False)
+    _own: list[ByVersions] = field(default_factory=list, repr=False)
 
-    @property
-    def namespace(self) -> str:
-        """Of the rotation."""
-        return self.ref.partition("/")[0]
+    def of(self, kind: type[Kind]) -> Kind:
+        """Return the declared credential. Raises TypeError for another kind, which a check of the policy refuses."""
+        if not isinstance(self.credential, kind):
+            raise TypeError(f"{self.declared.declared_as} with {self.credential.declared_as}")
+        return self.credential
 
     @property
     def client(self) -> OAuthClient:
         """The declared client."""
-        client = self.credential.oauth_client
-        assert client  # noqa: S101 - which provider suits which credential is a rule of the policy
-        return client
+        return self.of(OAuthClient)
 
     def offer(self, copies: Sequence[Copy]) -> None:
         """Tell those who authenticate with a version which there are."""
         for own in self._own:
             own.offer(copies)
 
-    def authenticates_by(self, own: Own) -> None:
+    def authenticates_by(self, own: ByVersions) -> None:
         """Have `own` told of the versions before the provider is asked."""
         self._own.append(own)
 
     def reader(self, source: SecretSource, read: Read = text_of) -> Callable[[], Sensitive]:
         """Return what reads a secret of our own, whenever it is needed."""
-        return reader(self.world, self.namespace, source, read)
+        return reader(self.world, self.home, source, read)
 
     def token(self, source: SecretSource) -> Access:
         """Return what sends a token that was given to us."""
@@ -152,27 +157,24 @@ class At:
         """Return what every request carries; the defaults are what the provider's API needs."""
         if auth is None:
             return None
-        if auth.own:
+        way = auth.one
+        if isinstance(way, Own):
             return self._by_the_client(issuer, scope, audience)
-        if auth.token:
-            return self.token(auth.token)
+        if isinstance(way, SecretSource):
+            return self.token(way)
         from rotator.clients.oauth import ClientCredentials  # noqa: PLC0415 - as above
 
-        client = auth.client
-        assert client  # noqa: S101 - exactly one is set
-        source = client.secret or client.key
-        assert source  # noqa: S101 - exactly one is set
         return ClientCredentials(
             http=self.http(),
-            issuer=client.issuer or issuer,
-            method=_method(client),
-            client_id=client.client_id,
-            credential=self.reader(source),
+            issuer=way.issuer or issuer,
+            method=_method(way),
+            client_id=way.client_id,
+            credential=self.reader(way.proof),
             clock=self.world.clock,
-            scope=client.scope or scope,
-            audience=client.audience or audience,
-            assertion_audience=client.assertion_audience,
-            kid=client.kid,
+            scope=way.scope or scope,
+            audience=way.audience or audience,
+            assertion_audience=way.assertion_audience,
+            kid=way.kid,
         )
 
     def _by_the_client(self, issuer: str, scope: str | None, audience: str | None) -> Access:
@@ -228,3 +230,5 @@ class Wired:
     """What proves a version there; None: a login of the client does, or nothing can."""
     signer: Provider | None = None
     """The provider as the holder: it uses the credential itself."""
+    offer: Callable[[Sequence[Copy]], None] = lambda _: None
+    """Told of the versions before each look, for one that rotator authenticates at with a version."""

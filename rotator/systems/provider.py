@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
+from rotator.credentials.oauth_client import OAuthClient
+from rotator.systems.verifier import VerifierKind, milliseconds, needed
 from rotator.vocabulary.access import Auth, ClientAccess
-from rotator.vocabulary.credentials import Credential
-from rotator.vocabulary.problems import Problem
-from rotator.vocabulary.types import Duration, JobFile, Model, Rule
+from rotator.vocabulary.credential import CredentialKind
+from rotator.vocabulary.footprint import Account, Home, Touch, Use
+from rotator.vocabulary.types import Duration, JobFile
 
 Others = Literal["Stop", "Leave"]
 OTHERS = (
@@ -26,7 +27,7 @@ OTHERS = (
 class When:
     """A condition on what is declared of a provider, and on the credential: in Python, and the same in CEL."""
 
-    holds: Callable[[Any, Credential], bool]
+    holds: Callable[[Any, Any], bool]
     """Takes the declared provider and the credential."""
     cel: str = ""
     """Of the verifier `v` in the spec `self`, beside `has(v.NAME)`; empty: nothing more is asked."""
@@ -38,7 +39,7 @@ ALWAYS = When(lambda _declared, _credential: True)
 NEVER = When(lambda _declared, _credential: False, "false")
 
 
-class Provider(Model):
+class Provider(VerifierKind):
     """What is declared of every provider."""
 
     ca_file: JobFile | None = Field(
@@ -49,12 +50,8 @@ class Provider(Model):
         description="Until all nodes of the provider know of a change. Default: depends on the provider.",
     )
 
-    name: ClassVar[str]
-    """Its name among the verifiers of a declaration, in snake case."""
     system: ClassVar[str]
     """What it is called in logs, metrics and traces."""
-    suits: ClassVar[tuple[str, ...]]
-    """The forms of credentials that it accepts (`rotator.vocabulary.credentials.FORMS`)."""
     settles: ClassVar[timedelta] = timedelta(seconds=5)
     """The default of `propagation`."""
     slots: ClassVar[int | None] = None
@@ -81,13 +78,6 @@ class Provider(Model):
     """The most characters of a secret that it takes; None: as many as a declaration may ask for."""
     algorithms: ClassVar[tuple[str, ...]] = ()
     """The algorithms of keys that it takes; empty: all that can be declared."""
-    spec_rules: ClassVar[tuple[Rule, ...]] = ()
-    """What `check` finds, in CEL, about the whole spec."""
-
-    @classmethod
-    def key(cls) -> str:
-        """Return its name as it stands in a declaration: `keycloakRealmKeys`."""
-        return to_camel(cls.name)
 
     def label(self, subject: str) -> str:
         """Return the unique label of the client `subject` there, the same for all spellings of where it is."""
@@ -103,6 +93,27 @@ class Provider(Model):
         """How long those behind it may cache what it publishes."""
         return timedelta()
 
+    def cache(self, *, restarted: bool) -> timedelta:
+        """See `VerifierKind.cache`; nothing that is restarted reads it."""
+        del restarted
+        return self.caches
+
+    def titles(self, home: Home) -> tuple[str, ...]:
+        """Return the label of each client or account that is rotated."""
+        return tuple(self.label(subject) for subject in home.subjects or (home.ref,))
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """Each client or account has one owner."""
+        yield from (Touch(Account(title), Use.ASKED) for title in self.titles(home))
+
+    @classmethod
+    def stale(cls) -> str:
+        """Return, in CEL, the milliseconds until it, and those behind it, are as it was told."""
+        at = f"v.{cls.camel()}"
+        caches = f"{needed(f'{at}.maxAge')} + " if "max_age" in cls.model_fields else ""
+        default = milliseconds(cls.settles)
+        return f"{caches}(has({at}.propagation) ? {needed(f'{at}.propagation')} : {default})"
+
     @property
     def access(self) -> Any:
         """How rotator authenticates there, where that is declared by client, token or own."""
@@ -113,7 +124,7 @@ class Provider(Model):
         """Whether rotator authenticates with the very credential that is rotated."""
         return bool(self.access and self.access.own)
 
-    def strategy(self, credential: Credential) -> str:
+    def strategy(self, credential: CredentialKind) -> str:
         """Return how versions of a credential overlap there, in two words."""
         if self.alternates.holds(self, credential):
             return "alternate clients"
@@ -123,15 +134,28 @@ class Provider(Model):
             return "many"
         return "timed previous" if self.expires else "two slots"
 
-    def is_itself(self, credential: Credential) -> bool:
+    def is_itself(self, credential: CredentialKind) -> bool:
         """Whether rotator authenticates with the credential that is rotated, though `own` is not what was declared."""
-        auth, client = self.access, credential.oauth_client
-        ours: ClientAccess | None = auth.client if isinstance(auth, Auth) else None
-        return bool(
-            client and ours and ours.client_id == client.client_id and ours.issuer in {None, client.issuer}
+        ours: ClientAccess | None = self.access.client if isinstance(self.access, Auth) else None
+        return (
+            isinstance(credential, OAuthClient)
+            and ours is not None
+            and ours.client_id == credential.client_id
+            and ours.issuer in {None, credential.issuer}
         )
 
-    def check(self, credential: Credential) -> Iterator[Problem]:
-        """Yield what is declared here and does not go with the credential, as places below the verifier; by default nothing."""
-        del credential
-        yield from ()
+    @classmethod
+    def itself(cls) -> str:
+        """Return, in CEL, that the verifier `v` is of this kind and `is_itself`; empty: it cannot be."""
+        if cls.with_own != "auth":
+            return ""
+        at, rotated = f"v.{cls.camel()}", "self.credential.oauthClient"
+        ours = f"{at}.auth.client"
+        return (
+            f"(has({rotated}) && has({rotated}.clientId) && has({at}) && has({at}.auth) && has({ours}) && "
+            f"{ours}.clientId == {rotated}.clientId && (!has({ours}.issuer) || {ours}.issuer == {rotated}.issuer))"
+        )
+
+    def one_slot_for(self, credential: CredentialKind) -> bool:
+        """Whether it accepts one version at a time; see `VerifierKind.one_slot_for`."""
+        return self.one_slot.holds(self, credential)

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic.fields import FieldInfo
 
 from rotator.vocabulary.types import (
-    BASE_URL,
-    DNS_LABEL,
-    FILE,
-    ISSUER_URL,
-    LDAP_URL,
-    PROVIDER_URL,
-    URL,
     ClientId,
     Issuer,
     JobFile,
@@ -35,6 +25,12 @@ class SecretSource(OneOf):
     secret: SecretKey | None = Field(None, description="A Secret in the rotation's namespace.")
     vault: VaultField | None = Field(None, description="A Vault document.")
     file: JobFile | None = Field(None, description="A file of the job. Not in a custom resource.")
+
+    @property
+    def one(self) -> SecretKey | VaultField | str:
+        """Where it is read; a text is the path of a file."""
+        found: SecretKey | VaultField | str = super().one
+        return found
 
 
 class Own(Model):
@@ -70,6 +66,12 @@ class ClientAccess(Model):
         Rule("!has(self.kid) || has(self.key)", "kid goes with key"),
     )
 
+    @property
+    def proof(self) -> SecretSource:
+        """Its secret, or its key."""
+        (given,) = (source for source in (self.secret, self.key) if source)
+        return given
+
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.secret is None) == (self.key is None):
@@ -88,68 +90,8 @@ class Auth(OneOf):
         None, description="The rotated client is rotator's own: it logs in with the version that works."
     )
 
-
-# --- what is named, wherever it stands ----------------------------------------------------------------------------
-
-Part = TypeVar("Part", bound=Model)
-
-
-def parts(declared: object, kind: type[Part]) -> Iterator[Part]:
-    """Yield every part of a declaration that is of one kind, itself or in whatever field it stands."""
-    if isinstance(declared, kind):
-        yield declared
-    elif isinstance(declared, list):
-        for each in declared:
-            yield from parts(each, kind)
-    elif isinstance(declared, Model):
-        for name in type(declared).model_fields:
-            yield from parts(getattr(declared, name), kind)
-
-
-def secret_sources(declared: object) -> Iterator[SecretSource]:
-    """Yield every place below `declared` from which a secret of rotator's own is read."""
-    return parts(declared, SecretSource)
-
-
-ADDRESSES = frozenset({BASE_URL, ISSUER_URL, LDAP_URL, PROVIDER_URL, URL})
-"""The patterns of texts that are asked over the network."""
-NAMESPACES = frozenset({DNS_LABEL})
-"""The pattern of names of namespaces."""
-FILES = frozenset({FILE})
-"""The pattern of texts that are read from the job's own disk."""
-
-
-def named(declared: object, patterns: frozenset[str]) -> Iterator[str]:
-    """Yield every text below `declared` whose type has one of `patterns`, in whatever field it stands."""
-    if isinstance(declared, list):
-        for part in declared:
-            yield from named(part, patterns)
-    elif isinstance(declared, Model):
-        for name, given in _patterns(type(declared)).items():
-            value = getattr(declared, name)
-            if given & patterns:
-                yield from [value] if isinstance(value, str) else value or ()
-            else:
-                yield from named(value, patterns)
-
-
-@cache
-def _patterns(kind: type[Model]) -> Mapping[str, frozenset[str]]:
-    """Return the patterns of each field, in whatever its type wraps them."""
-    return {
-        name: frozenset({*_of(info.annotation), *(p for m in info.metadata for p in _of(m))})
-        for name, info in kind.model_fields.items()
-    }
-
-
-def _of(part: Any) -> Iterator[str]:
-    if isinstance(part, FieldInfo):
-        for each in part.metadata:
-            yield from _of(each)
-    elif isinstance(pattern := getattr(part, "pattern", None), str):
-        yield pattern
-    if get_origin(part) is Annotated:
-        for each in part.__metadata__:
-            yield from _of(each)
-    for each in get_args(part):
-        yield from _of(each)
+    @property
+    def one(self) -> ClientAccess | SecretSource | Own:
+        """The way; a secret's source stands for a token."""
+        found: ClientAccess | SecretSource | Own = super().one
+        return found

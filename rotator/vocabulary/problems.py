@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rotator.vocabulary.footprint import Location
 from rotator.vocabulary.types import PATTERNS
 
-Location = tuple[int | str, ...]
 Problem = tuple[Location, str]
 """Where in the declaration, and what was expected there."""
 

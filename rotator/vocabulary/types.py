@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -25,7 +25,8 @@ from pydantic.json_schema import JsonSchemaValue
 from rotator.core.distinguished_names import parse
 from rotator.core.ring import LONGEST_ID, is_id
 from rotator.core.timing import LONGEST, format_duration, parse_duration
-from rotator.kinds import FENCE
+from rotator.kinds import FENCE, SECRET, Address
+from rotator.vocabulary.footprint import Document, Home, Touch, Use
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -327,6 +328,11 @@ class Model(BaseModel):
     conditional: ClassVar[tuple[str, ...]] = ()
     """Fields whose default must not be written down for whoever left them out: beside some values they are refused."""
 
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """Yield what this part itself touches; what stands below it, and every address and file, is found by its type."""
+        del home
+        yield from ()
+
     @classmethod
     def all_rules(cls) -> list[Rule]:
         """Return the rules of the class and of those it is made from."""
@@ -390,6 +396,11 @@ class OneOf(Model):
         """The name of the one that is set."""
         return next(n for n in self.choices() if getattr(self, n) is not None)
 
+    @property
+    def one(self) -> Any:
+        """The one that is set."""
+        return getattr(self, self.chosen)
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         given = [n for n in self.choices() if getattr(self, n) is not None]
@@ -404,6 +415,11 @@ class VaultRef(Model):
     mount: VaultMount = Field(description="Where the KV version 2 engine is mounted.")
     path: VaultPath = Field(description="The path of the document below the mount.")
 
+    @property
+    def document(self) -> Document:
+        """The document."""
+        return Document(self.mount, self.path)
+
 
 class SecretKey(Model):
     """A data key of an existing Secret in the rotation's namespace."""
@@ -411,8 +427,25 @@ class SecretKey(Model):
     name: Name = Field(description="The name of the Secret.")
     key: DataKey = Field(description="The data key that holds the value.")
 
+    def at(self, home: Home) -> tuple[Address, str]:
+        """Return the Secret, and the data key in it."""
+        return Address(SECRET, home.namespace, self.name), self.key
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """It is read."""
+        yield Touch(self.at(home)[0], Use.READ)
+
 
 class VaultField(VaultRef):
     """A field of an existing Vault document."""
 
     field: DataKey = Field(description="The field that holds the value.")
+
+    def at(self, home: Home) -> tuple[Document, str]:
+        """Return the document, and the field in it."""
+        del home
+        return self.document, self.field
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """It is read."""
+        yield Touch(self.at(home)[0], Use.READ)

@@ -18,12 +18,14 @@ import pytest
 import yaml
 
 from rotator.core.timing import parse_duration
+from rotator.credentials.oauth_client import OAuthClient
 from rotator.engine.outcome import Outcome, Result
-from rotator.holders.mapping import PREVIOUS, current_and_previous
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.policy.vault_access import consumers, hcl
 from rotator.run.wiring import credential_of
+from rotator.systems.holders import PREVIOUS, SecretHolder, VaultHolder
+from rotator.systems.jwks import JwksPlace
 from rotator.targets.stamp import STAMP_FIELDS
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
@@ -233,13 +235,13 @@ def delivered(policy: RotationPolicy) -> dict[str, tuple[set[str], set[str]]]:
     """Return by document the fields that are always there, and those that are there at times."""
     found = {}
     for verifier in policy.spec.verifiers:
-        if verifier.place and (place := verifier.place.vault):
-            found[f"{place.mount}/data/{place.path}"] = ({verifier.place.key, *STAMP_FIELDS}, set[str]())
+        if isinstance(verifier.one, JwksPlace) and (vault := verifier.one.vault):
+            found[f"{vault.mount}/data/{vault.path}"] = ({verifier.one.key, *STAMP_FIELDS}, set[str]())
     for holder in policy.spec.holders:
-        if vault := holder.vault:
-            names = vault.data or current_and_previous(policy.spec.credential.fields)
+        if isinstance(at := holder.one, VaultHolder):
+            names = at.mapping(policy.spec.credential.one.fields)
             at_times = {name for name, ours in names.items() if ours.startswith(PREVIOUS)}
-            found[f"{vault.mount}/data/{vault.path}"] = ({*names, *STAMP_FIELDS} - at_times, at_times)
+            found[f"{at.mount}/data/{at.path}"] = ({*names, *STAMP_FIELDS} - at_times, at_times)
     return found
 
 
@@ -271,10 +273,11 @@ def test_the_keys_that_pods_read_of_the_secret_are_the_mapped_ones() -> None:
     example = Example("reloader")
     (container,) = example.one("Deployment")["spec"]["template"]["spec"]["containers"]
     (holder,) = example.policy.spec.holders
-    assert holder.secret
+    secret = holder.one
+    assert isinstance(secret, SecretHolder)
     refs = [e["valueFrom"]["secretKeyRef"] for e in container["env"]]
-    assert {r["name"] for r in refs} == {holder.secret.name}
-    assert {r["key"] for r in refs} == set(holder.secret.data or ())
+    assert {r["name"] for r in refs} == {secret.name}
+    assert {r["key"] for r in refs} == set(secret.data or ())
 
 
 # --- clients of an identity provider -----------------------------------------------------------------------------
@@ -283,16 +286,16 @@ def test_the_keys_that_pods_read_of_the_secret_are_the_mapped_ones() -> None:
 def handed(name: str) -> tuple[str, dict[str, str]]:
     """Return the Secret of an example's only holder, and its mapping."""
     (holder,) = Example(name).policy.spec.holders
-    assert holder.secret
-    return holder.secret.name, holder.secret.data or {}
+    assert isinstance(holder.one, SecretHolder)
+    return holder.one.name, holder.one.data or {}
 
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_consumer_is_the_client_that_is_rotated(name: str) -> None:
     """Client id and issuer are the same on both sides, and it is the secret that is handed over."""
     example = Example(name)
-    client = example.policy.spec.credential.oauth_client
-    assert client
+    client = example.policy.spec.credential.one
+    assert isinstance(client, OAuthClient)
     text = "".join(f.read_text() for f in sorted(example.folder.glob("*.yaml")) if "rotation" not in f.name)
     assert client.client_id is not None
     assert re.search(rf"(?<![\w-]){client.client_id}(?![\w-])", text)
@@ -322,12 +325,13 @@ def test_oauth2_proxy_takes_the_cookie_secrets_that_are_made() -> None:
     example = Example("oauth2-proxy")
     (policy,) = load([example.folder / "cookie-rotation.yaml"])
     (holder,) = policy.spec.holders
-    assert holder.secret
+    secret = holder.one
+    assert isinstance(secret, SecretHolder)
     (env,) = example.one("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]
-    assert env["valueFrom"]["secretKeyRef"] == {"name": holder.secret.name, "key": "cookie-secret"}
-    assert holder.secret.data == {"cookie-secret": "value"}
+    assert env["valueFrom"]["secretKeyRef"] == {"name": secret.name, "key": "cookie-secret"}
+    assert secret.data == {"cookie-secret": "value"}
     values = yaml.safe_load((example.folder / "chart-values.yaml").read_text())
-    assert values["config"]["existingSecret"] == holder.secret.name
+    assert values["config"]["existingSecret"] == secret.name
     credential = credential_of(policy)
     for number in range(20):
         made = credential.make(policy.ref, number)
@@ -365,8 +369,7 @@ def intervals() -> Iterator[tuple[str, timedelta, timedelta]]:
     ((verifier,), (holder,)) = agents.policy.spec.verifiers, agents.policy.spec.holders
     signer, reader = (_agent_interval(agents.agent(f"{n}.hcl")) for n in ("signer", "verifier"))
     yield "vault-agent", _pick_up(agents), signer  # a signal follows each render
-    assert verifier.place
-    yield "vault-agent, verifier", verifier.place.travel, reader
+    yield "vault-agent, verifier", verifier.one.travel, reader
     injector = Example("vault-agent-injector")
     sidecar = injector.annotations()["vault.hashicorp.com/template-static-secret-render-interval"]
     yield injector.name, _pick_up(injector), parse_duration(sidecar) + REREAD
@@ -380,7 +383,7 @@ def intervals() -> Iterator[tuple[str, timedelta, timedelta]]:
     eso = Example("external-secrets")
     refresh = parse_duration(eso.one("ExternalSecret")["spec"]["refreshInterval"])
     yield eso.name, _pick_up(eso), refresh + KUBELET + REREAD
-    assert holder.vault
+    assert isinstance(holder.one, VaultHolder)
     yield "oauth2-proxy", _pick_up(Example("oauth2-proxy")), KUBELET  # the file is read at each login
     yield "envoy-gateway", _pick_up(Example("envoy-gateway")), PUSHED
 

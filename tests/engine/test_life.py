@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from rotator.credentials.jwt_signing_key import JwtSigningKey
+from rotator.credentials.jwt_signing_key.maker import JwtSigningKey
 from rotator.engine.outcome import Result
 from tests.faults.environment import NAMESPACE, OTHER, Bao
 from tests.faults.traffic import text_of

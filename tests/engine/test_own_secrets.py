@@ -13,6 +13,7 @@ from rotator.core.own_secrets import text_of, token_of
 from rotator.errors import Frozen
 from rotator.systems.at import Read, reader
 from rotator.vocabulary.access import SecretSource
+from rotator.vocabulary.footprint import Home
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
 
@@ -48,7 +49,7 @@ def read(trial: Trial, declared: Mapping[str, Any], how: Read = text_of) -> str:
     """Read a secret as a run does."""
     world = trial.world()
     try:
-        return reader(world, NAMESPACE, SecretSource.model_validate(declared), how)().reveal()
+        return reader(world, Home(NAMESPACE, "a"), SecretSource.model_validate(declared), how)().reveal()
     finally:
         world.close()
 

@@ -34,13 +34,13 @@ from rotator.engine.lease import Memo
 from rotator.engine.outcome import Outcome, Result, Summary
 from rotator.engine.workloads import Workload, progress
 from rotator.errors import RotatorError
-from rotator.gates.freshness import age, lifetime
-from rotator.gates.jwks_probe import JwksProbe
-from rotator.gates.prometheus import PrometheusQuery
 from rotator.policy.files import load
 from rotator.policy.resources import from_resource
 from rotator.ports import Deadline
 from rotator.stores.document import from_fields
+from rotator.systems.freshness import age, lifetime
+from rotator.systems.jwks_probe import Probe
+from rotator.systems.prometheus import Query
 from rotator.targets import writers
 from rotator.targets.stamp import from_texts
 from rotator.telemetry.status import wanted
@@ -273,12 +273,12 @@ def _http(octets: bytes) -> tuple[Http, RunClock]:
 
 
 def _prometheus(octets: bytes) -> None:
-    PrometheusQuery(_http(octets)[0], "https://p/", "q", 1.0).check("v")
+    Query(_http(octets)[0], "https://p/", "q", 1.0).check("v")
 
 
 def _jwks(octets: bytes) -> None:
     http, clock = _http(octets)
-    JwksProbe(http, "https://p/", 1, timedelta(minutes=5), clock).check("v")
+    Probe(http, "https://p/", 1, timedelta(minutes=5), clock).check("v")
 
 
 READERS: Mapping[str, Reader] = {

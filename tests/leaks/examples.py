@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.jwt_signing_key import JwtSigningKey
-from rotator.credentials.shared_secret import SharedSecret
+from rotator.credentials.jwt_signing_key.maker import JwtSigningKey
+from rotator.credentials.shared_secret.maker import SharedSecret
 
 
 def _secret() -> Sensitive:

@@ -18,13 +18,13 @@ from rotator.clients.retry import Retry
 from rotator.core.distinguished_names import parse
 from rotator.core.ring import State
 from rotator.core.sensitive import Material, Sensitive
-from rotator.credentials.ldap_password import LdapPassword
 from rotator.engine.installation import Installation
 from rotator.engine.proof import Proof
 from rotator.errors import RotatorError
 from rotator.ports import Copy, Deadline, Want
 from rotator.systems.ldap.client import DirectoryAccounts as Provider
 from rotator.systems.ldap.client import LdapBind
+from rotator.systems.ldap.maker import LdapPassword
 from tests.providers.contract import ROTATION, Bench
 from tests.providers.exploration import START, Virtual
 from tests.providers.ldap_directory import (

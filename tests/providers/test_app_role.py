@@ -20,13 +20,13 @@ from rotator.clients.retry import Retry
 from rotator.clients.vault import Adapter, Vault
 from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.app_role_secret import AppRoleSecret
 from rotator.engine.installation import Installation
 from rotator.engine.proof import Proof
 from rotator.errors import Ambiguous, Forbidden, Frozen, NotFound, RotatorError
 from rotator.policy.vault_access import OWN_TOKEN, Grant, hcl
 from rotator.ports import Aim, Copy, Deadline
 from rotator.systems.app_role.client import AppRoleLogin, AppRoleSecretIds
+from rotator.systems.app_role.maker import AppRoleSecret
 from tests.faults.environment import Bao
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 

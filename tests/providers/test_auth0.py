@@ -26,7 +26,7 @@ from joserfc import jwk, jwt
 from rotator.clients.http import Http
 from rotator.clients.oauth import POST, PRIVATE_KEY_JWT, OAuthLogin, StaticToken
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.oauth_client import OAuthClient, OAuthClientKey
+from rotator.credentials.oauth_client.maker import OAuthClient, OAuthClientKey
 from rotator.engine.installation import Installation
 from rotator.errors import Forbidden, Frozen, Unavailable
 from rotator.ports import Aim, Blocked, Copy

@@ -14,7 +14,7 @@ import pytest
 
 from rotator.clients.oauth import BASIC, POST, OAuthLogin, StaticToken
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.oauth_client import OAuthClient
+from rotator.credentials.oauth_client.maker import OAuthClient
 from rotator.engine.installation import Installation
 from rotator.errors import Ambiguous, Forbidden, Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Blocked, Call, Copy

@@ -20,7 +20,6 @@ from rotator.clients.meter import Meter
 from rotator.clients.oauth import POST, ClientCredentials
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Material, Sensitive
-from rotator.credentials.realm_key import RealmKey
 from rotator.errors import Ambiguous, Conflict, Forbidden, Frozen
 from rotator.ports import Aim, Blocked, Call, Copy
 from rotator.systems.keycloak_realm_keys.client import (
@@ -35,6 +34,7 @@ from rotator.systems.keycloak_realm_keys.client import (
     generator,
 )
 from rotator.systems.keycloak_realm_keys.client import Realm as Seen
+from rotator.systems.keycloak_realm_keys.maker import RealmKey
 from tests.providers.keycloak_server import KEY_PROVIDER, Admin, KeycloakApi, RealClient, Realm
 from tests.providers.served import Asked, HangUp, Said, Served, straight
 

@@ -24,7 +24,6 @@ from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.distinguished_names import parse, same
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.ldap_password import LdapPassword
 from rotator.errors import (
     Ambiguous,
     ClientError,
@@ -49,6 +48,7 @@ from rotator.systems.ldap.client import (
     stored,
     verify,
 )
+from rotator.systems.ldap.maker import LdapPassword
 from rotator_sandbox.certificates import issue
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 from tests.providers.exploration import START, Virtual

@@ -35,8 +35,8 @@ from rotator.clients.oauth import (
 )
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.jwt_signing_key import JwtSigningKey
-from rotator.credentials.oauth_client import OAuthClientKey
+from rotator.credentials.jwt_signing_key.maker import JwtSigningKey
+from rotator.credentials.oauth_client.maker import OAuthClientKey
 from rotator.errors import Ambiguous, ClientError, Forbidden, Rejected, SettingsError
 from rotator.ports import Copy, Deadline
 from tests.conftest import Canary

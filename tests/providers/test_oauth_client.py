@@ -10,8 +10,8 @@ import pytest
 from joserfc import jwk
 
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.jwt_signing_key import ALGORITHMS, JwtSigningKey
-from rotator.credentials.oauth_client import ALPHABET, LENGTH, OAuthClient, OAuthClientKey
+from rotator.credentials.jwt_signing_key.maker import ALGORITHMS, JwtSigningKey
+from rotator.credentials.oauth_client.maker import ALPHABET, LENGTH, OAuthClient, OAuthClientKey
 from rotator.ports import Credential
 
 ISSUER = "https://sso.example.com/realms/acme"

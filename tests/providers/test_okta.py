@@ -13,7 +13,7 @@ import pytest
 
 from rotator.clients.oauth import BASIC, POST, OAuthLogin, StaticToken
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.oauth_client import OAuthClient
+from rotator.credentials.oauth_client.maker import OAuthClient
 from rotator.errors import Conflict, Forbidden, Frozen, Unavailable
 from rotator.ports import Aim, Blocked, Call, Copy
 from rotator.systems.okta.client import (

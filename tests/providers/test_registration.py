@@ -18,7 +18,7 @@ from rotator.clients.meter import Meter
 from rotator.clients.oauth import OAuthLogin, Server, StaticToken
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
-from rotator.credentials.oauth_client import OAuthClient
+from rotator.credentials.oauth_client.maker import OAuthClient
 from rotator.errors import Frozen, Rejected, Unavailable
 from rotator.ports import Aim, Call, Copy, Deadline
 from rotator.systems.registration.client import (

@@ -22,9 +22,9 @@ from rotator.clients.oauth import discover
 from rotator.clients.otlp import Carrier, session
 from rotator.clients.proxies import proxy_for
 from rotator.errors import ClientError, Rejected, RotatorError, SettingsError, Unavailable
-from rotator.gates.jwks_probe import JwksProbe
-from rotator.gates.prometheus import PrometheusQuery
 from rotator.ports import Gate
+from rotator.systems.jwks_probe import Probe
+from rotator.systems.prometheus import Query
 from rotator.telemetry.metrics_out import push
 from rotator_sandbox.certificates import issue
 from tests.transport.servers import NAME, OverTls, answer
@@ -228,19 +228,19 @@ class There:
 
     def jwks(self) -> str:
         """A probe of a served JWK Set."""
-        return self._gate(JwksProbe(self._http(), f"https://{ADDRESS}/jwks", 1, timedelta(), RunClock()))
+        return self._gate(Probe(self._http(), f"https://{ADDRESS}/jwks", 1, timedelta(), RunClock()))
 
     def plain_jwks(self) -> str:
         """The same in plain text."""
-        return self._gate(JwksProbe(self._http(), f"http://{ADDRESS}/jwks", 1, timedelta(), RunClock()))
+        return self._gate(Probe(self._http(), f"http://{ADDRESS}/jwks", 1, timedelta(), RunClock()))
 
     def prometheus(self) -> str:
         """A query of Prometheus."""
-        return self._gate(PrometheusQuery(self._http(), f"https://{ADDRESS}", "up", 1))
+        return self._gate(Query(self._http(), f"https://{ADDRESS}", "up", 1))
 
     def plain_prometheus(self) -> str:
         """The same in plain text."""
-        return self._gate(PrometheusQuery(self._http(), f"http://{ADDRESS}:9090", "up", 1))
+        return self._gate(Query(self._http(), f"http://{ADDRESS}:9090", "up", 1))
 
     def pushgateway(self) -> str:
         """A push of metrics."""

@@ -18,11 +18,10 @@ from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, Frozen, NotFound
 from rotator.ports import Aim, Call, Copy, Learned
-from rotator.systems.app_role import AppRole
+from rotator.systems.app_role import AppRole, VaultAppRole
+from rotator.systems.app_role.maker import ADOPTED, SECRET_ID
 from rotator.systems.at import At, Wired
 
-SECRET_ID = "secret_id"  # noqa: S105 - a field's name
-ADOPTED = "approle.adopted"
 NEVER = "0001-01-01T00:00:00Z"
 """When a secret id expires that does not."""
 
@@ -147,7 +146,6 @@ class AppRoleLogin:
 def build(declared: AppRole, at: At) -> Wired:
     """Make what changes the secret ids of the declared role."""
     del declared  # the Vault is the run's own
-    vault, role = at.world.vault, at.credential.vault_app_role
-    assert role  # noqa: S101 - a rule of the policy
+    vault, role = at.world.vault, at.of(VaultAppRole)
     login = AppRoleLogin(vault, role.mount, role.role)
     return Wired(AppRoleSecretIds(vault, role.mount, role.role), login=login)

@@ -7,18 +7,18 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from rotator.credentials.oauth_client import CLIENT_KEY, CLIENT_SECRET, OAuthClient
 from rotator.systems.provider import OTHERS, Others, Provider, When
 from rotator.vocabulary.access import Auth
-from rotator.vocabulary.credentials import CLIENT_KEY, CLIENT_SECRET, FORMS
 from rotator.vocabulary.types import Url, place_of
 
-_BY_SECRET = When(lambda _, credential: credential.form == CLIENT_SECRET, FORMS[CLIENT_SECRET])
+_BY_SECRET = When(lambda _, credential: credential.form == CLIENT_SECRET, OAuthClient.forms[CLIENT_SECRET])
 
 
 class Auth0(Provider):
     """An application of an Auth0 tenant. Its keys overlap (private_key_jwt), its secrets do not."""
 
-    name: ClassVar[str] = "auth0"
+    declared_as: ClassVar[str] = "auth0"
     system: ClassVar[str] = "auth0"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET, CLIENT_KEY)

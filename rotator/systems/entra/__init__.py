@@ -7,16 +7,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from rotator.credentials.oauth_client import CLIENT_SECRET
 from rotator.systems.provider import OTHERS, Others, Provider
 from rotator.vocabulary.access import Auth
-from rotator.vocabulary.credentials import CLIENT_SECRET
 from rotator.vocabulary.types import Id, Url, place_of
 
 
 class Entra(Provider):
     """An application of Microsoft Entra ID: Microsoft makes the secrets."""
 
-    name: ClassVar[str] = "entra"
+    declared_as: ClassVar[str] = "entra"
     system: ClassVar[str] = "entra"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)

@@ -6,16 +6,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from rotator.credentials.oauth_client import CLIENT_SECRET
 from rotator.systems.provider import Others, Provider
 from rotator.vocabulary.access import Auth
-from rotator.vocabulary.credentials import CLIENT_SECRET
 from rotator.vocabulary.types import Url, place_of
 
 
 class Hydra(Provider):
     """A client of Ory Hydra: Hydra makes the secrets, and the previous ones stay valid until they are cleared."""
 
-    name: ClassVar[str] = "hydra"
+    declared_as: ClassVar[str] = "hydra"
     system: ClassVar[str] = "hydra"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)

@@ -6,16 +6,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from rotator.credentials.oauth_client import CLIENT_SECRET
 from rotator.systems.provider import ALWAYS, Others, Provider, When
 from rotator.vocabulary.access import Auth
-from rotator.vocabulary.credentials import CLIENT_SECRET
 from rotator.vocabulary.types import Id, Url, place_of
 
 
 class Keycloak(Provider):
     """A client of a Keycloak realm. Two secrets overlap by the realm's client policies (executor secret-rotation)."""
 
-    name: ClassVar[str] = "keycloak"
+    declared_as: ClassVar[str] = "keycloak"
     system: ClassVar[str] = "keycloak"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)

@@ -2,20 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from rotator.core.distinguished_names import parse, same
-from rotator.systems.provider import ITSELF, OTHERS, Others, Provider, When
+from rotator.systems.provider import OTHERS, Others, Provider, When
 from rotator.vocabulary.access import Own, SecretSource
-from rotator.vocabulary.credentials import DIRECTORY_PASSWORD, Credential
+from rotator.vocabulary.credential import CredentialKind
 from rotator.vocabulary.types import LDAP_URL, DistinguishedName, OneOf, Rule, place_of
 
+DIRECTORY_PASSWORD = "ldapPassword"  # noqa: S105 - a name
 
-def _accounts(credential: Credential) -> int:
-    return len(credential.ldap_password.accounts) if credential.ldap_password else 0
+
+class LdapPassword(CredentialKind):
+    """The password that a service binds with."""
+
+    declared_as: ClassVar[str] = "ldap_password"
+    forms: ClassVar[Mapping[str, str]] = {DIRECTORY_PASSWORD: "has(self.credential.ldapPassword)"}
+
+    accounts: list[DistinguishedName] = Field(
+        min_length=1,
+        max_length=8,
+        description="The distinguished names. Two or more: versions take turns, and holders are handed the name too. What is "
+        "taken over is the password of the first.",
+    )
+    length: int = Field(32, ge=16, le=128, description="Characters of the password.")
+
+    rules = (
+        Rule(
+            "self.accounts.all(a, self.accounts.exists_one(b, b.lowerAscii() == a.lowerAscii()))",
+            "an account is there twice; expected each once",
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({parse(account) for account in self.accounts}) < len(self.accounts):
+            raise ValueError("an account is there twice; expected each once")
+        return self
+
+    @classmethod
+    def examples(cls) -> Mapping[str, CredentialKind]:
+        """Return one for some account."""
+        return {condition: cls(accounts=["cn=x"]) for condition in cls.forms.values()}
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The accounts."""
+        return tuple(self.accounts)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields a holder can be handed."""
+        return ("bind_dn", "password")
+
+
+def _accounts(credential: CredentialKind) -> int:
+    return len(credential.accounts) if isinstance(credential, LdapPassword) else 0
 
 
 _ACCOUNTS = "has(self.credential.ldapPassword) && self.credential.ldapPassword.accounts.size()"
@@ -52,20 +98,12 @@ class Bind(OneOf):
 class Ldap(Provider):
     """A directory that holds the password."""
 
-    name: ClassVar[str] = "ldap"
+    declared_as: ClassVar[str] = "ldap"
     system: ClassVar[str] = "ldap"
     with_own: ClassVar[str] = "bind"
     suits: ClassVar[tuple[str, ...]] = (DIRECTORY_PASSWORD,)
     one_slot: ClassVar[When] = _ONE_VALUE
     alternates: ClassVar[When] = _IN_TURN
-    spec_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.credential.ldapPassword) || self.verifiers.all(v, !has(v.ldap) || !has(v.ldap.bind.dn) || "
-            "!self.credential.ldapPassword.accounts.exists(a, a.lowerAscii() == v.ldap.bind.dn.lowerAscii()))",
-            ITSELF,
-            field=".verifiers",
-        ),
-    )
 
     url: str = Field(pattern=LDAP_URL, max_length=1024, description="As ldaps://ldap.example.com.")
     start_tls: bool = Field(
@@ -102,10 +140,22 @@ class Ldap(Provider):
         """How rotator binds."""
         return self.bind
 
-    def is_itself(self, credential: Credential) -> bool:
+    def is_itself(self, credential: CredentialKind) -> bool:
         """Whether rotator binds as an account that is rotated."""
-        dn, password = self.bind.dn, credential.ldap_password
-        return bool(dn and password and any(same(dn, account) for account in password.accounts))
+        dn = self.bind.dn
+        return (
+            dn is not None
+            and isinstance(credential, LdapPassword)
+            and any(same(dn, account) for account in credential.accounts)
+        )
+
+    @classmethod
+    def itself(cls) -> str:
+        """Return the same in CEL, as far as it can compare names."""
+        return (
+            "(has(self.credential.ldapPassword) && has(v.ldap) && has(v.ldap.bind.dn) && "
+            "self.credential.ldapPassword.accounts.exists(a, a.lowerAscii() == v.ldap.bind.dn.lowerAscii()))"
+        )
 
 
 def _spelled(name: str) -> str:

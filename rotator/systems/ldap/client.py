@@ -43,11 +43,11 @@ from rotator.core.sensitive import Sensitive
 from rotator.errors import ClientError, Conflict, Forbidden, Frozen, NotFound, Rejected, SettingsError
 from rotator.ports import Aim, Call, Copy, Learned
 from rotator.systems.at import At, Wired
-from rotator.systems.ldap import Ldap
+from rotator.systems.ldap import Ldap, LdapPassword
 
 DN, PASSWORD = "bind_dn", "password"
 SALT, CLOSING, ADOPTED = "ldap.salt", "ldap.closing", "ldap.adopted"
-"""Notes in the material; `rotator.credentials.ldap_password` says what they are."""
+"""Notes in the material; `rotator.systems.ldap.maker` says what they are."""
 MARK_BYTES = 8
 REFUSED = "invalidCredentials"
 NOBODYS = 32
@@ -592,8 +592,7 @@ class LdapBind:
 
 def build(declared: Ldap, at: At) -> Wired:
     """Make what changes the passwords of the declared accounts."""
-    w, bind, password = at.world, declared.bind, at.credential.ldap_password
-    assert password  # noqa: S101 - a rule of the policy
+    w, bind = at.world, declared.bind
     identities: Identities
     if bind.password and bind.dn:
         identities = BindAs(bind.dn, at.reader(bind.password))
@@ -611,5 +610,7 @@ def build(declared: Ldap, at: At) -> Wired:
         timeout=w.timeout,
     )
     several = declared.values == "Several"
-    accounts = DirectoryAccounts(directory, tuple(password.accounts), several=several, others=declared.others)
+    accounts = DirectoryAccounts(
+        directory, tuple(at.of(LdapPassword).accounts), several=several, others=declared.others
+    )
     return Wired(accounts, login=LdapBind(directory))

@@ -7,16 +7,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from rotator.credentials.oauth_client import CLIENT_SECRET
 from rotator.systems.provider import ALWAYS, OTHERS, Others, Provider, When
 from rotator.vocabulary.access import Auth
-from rotator.vocabulary.credentials import CLIENT_SECRET
 from rotator.vocabulary.types import Id, Url, place_of
 
 
 class Okta(Provider):
     """An app of an Okta organisation: two secrets at a time."""
 
-    name: ClassVar[str] = "okta"
+    declared_as: ClassVar[str] = "okta"
     system: ClassVar[str] = "okta"
     with_own: ClassVar[str] = "auth"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)

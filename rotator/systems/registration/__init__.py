@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
 
+from rotator.credentials.oauth_client import CLIENT_SECRET, OAuthClient
 from rotator.systems.provider import ALWAYS, Provider, When
 from rotator.vocabulary.access import SecretSource
-from rotator.vocabulary.credentials import CLIENT_SECRET, Credential
-from rotator.vocabulary.problems import Problem
-from rotator.vocabulary.types import Rule, Url, Words
+from rotator.vocabulary.checks import Check, each
+from rotator.vocabulary.types import Url, Words
 
 _GRANT = "client_credentials"
 _NO_LOGIN = "the login that proves a version needs the grant client_credentials; expected it among grantTypes, or another login.via"
@@ -20,20 +19,22 @@ _NO_LOGIN = "the login that proves a version needs the grant client_credentials;
 class Registration(Provider):
     """Dynamic registration (RFC 7591, RFC 7592): each version is a client of its own."""
 
-    name: ClassVar[str] = "registration"
+    declared_as: ClassVar[str] = "registration"
     system: ClassVar[str] = "registration"
     suits: ClassVar[tuple[str, ...]] = (CLIENT_SECRET,)
     makes: ClassVar[bool] = True
     alternates: ClassVar[When] = ALWAYS
     takes_over: ClassVar[bool] = False
     registers: ClassVar[bool] = True
-    spec_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(
+            "NoLogin",
+            _NO_LOGIN,
+            each("verifiers", lambda policy, v: _cannot_log_in(v.one, policy.spec.credential.one)),
             "!has(self.credential.oauthClient) || (has(self.credential.oauthClient.login) && "
             "has(self.credential.oauthClient.login.via) && "
             f"self.credential.oauthClient.login.via != '{_GRANT}') || self.verifiers.all(v, "
             f"!has(v.registration) || !has(v.registration.grantTypes) || '{_GRANT}' in v.registration.grantTypes)",
-            _NO_LOGIN,
             field=".verifiers",
         ),
     )
@@ -64,8 +65,12 @@ class Registration(Provider):
         """Return the unique label; see `Provider.label`."""
         return f"registration of {subject}"
 
-    def check(self, credential: Credential) -> Iterator[Problem]:
-        """Find that no client could make the login that proves a version."""
-        client = credential.oauth_client
-        if client and client.login.via == _GRANT and _GRANT not in self.grant_types:
-            yield (), _NO_LOGIN
+
+def _cannot_log_in(kind: object, credential: object) -> bool:
+    """Whether no client could make the login that proves a version."""
+    return (
+        isinstance(kind, Registration)
+        and isinstance(credential, OAuthClient)
+        and credential.login.via == _GRANT
+        and _GRANT not in kind.grant_types
+    )

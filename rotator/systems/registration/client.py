@@ -303,7 +303,7 @@ def build(declared: Registration, at: At) -> Wired:
     return Wired(
         RegisteredClients(
             server=Server(at.http(), at.client.issuer),
-            rotation=at.ref,
+            rotation=at.home.ref,
             clock=at.world.clock,
             login=at.login(),
             access=at.token(declared.token) if declared.token else None,

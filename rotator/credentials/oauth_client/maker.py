@@ -10,9 +10,11 @@ from typing import Any
 
 from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
-from rotator.credentials.jwt_signing_key import RSA_BITS, JwtSigningKey
+from rotator.credentials.jwt_signing_key.maker import RSA_BITS, JwtSigningKey
 from rotator.credentials.loaded import need
+from rotator.credentials.oauth_client import OAuthClient as Declared
 from rotator.ports import Made
+from rotator.vocabulary.credential import Beside
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 """Characters that are themselves in a form, a header, a URL, a shell and YAML: 5.95 bits of entropy each."""
@@ -143,3 +145,16 @@ def _check_sendable(value: Sensitive) -> None:
         raise ValueError(
             "it holds a line end or another character that no client secret has (RFC 6749, appendix A)"
         )
+
+
+def build(declared: Declared, beside: Beside) -> OAuthClient | OAuthClientKey:
+    """Make what makes secrets or keys as they are declared."""
+    if declared.has_key:
+        (client_id,) = declared.subjects
+        return OAuthClientKey(issuer=declared.issuer, client_id=client_id, algorithm=declared.algorithm)
+    return OAuthClient(
+        issuer=declared.issuer,
+        client_id=declared.client_id,
+        length=declared.length,
+        made_by_provider=beside.made_by_provider,
+    )

@@ -11,6 +11,8 @@ from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.loaded import need, need_spec
 from rotator.ports import Made
+from rotator.systems.keycloak_realm_keys import KeycloakRealmKey as Declared
+from rotator.vocabulary.credential import Beside
 
 ID_LENGTH = 16
 
@@ -56,3 +58,9 @@ class RealmKey:
         """Return the version's id: Keycloak publishes the key itself."""
         del material
         return {"id": version_id}
+
+
+def build(declared: Declared, beside: Beside) -> RealmKey:
+    """Make what names keys of the declared algorithm."""
+    del beside
+    return RealmKey(declared.algorithm)

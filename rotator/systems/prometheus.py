@@ -6,19 +6,45 @@ API: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
-from rotator.clients.http import Http
+from pydantic import Field
+
 from rotator.core.machine import Sighting
 from rotator.errors import ClientError
+from rotator.ports import Gate
+from rotator.systems.gate import GateAt, GateKind
+from rotator.vocabulary.types import BASE_URL, JobFile
+
+if TYPE_CHECKING:
+    from rotator.clients.http import Http
 
 VERSION = "$version"
 """Stands in a query for the id of the version concerned: `sum(rate(tokens_total{kid="$version"}[15m]))`."""
 
 
+class PrometheusQuery(GateKind):
+    """An instant query of which every value must be below a bound; no data does not count as zero."""
+
+    declared_as: ClassVar[str] = "prometheus"
+
+    url: str = Field(pattern=BASE_URL, description="Of Prometheus, as http://prometheus:9090.")
+    query: str = Field(
+        min_length=1, description="PromQL; $version stands for the id of the version concerned."
+    )
+    below: float = Field(description="The bound: every value must be less than this.")
+    ca_file: JobFile | None = Field(
+        None, description="A PEM bundle to verify the server with; default: the system's."
+    )
+
+    def build(self, at: GateAt) -> Gate:
+        """Return what asks it."""
+        return Query(at.http(self.ca_file), self.url, self.query, self.below)
+
+
 @dataclass(frozen=True)
-class PrometheusQuery:
+class Query:
     """Asks the server at `url`; every value of the answer must be below `below`."""
 
     http: Http

@@ -12,6 +12,8 @@ from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.loaded import need
 from rotator.ports import Made
+from rotator.systems.ldap import LdapPassword as Declared
+from rotator.vocabulary.credential import Beside
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 """Characters that are themselves in a URL, a shell, YAML and a directory's own file formats: 5.95 bits each."""
@@ -90,3 +92,9 @@ class LdapPassword:
 
 def _derived(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+
+
+def build(declared: Declared, beside: Beside) -> LdapPassword:
+    """Make what makes passwords as they are declared."""
+    del beside
+    return LdapPassword(accounts=tuple(declared.accounts), length=declared.length)

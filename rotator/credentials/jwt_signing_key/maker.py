@@ -11,8 +11,10 @@ from typing import Any
 from rotator.core.due import Reason
 from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
+from rotator.credentials.jwt_signing_key import JwtSigningKey as Declared
 from rotator.credentials.loaded import known_id, need, need_spec
 from rotator.ports import Made
+from rotator.vocabulary.credential import Beside
 
 RSA_BITS = 3072
 """NIST SP 800-57 part 1 rev. 5, table 2: 128 bits of security, the strength of ES256."""
@@ -128,3 +130,9 @@ def _keys() -> ModuleType:
     from rotator.credentials import keys  # noqa: PLC0415 - slow to load
 
     return keys
+
+
+def build(declared: Declared, beside: Beside) -> JwtSigningKey:
+    """Make what makes keys as they are declared."""
+    del beside
+    return JwtSigningKey(declared.algorithm, declared.bits)

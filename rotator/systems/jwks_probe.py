@@ -7,18 +7,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rotator.clients.http import Fetched, Http
+from pydantic import Field
+
 from rotator.core.machine import Sighting
 from rotator.core.timing import format_duration
 from rotator.errors import ClientError
-from rotator.gates.freshness import age, lifetime
-from rotator.ports import Clock
+from rotator.ports import Clock, Gate
+from rotator.systems.freshness import age, lifetime
+from rotator.systems.gate import GateAt, GateKind
+from rotator.vocabulary.checks import Check, when
+from rotator.vocabulary.types import URL, JobFile
+
+if TYPE_CHECKING:
+    from rotator.clients.http import Fetched, Http
+
+
+def _probed(policy: Any, *which: str) -> bool:
+    gates = policy.spec.gates
+    return any(isinstance(gate.one, JwksProbe) for name in which for gate in getattr(gates, name))
+
+
+class JwksProbe(GateKind):
+    """Fetch the JWK Set as a verifier would; it must show the new key several times in a row."""
+
+    declared_as: ClassVar[str] = "jwks_probe"
+    reads_public_keys: ClassVar[bool] = True
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(
+            "NoProof",
+            "jwksProbe shows that a key is there; expected prometheus",
+            when(lambda policy: _probed(policy, "before_destroy"), "gates", "beforeDestroy"),
+            "!has(self.beforeDestroy) || self.beforeDestroy.all(g, !has(g.jwksProbe))",
+            field=".beforeDestroy",
+            of="Gates",
+        ),
+    )
+
+    url: str = Field(pattern=URL, description="Where verifiers fetch the JWK Set.")
+    times: int = Field(3, ge=1, le=100, description="How many times in a row.")
+    ca_file: JobFile | None = Field(
+        None, description="A PEM bundle to verify the server with; default: the system's."
+    )
+
+    def build(self, at: GateAt) -> Gate:
+        """Return what fetches it."""
+        return Probe(at.http(self.ca_file), self.url, self.times, at.lead, at.clock)
 
 
 @dataclass(frozen=True)
-class JwksProbe:
+class Probe:
     """Fetches `url` `times` times; `lead` is what the policy computed with."""
 
     http: Http

@@ -17,7 +17,9 @@ from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.encodings import decode, encode, from_base64, from_hex
 from rotator.credentials.loaded import known_id, need, need_spec
+from rotator.credentials.shared_secret import SharedSecret as Declared
 from rotator.ports import Made
+from rotator.vocabulary.credential import Beside
 
 HMAC_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}
 """The least key size of each algorithm, in bytes: the size of its hash (RFC 7518, section 3.2)."""
@@ -306,3 +308,15 @@ def _key(material: Material) -> bytes:
     """Return the HMAC key that the value writes, or the value itself."""
     encoding = _encoding(material)
     return decode(_octets(material), encoding) if encoding else _octets(material)
+
+
+def build(declared: Declared, beside: Beside) -> SharedSecret:
+    """Make what makes secrets as they are declared."""
+    return SharedSecret(
+        algorithm=declared.algorithm,
+        length=declared.length,
+        alphabet=declared.alphabet or ALPHANUMERIC,
+        size=declared.bytes or 32,
+        encoding=declared.encoding,
+        found=beside.encoding,
+    )

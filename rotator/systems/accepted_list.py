@@ -4,13 +4,54 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from rotator.core.sensitive import Sensitive
-from rotator.ports import Credential, Rendered, Want
+from rotator.credentials.shared_secret import IS_RAW, SHARED, SharedSecret
+from rotator.ports import Credential, Render, Rendered, Want
+from rotator.systems.document import Document
+from rotator.vocabulary.checks import Check, all_verifiers, each
+from rotator.vocabulary.types import DataKey
+
+
+class AcceptedListPlace(Document):
+    """The accepted values of a shared secret."""
+
+    declared_as: ClassVar[str] = "accepted_list"
+    suits: ClassVar[tuple[str, ...]] = (SHARED,)
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(
+            "NoLines",
+            "raw bytes are no lines; expected json, or base64 or hex",
+            each(
+                "verifiers", lambda policy, v: _has_lines(v.one) and _is_raw(policy), "acceptedList", "format"
+            ),
+            f"!{IS_RAW} || " + all_verifiers("!has(v.acceptedList) || v.acceptedList.format != 'lines'"),
+            field=".verifiers",
+        ),
+    )
+
+    key: DataKey = Field("accepted", description="The data key that holds the list.")
+    format: Literal["json", "lines"] = Field("json", description="A JSON array, or one value a line.")
+
+    def render(self, credential: Credential) -> Render:
+        """Return what writes the list."""
+        return Accepted(credential, self.key, lines=self.format == "lines")
+
+
+def _has_lines(kind: object) -> bool:
+    return isinstance(kind, AcceptedListPlace) and kind.format == "lines"
+
+
+def _is_raw(policy: Any) -> bool:
+    credential = policy.spec.credential.one
+    return isinstance(credential, SharedSecret) and credential.encoding == "raw"
 
 
 @dataclass(frozen=True)
-class AcceptedList:
+class Accepted:
     """Renders the list under one data key: a JSON array of objects, or the bare values, one a line."""
 
     credential: Credential

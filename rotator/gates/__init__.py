@@ -1,1 +1,0 @@
-"""Gates: conditions that must be seen before a step, one file a kind."""

@@ -1,0 +1,214 @@
+"""Those who are handed the credential, under the names that an application already reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+from rotator.credentials.shared_secret import IS_RAW, SharedSecret
+from rotator.kinds import SECRET, Address
+from rotator.ports import Credential, Rendered, Want
+from rotator.targets.stamp import STAMP_FIELDS
+from rotator.vocabulary.checks import Check, each, when
+from rotator.vocabulary.footprint import Home, Location, Place, Touch
+from rotator.vocabulary.places import FETCHED, MOUNTED, delivered
+from rotator.vocabulary.types import DataKey, Model, Name, Namespace, Source, VaultRef
+
+CARRIERS = {"private_key", "jwk", "value", "client_secret", "password", "secret_id"}
+"""The fields of ours that are the credential itself."""
+PREVIOUS = "previous."
+"""The prefix by which a mapping names a field of the version on its way out: `previous.private_key`."""
+
+
+# --- what is declared --------------------------------------------------------------------------------------------
+
+
+class HolderKind(Model):
+    """A kind of holder."""
+
+    declared_as: ClassVar[str]
+    """Its name among the holders of a declaration, in snake case."""
+    handed: ClassVar[bool] = True
+    """Whether it is handed the credential, so that it can be restarted, or reads again by itself."""
+    referenced: ClassVar[bool] = False
+    """Whether workloads say in Kubernetes that they read it."""
+    rereads: ClassVar[timedelta | None] = None
+    """Within what time it reads again by itself, where a declaration does not say; None: it is handed nothing."""
+    checks: ClassVar[tuple[Check, ...]] = ()
+    """What it asks of the rest of the declaration."""
+
+    @classmethod
+    def camel(cls) -> str:
+        """Return its name as it stands in a declaration: `keycloakRealm`."""
+        return to_camel(cls.declared_as)
+
+    def places(self, home: Home) -> tuple[Place, ...]:
+        """Return where the credential is delivered to."""
+        del home
+        return ()
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """What it is handed, by its own names; empty: everything."""
+        return {}
+
+    def mapping(self, fields: tuple[str, ...]) -> Mapping[str, str]:
+        """Return what it is handed of a credential with `fields`, by its own names."""
+        return self.asked or {field: field for field in fields}
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """It is delivered to."""
+        for place in self.places(home):
+            yield from delivered(place)
+
+
+def _some_active(of: str, camel: str) -> Check:
+    """Return the check that holders of one kind are not handed previous fields only."""
+    return Check(
+        "NothingActive",
+        "only previous fields; expected at least one of the active version",
+        each("holders", lambda _, h: h.one.camel() == camel and _only_previous(h.one), camel, "data"),
+        f"!has(self.data) || self.data.exists(k, !self.data[k].startsWith('{PREVIOUS}'))",
+        field=".data",
+        of=of,
+    )
+
+
+def _only_previous(kind: HolderKind) -> bool:
+    return bool(kind.asked) and all(ours.startswith(PREVIOUS) for ours in kind.asked.values())
+
+
+class SecretHolder(HolderKind):
+    """A Kubernetes Secret in one or many namespaces."""
+
+    declared_as: ClassVar[str] = "secret"
+    referenced: ClassVar[bool] = True
+    rereads: ClassVar[timedelta | None] = MOUNTED
+    checks: ClassVar[tuple[Check, ...]] = (_some_active("SecretHolder", "secret"),)
+
+    name: Name = Field(description="The name of the Secret; rotator makes it.")
+    namespaces: list[Namespace] | None = Field(
+        None, min_length=1, max_length=1000, description="Default: the rotation's namespace."
+    )
+    data: dict[DataKey, Source] | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out. "
+        "Default: every field by its own name.",
+    )
+
+    def places(self, home: Home) -> tuple[Place, ...]:
+        """Return the Secret in each namespace."""
+        return tuple(
+            Address(SECRET, namespace, self.name) for namespace in self.namespaces or [home.namespace]
+        )
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """What it is handed."""
+        return self.data or {}
+
+
+_RESERVED = f"reserved; expected a name other than {', '.join(STAMP_FIELDS)}"
+
+
+class VaultHolder(VaultRef, HolderKind):
+    """A Vault path in flat string fields, current and previous."""
+
+    declared_as: ClassVar[str] = "vault"
+    rereads: ClassVar[timedelta | None] = FETCHED
+    checks: ClassVar[tuple[Check, ...]] = (
+        _some_active("VaultHolder", "vault"),
+        Check(
+            "ReservedField",
+            _RESERVED,
+            lambda policy: _reserved(policy.spec),
+            f"!has(self.data) || self.data.all(k, !(k in {list(STAMP_FIELDS)}))",
+            field=".data",
+            of="VaultHolder",
+        ),
+        Check(
+            "NoText",
+            "raw bytes do not fit in Vault's text fields; expected base64 or hex",
+            when(lambda policy: _raw_in_vault(policy.spec), "holders"),
+            f"!{IS_RAW} || self.holders.all(h, !has(h.vault))",
+            field=".holders",
+        ),
+    )
+
+    data: dict[DataKey, Source] | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="Their field -> our field. Default: every field by its own name, and as previous_FIELD.",
+    )
+
+    def places(self, home: Home) -> tuple[Place, ...]:
+        """Return the document."""
+        del home
+        return (self.document,)
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """What it is handed."""
+        return self.data or {}
+
+    def mapping(self, fields: tuple[str, ...]) -> Mapping[str, str]:
+        """Return what it is handed: without a word, what its readers need who cannot see two versions at once."""
+        return self.asked or current_and_previous(fields)
+
+
+def _reserved(spec: Any) -> Iterator[Location]:
+    """Yield the fields that would take the names of the stamp."""
+    for position, holder in enumerate(spec.holders):
+        if isinstance(holder.one, VaultHolder):
+            yield from (
+                ("holders", position, "vault", "data", t) for t in holder.one.asked if t in STAMP_FIELDS
+            )
+
+
+def _raw_in_vault(spec: Any) -> bool:
+    credential = spec.credential.one
+    raw = isinstance(credential, SharedSecret) and credential.encoding == "raw"
+    return raw and any(isinstance(h.one, VaultHolder) for h in spec.holders)
+
+
+# --- what is delivered -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Renders the active version, and where the mapping asks for it the previous one."""
+
+    credential: Credential
+    data: Mapping[str, str]
+    """Their name -> our field."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of the target that are ours."""
+        return tuple(self.data)
+
+    def __call__(self, want: Want) -> Rendered:
+        """Return the fields; those of a previous version that does not exist are to be removed."""
+        active, *previous = want.copies
+        current = self.credential.fields(active.id, active.material)
+        before = self.credential.fields(previous[0].id, previous[0].material) if previous else {}
+        asked = {name: ours.removeprefix(PREVIOUS) for name, ours in self.data.items() if PREVIOUS in ours}
+        return Rendered(
+            current={name: current[ours] for name, ours in self.data.items() if name not in asked},
+            previous={name: before.get(ours) for name, ours in asked.items()},
+            same=lambda name, theirs, ours: self.credential.same(self.data[name], theirs, ours),
+            carriers=frozenset(name for name, ours in self.data.items() if ours in CARRIERS),
+        )
+
+
+def current_and_previous(fields: tuple[str, ...]) -> dict[str, str]:
+    """Return the layout of a Vault path: every field by its own name, and again as `previous_` field."""
+    return {f: f for f in fields} | {f"previous_{f}": f"{PREVIOUS}{f}" for f in fields}

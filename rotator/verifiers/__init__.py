@@ -1,1 +1,0 @@
-"""Verifiers, one file a kind: what those who accept a credential are to be shown."""
