@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from rotator.systems.keycloak import Keycloak
 from rotator.systems.keycloak_realm_keys import KeycloakRealmKey, KeycloakRealmKeys, RealmHolder
 from rotator.systems.ldap import Ldap, LdapPassword
 from rotator.systems.okta import Okta
+from rotator.systems.others import SETTING, others
 from rotator.systems.prometheus import PrometheusQuery
 from rotator.systems.provider import Provider
 from rotator.systems.registration import Registration
@@ -44,7 +46,7 @@ CREDENTIALS: tuple[type[CredentialKind], ...] = (
     KeycloakRealmKey,
 )
 DOCUMENTS: tuple[type[Document], ...] = (JwksPlace, AcceptedListPlace, StaticPlace)
-PROVIDERS: tuple[type[Provider], ...] = (
+OURS: tuple[type[Provider], ...] = (
     Keycloak,
     KeycloakRealmKeys,
     Okta,
@@ -56,6 +58,9 @@ PROVIDERS: tuple[type[Provider], ...] = (
     AppRole,
 )
 """The verifiers that are changed by calls, in the order in which the schema shows them."""
+_KNOWN = {*(kind.declared_as for kind in DOCUMENTS), *(kind.declared_as for kind in OURS)}
+PROVIDERS: tuple[type[Provider], ...] = (*OURS, *others(os.environ.get(SETTING, ""), _KNOWN))
+"""The same, with those of other distributions that a setting names."""
 VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, *PROVIDERS)
 HOLDERS: tuple[type[HolderKind], ...] = (SecretHolder, VaultHolder, RealmHolder)
 GATES: tuple[type[GateKind], ...] = (JwksProbe, PrometheusQuery)
