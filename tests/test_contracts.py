@@ -18,7 +18,7 @@ CONTRACTS = {
 }
 PLANTED = {
     "core is pure": ("rotator/core/due.py", "import rotator.kinds, rotator.ports"),
-    "what a rotation is made of": ("rotator/verifiers/jwks.py", "import rotator.targets.vault"),
+    "what a rotation is made of": ("rotator/credentials/loaded.py", "import rotator.targets.vault"),
     "systems do not know": ("rotator/systems/okta/client.py", "import rotator.systems.entra.client"),
     "declarations stand on": ("rotator/systems/at.py", "import rotator.policy.model"),
     "the vocabulary is": ("rotator/vocabulary/types.py", "import rotator.clients.http"),

@@ -13,7 +13,7 @@ from pydantic import Field
 
 import rotator
 from rotator.systems.provider import Provider
-from rotator.systems.registry import FORMS, PROVIDERS
+from rotator.systems.registry import FORMS, GATES, PROVIDERS
 from rotator.vocabulary.traversal import ADDRESSES, FILES, named
 from rotator.vocabulary.types import Issuer, JobFile, Model, Url, Words
 from tests.test_contracts import CONTRACTS
@@ -55,7 +55,7 @@ def test_the_registry_lists_every_folder() -> None:
     folders = {file.parent.name for file in (PACKAGE / "systems").glob("*/__init__.py")}
     assert folders == {kind.declared_as for kind in PROVIDERS}
     alone = CONTRACTS["systems do not know each other"]["modules"]
-    assert set(alone) == {kind.__module__ for kind in PROVIDERS}
+    assert set(alone) == {*(kind.__module__ for kind in PROVIDERS), *(kind.__module__ for kind in GATES)}
 
 
 def test_whatever_is_an_address_or_a_file_is_found() -> None:
