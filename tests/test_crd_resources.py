@@ -128,12 +128,9 @@ def test_a_message_stays_on_its_line() -> None:
 
 
 def claims(owners: Owners, text: str) -> list[str]:
-    """Declare one more; return what others have already, and remember it only where that is nothing."""
+    """Return what is wrong with what a declaration claims; where nothing is, it has it from now on."""
     policy = from_resource(stored(text))
-    wrong = [written(problem) for problem in owners.conflicts(policy)]
-    if not wrong:
-        owners.add(policy, f"rotation {policy.ref}")
-    return wrong
+    return [written(problem) for problem in owners.claim(policy, f"rotation {policy.ref}", refused=True)]
 
 
 def test_of_two_that_claim_one_document_the_first_keeps_it() -> None:

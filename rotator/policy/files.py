@@ -313,9 +313,8 @@ def _unsafe(declared: Declared) -> Iterator[str]:
         )
 
 
-def _shared(declared: Declared, owners: Owners) -> Iterator[str]:
-    """Yield what a rotation claims and an earlier one has; from then on what it claims is its own."""
+def _shared(declared: Declared, owners: Owners) -> list[str]:
+    """Return what a rotation claims and an earlier one has; from then on what it claims is its own."""
     policy, document = declared.policy, declared.document
-    for location, problem in owners.conflicts(policy):
-        yield document.at(location, problem)
-    owners.add(policy, f"{document.file}:{document.line(('metadata', 'name'))}")
+    where = f"{document.file}:{document.line(('metadata', 'name'))}"
+    return [document.at(location, problem) for location, problem in owners.claim(policy, where)]

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import time, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, create_model, model_validator
@@ -94,11 +95,11 @@ _NO_REFERENCE = "restart.workloads: nothing in Kubernetes references a Vault pat
 class Credential(_Credentials):
     """What is rotated."""
 
-    @property
+    @cached_property
     def one(self) -> CredentialKind:
         """The kind, as it is declared."""
-        kind: CredentialKind = super().one
-        return kind
+        given: CredentialKind = self.given
+        return given
 
 
 class Verifier(_Verifiers):
@@ -127,11 +128,11 @@ class Verifier(_Verifiers):
             raise ValueError(_NO_REFERENCE)
         return self
 
-    @property
+    @cached_property
     def one(self) -> VerifierKind:
         """The kind, as it is declared."""
-        kind: VerifierKind = super().one
-        return kind
+        given: VerifierKind = self.given
+        return given
 
     @property
     def document(self) -> Document | None:
@@ -190,11 +191,11 @@ class Holder(_Holders):
             raise ValueError(_NO_REFERENCE)
         return self
 
-    @property
+    @cached_property
     def one(self) -> HolderKind:
         """The kind, as it is declared."""
-        kind: HolderKind = super().one
-        return kind
+        given: HolderKind = self.given
+        return given
 
     @property
     def picks_up_within(self) -> timedelta | None:
@@ -216,11 +217,11 @@ class Holder(_Holders):
 class Gate(_Gates):
     """A condition that must be seen."""
 
-    @property
+    @cached_property
     def one(self) -> GateKind:
         """The kind, as it is declared."""
-        kind: GateKind = super().one
-        return kind
+        given: GateKind = self.given
+        return given
 
 
 class Gates(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rotator.policy.model import RotationPolicy
 from rotator.vocabulary.footprint import Location
@@ -16,28 +16,33 @@ class Owners:
         self._declared: dict[str, str] = {}
         self._owners: dict[str, str] = {}
 
-    def conflicts(self, policy: RotationPolicy) -> Iterator[Problem]:
-        """Yield what `policy` claims and another has, or it has twice."""
+    def claim(self, policy: RotationPolicy, where: str, *, refused: bool = False) -> list[Problem]:
+        """Return what `policy` claims and another has, or it has twice; give it the rest, as declared at `where`.
+
+        `refused`: one with such a problem is given nothing.
+        """
         if first := self._declared.get(policy.ref):
-            yield ("metadata", "name"), f"{policy.ref} is declared twice, first at {first}"
-            return
-        own: dict[str, str] = {}
-        for location, label in _labels(policy):
-            where = ".".join(map(str, location))
+            return [(("metadata", "name"), f"{policy.ref} is declared twice, first at {first}")]
+        claimed = list(_labels(policy))
+        if (problems := list(self._conflicts(claimed))) and refused:
+            return problems
+        self._declared[policy.ref] = where
+        for _, label in claimed:
+            self._owners.setdefault(label, policy.ref)
+        return problems
+
+    def _conflicts(self, claimed: Sequence[tuple[Location, str]]) -> Iterator[Problem]:
+        own: dict[str, Location] = {}
+        for location, label in claimed:
             if first := own.get(label):
+                by = ".".join(map(str, first))
                 yield (
                     location,
-                    f"{label} is named twice in this rotation, first by {first}; name it once, with all of its data keys",
+                    f"{label} is named twice in this rotation, first by {by}; name it once, with all of its data keys",
                 )
             elif owner := self._owners.get(label):
                 yield location, f"{label} is used already by {owner}; expected one owner"
-            own.setdefault(label, where)
-
-    def add(self, policy: RotationPolicy, where: str) -> None:
-        """Remember what `policy` claims, and that it was declared at `where`; the first owner stays."""
-        if self._declared.setdefault(policy.ref, where) == where:
-            for _, label in _labels(policy):
-                self._owners.setdefault(label, policy.ref)
+            own.setdefault(label, location)
 
 
 def _labels(policy: RotationPolicy) -> Iterator[tuple[Location, str]]:

@@ -113,19 +113,15 @@ SUITS: dict[str, tuple[str, ...]] = {
 """Which verifiers suit which form of a credential."""
 
 
+def _not_suited(form: str) -> str:
+    return f"does not suit {form}; expected {', '.join(SUITS[form])}"
+
+
 def _suits(form: str) -> Check:
-    condition, fits = FORMS[form], " || ".join(f"has(v.{kind})" for kind in SUITS[form])
-
-    def misfits(policy: RotationPolicy, verifier: Any) -> bool:
-        return policy.spec.credential.one.form == form and form not in verifier.one.suits
-
-    return Check(
-        "NotSuited",
-        f"does not suit {form}; expected {', '.join(SUITS[form])}",
-        each("verifiers", misfits),
-        f"!({condition}) || {all_verifiers(fits)}",
-        field=".verifiers",
-    )
+    """Return the check, by CEL alone, that a credential of one form has verifiers that accept it."""
+    fits = " || ".join(f"has(v.{kind})" for kind in SUITS[form])
+    cel = f"!({FORMS[form]}) || {all_verifiers(fits)}"
+    return Check("NotSuited", _not_suited(form), None, cel, field=".verifiers")
 
 
 def _any_of(forms: Iterable[str]) -> str:
@@ -155,6 +151,12 @@ def _no_such_gate(which: str) -> str:
 
 
 KINDS = (
+    Check(
+        "NotSuited",
+        "does not suit the credential",
+        each("verifiers", lambda policy, v: policy.spec.credential.one.form not in v.one.suits),
+        says=lambda policy, _: _not_suited(policy.spec.credential.one.form),
+    ),
     *(_suits(form) for form in FORMS),
     Check(
         "SecretInConfigMap",
@@ -514,7 +516,7 @@ def _hands(condition: str, known: tuple[str, ...]) -> Check:
     return Check(
         "UnknownField",
         f"a holder's data asks for an unknown field; {_expected(known)}",
-        lambda _: (),
+        None,
         f"!({condition}) || self.holders.all(h, {mapped})",
         field=".holders",
     )
@@ -532,11 +534,12 @@ MAPPINGS = (
 
 CHECKS = (*WINDOWS, *KINDS, *OUTAGES, *PROVIDED, *TAKEN_OVER, *MAPPINGS, *checks())
 """All checks, in the order in which problems are told."""
+_IN_PYTHON = tuple(check for check in CHECKS if check.places)
 
 
 def unsafe(policy: RotationPolicy) -> Iterator[Problem]:
     """Yield what cannot be carried out, though every field by itself is well."""
-    for check in CHECKS:
+    for check in _IN_PYTHON:
         yield from check.problems(policy)
     if policy.asked_for is not None and not is_reason(policy.asked_for):
         yield (

@@ -180,13 +180,12 @@ def _owned(
     """Refuse what claims a name or a document that another has: files come first, then the oldest resource."""
     owners = Owners()
     for policy in declared:
-        owners.add(policy, "a file")
+        owners.claim(policy, "a file")
     alone, shared = [], []
     for policy in policies:
-        if problems := [written(p) for p in owners.conflicts(policy)]:
-            shared.append(_refuse(documents[policy.ref], problems))
+        if problems := owners.claim(policy, "a custom resource", refused=True):
+            shared.append(_refuse(documents[policy.ref], [written(problem) for problem in problems]))
         else:
-            owners.add(policy, "a custom resource")
             alone.append(policy)
     return alone, shared
 

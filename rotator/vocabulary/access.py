@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -26,11 +27,11 @@ class SecretSource(OneOf):
     vault: VaultField | None = Field(None, description="A Vault document.")
     file: JobFile | None = Field(None, description="A file of the job. Not in a custom resource.")
 
-    @property
+    @cached_property
     def one(self) -> SecretKey | VaultField | str:
         """Where it is read; a text is the path of a file."""
-        found: SecretKey | VaultField | str = super().one
-        return found
+        given: SecretKey | VaultField | str = self.given
+        return given
 
 
 class Own(Model):
@@ -90,8 +91,8 @@ class Auth(OneOf):
         None, description="The rotated client is rotator's own: it logs in with the version that works."
     )
 
-    @property
+    @cached_property
     def one(self) -> ClientAccess | SecretSource | Own:
         """The way; a secret's source stands for a token."""
-        found: ClientAccess | SecretSource | Own = super().one
-        return found
+        given: ClientAccess | SecretSource | Own = self.given
+        return given

@@ -24,8 +24,8 @@ class Check:
     """In one word, for programs: `OutageNeeded`."""
     message: str
     """What was expected."""
-    places: Callable[[Any], Iterable[Location]]
-    """Takes the policy; returns where it says so, below `spec`."""
+    places: Callable[[Any], Iterable[Location]] | None
+    """Takes the policy; returns where it says so, below `spec`. None: another check does, whose CEL cannot tell all cases."""
     cel: str = ""
     """True where all is well; `self` is the value of the class `of`. Empty: the API server cannot see it."""
     field: str = ""
@@ -41,7 +41,7 @@ class Check:
 
     def problems(self, policy: Any) -> Iterator[Problem]:
         """Yield where `policy` says so, and what was expected there."""
-        for place in self.places(policy):
+        for place in self.places(policy) if self.places else ():
             yield ("spec", *place), self.says(policy, place) if self.says else self.message
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -33,34 +34,58 @@ def models(declared: object) -> Iterator[Model]:
             yield from models(each)
     elif isinstance(declared, Model):
         yield declared
-        for name, patterns in _patterns(type(declared)).items():
-            if not patterns and (value := getattr(declared, name)) is not None:
+        for name in _plan(type(declared)).inner:
+            if (value := getattr(declared, name)) is not None:
                 yield from models(value)
 
 
 def named(declared: object, patterns: frozenset[str]) -> Iterator[str]:
     """Yield every text below `declared` whose type has one of `patterns`, in whatever field it stands."""
-    for part in models(declared):
-        for name, given in _patterns(type(part)).items():
-            if given & patterns and (value := getattr(part, name)) is not None:
-                yield from [value] if isinstance(value, str) else value
+    return (text for part in models(declared) for text in _texts(part, patterns))
+
+
+def _texts(part: Model, patterns: frozenset[str]) -> Iterator[str]:
+    for name, given in _plan(type(part)).patterns.items():
+        if given & patterns and (value := getattr(part, name)) is not None:
+            yield from [value] if isinstance(value, str) else value
 
 
 def touched(declared: object, home: Home) -> Iterator[Touch]:
     """Yield what `declared` and everything below it touches: what its classes say, and every address and file that it names."""
     for part in models(declared):
         yield from part.touches(home)
-    yield from (Touch(Server(url), Use.ASKED) for url in named(declared, ADDRESSES))
-    yield from (Touch(JobFile(path), Use.READ) for path in named(declared, FILES))
+        if _plan(type(part)).patterns:
+            yield from (Touch(Server(url), Use.ASKED) for url in _texts(part, ADDRESSES))
+            yield from (Touch(JobFile(path), Use.READ) for path in _texts(part, FILES))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What there is to look for in a class."""
+
+    patterns: Mapping[str, frozenset[str]]
+    """The patterns of its texts by field, in whatever their types wrap them."""
+    inner: tuple[str, ...]
+    """The fields in which further parts may stand."""
 
 
 @cache
-def _patterns(kind: type[Model]) -> Mapping[str, frozenset[str]]:
-    """Return the patterns of each field, in whatever its type wraps them."""
-    return {
+def _plan(kind: type[Model]) -> _Plan:
+    found = {
         name: frozenset({*_of(info.annotation), *(p for m in info.metadata for p in _of(m))})
         for name, info in kind.model_fields.items()
     }
+    return _Plan(
+        {name: patterns for name, patterns in found.items() if patterns},
+        tuple(name for name, info in kind.model_fields.items() if _holds_models(info.annotation)),
+    )
+
+
+def _holds_models(annotation: Any) -> bool:
+    """Whether a value of a type can be, or hold, another part."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return issubclass(annotation, Model)
+    return any(_holds_models(each) for each in get_args(annotation))
 
 
 def _of(part: Any) -> Iterator[str]:

@@ -394,11 +394,11 @@ class OneOf(Model):
     @property
     def chosen(self) -> str:
         """The name of the one that is set."""
-        return next(n for n in self.choices() if getattr(self, n) is not None)
+        return next(n for n in self.model_fields_set if n in self.choices() and getattr(self, n) is not None)
 
     @property
-    def one(self) -> Any:
-        """The one that is set."""
+    def given(self) -> Any:
+        """The one that is set; a class that has several gives it a type."""
         return getattr(self, self.chosen)
 
     @model_validator(mode="after")
