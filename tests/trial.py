@@ -16,6 +16,7 @@ from kubernetes import client
 from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.vault import Vault
 from rotator.clients.vault_settings import VaultSettings
+from rotator.core.request import Request
 from rotator.core.sensitive import Sensitive
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome
@@ -91,7 +92,8 @@ class Trial:
         world = self.world(skew, deadline)
         try:
             fleet = wiring.fleet(world, act=act, concurrency=concurrency, **how)
-            return fleet.advance([wiring.rotation(world, p, request=request) for p in policies])
+            asked = Request(reason=request) if request else None
+            return fleet.advance([wiring.rotation(world, p, request=asked) for p in policies])
         finally:
             world.close()
 

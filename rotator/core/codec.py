@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from rotator.core.reading import Unreadable
+from rotator.core.request import Request, Verb
 from rotator.core.ring import Ring, State, Version
 from rotator.core.shapes import Shape, count, listed, moment, record, text
 
@@ -37,7 +38,8 @@ def to_document(ring: Ring) -> dict[str, Any]:
         "acceptanceConfirmed": ring.acceptance_confirmed,
         "holdingRevision": ring.holding_revision,
         "holdingConfirmed": ring.holding_confirmed,
-        "requests": list(ring.requests),
+        "requests": [r.reason for r in ring.requests if r.verb == Verb.ROTATE],
+        "asked": [_request_document(r) for r in ring.requests],
         "versions": [_version_document(v) for v in ring.versions],
     }
 
@@ -63,8 +65,21 @@ def from_document(document: object) -> Ring:
         acceptance_confirmed=found["acceptanceConfirmed"],
         holding_revision=found["holdingRevision"],
         holding_confirmed=found["holdingConfirmed"],
-        requests=tuple(found["requests"]),
+        requests=tuple(_requests(found["requests"], found.get("asked", ()))),
     )
+
+
+def _request_document(request: Request) -> dict[str, str]:
+    values = {"verb": request.verb, "reason": request.reason, "version": request.version, "by": request.by}
+    return {name: str(value) for name, value in values.items() if value}
+
+
+def _requests(reasons: Sequence[str], asked: Sequence[Mapping[str, str]]) -> Iterator[Request]:
+    """Yield what was honoured. Rings before 0.2 know the reasons of rotations only, and so does a rotator that reads this one."""
+    known = [Request(**each) for each in asked]
+    told = {request.reason for request in known if request.verb == Verb.ROTATE}
+    yield from (Request(reason=reason) for reason in reasons if reason not in told)
+    yield from known
 
 
 def _shown(written: object) -> str:
@@ -97,6 +112,16 @@ _KNOWN: Mapping[str, Shape[Any]] = {"state": _state, "number": count, **dict.fro
 _FIELDS = {f.name: _KNOWN.get(f.name, text) for f in fields(Version)}
 _NEEDED = {f.name: _FIELDS[f.name] for f in fields(Version) if f.default is MISSING}
 _VERSION = record(_NEEDED, _FIELDS)
+_ASKED = {"verb": text, "reason": text}
+_ASKED_MAYBE = {"version": text, "by": text}
+
+
+def _asked(value: object, where: str = "") -> dict[str, str]:
+    """Read a request; what a later rotator says of it beside that is left out."""
+    found = record(_ASKED, _ASKED_MAYBE)(value, where)
+    return {name: found[name] for name in (*_ASKED, *_ASKED_MAYBE) if name in found}
+
+
 _COUNTS = ("revision", "acceptanceRevision", "acceptanceConfirmed", "holdingRevision", "holdingConfirmed")
 _RING = record(
     {
@@ -104,5 +129,6 @@ _RING = record(
         "versions": listed(_version),
         "requests": listed(text),
         **dict.fromkeys(_COUNTS, count),
-    }
+    },
+    {"asked": listed(_asked)},
 )

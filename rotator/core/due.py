@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rotator.core.request import Request
 from rotator.core.ring import Ring
 from rotator.core.timing import Windows, format_duration
 
@@ -46,7 +47,7 @@ class Question:
     ring: Ring
     windows: Windows
     spec: str
-    request: str | None
+    request: Request | None
     now: datetime
 
 
@@ -59,7 +60,7 @@ def requested(q: Question) -> Due | None:
     """Somebody asked, with a reason that was not honoured before."""
     if q.request is None or q.request in q.ring.requests:
         return None
-    return Due(Reason.REQUESTED, f"requested: {q.request}")
+    return Due(Reason.REQUESTED, f"requested: {q.request.reason}")
 
 
 def weak(q: Question) -> Due | None:

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rotator.core.due import Due, Question, Reason, due, next_due
+from rotator.core.request import Request
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Material
 from rotator.core.soundness import LIFE, problems
@@ -110,8 +111,8 @@ class Policy:
     windows: Windows
     spec: str
     """The fingerprint of the credential's parameters."""
-    request: str | None = None
-    """The reason of a rotation asked for by a person."""
+    request: Request | None = None
+    """What is asked for now."""
     outage: Weekly | None = None
     """When a switch without overlap may begin; None: versions overlap, and it may begin at any time."""
 
@@ -439,8 +440,8 @@ _EFFECTS: Mapping[Step, Callable[[Ring, Version, datetime, Windows], Ring]] = {
 }
 
 
-def honour(ring: Ring, reason: Reason, request: str | None) -> Ring:
-    """Remember that a request was honoured, so that the same reason never rotates twice.
+def honour(ring: Ring, reason: Reason, request: Request | None) -> Ring:
+    """Remember that a request was honoured, so that the same one is never honoured twice.
 
     Whoever asked has a new version, also where it is the first one; one that was taken over is not new.
     """

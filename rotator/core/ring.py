@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from rotator.core.request import Request
+
 
 class State(StrEnum):
     """The state of a version; in brackets its name in NIST SP 800-57 part 1 rev. 5, section 7."""
@@ -91,8 +93,8 @@ class Ring:
     """The revision at which a version was last made active."""
     holding_confirmed: int = 0
     """The revision at which all holders were last recorded to have switched."""
-    requests: tuple[str, ...] = ()
-    """Reasons of requested rotations already honoured: at most once per reason."""
+    requests: tuple[Request, ...] = ()
+    """What was asked for and honoured already."""
 
     def in_state(self, *states: State) -> Version | None:
         """Return the newest version in one of `states`, or None."""

@@ -155,7 +155,8 @@ class Fleet:
 
     def _quiet(self, rotation: Rotation, memo: Memo) -> bool:
         due = memo.due is not None and memo.due <= self.run.clock.now()
-        asked = rotation.policy.request not in {None, *memo.summary.requests}
+        request = rotation.policy.request
+        asked = request is not None and request.key not in memo.summary.requests
         changed = asked or rotation.leaving or memo.spec != rotation.digest
         return memo.due is not None and not due and not changed
 

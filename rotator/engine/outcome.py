@@ -42,7 +42,7 @@ class Summary:
     retire_at: datetime | None = None
     """When the old version is to be withdrawn; None where it is proven dead, or not all holders have switched."""
     requests: tuple[str, ...] = ()
-    """Reasons of requested rotations that were honoured."""
+    """What was asked for and honoured, by `Request.key`."""
 
     @classmethod
     def of(cls, ring: Ring) -> Summary:
@@ -55,7 +55,7 @@ class Summary:
             active_since=active.activated_at if active else None,
             accepted=sum(v.proven_at is None for v in ring.live),
             retire_at=retiring.destroy_after if retiring and not retiring.proven_at else None,
-            requests=ring.requests,
+            requests=tuple(request.key for request in ring.requests),
         )
 
 

@@ -205,8 +205,8 @@ class Turn:
         if request is None or request in ring.requests:
             return ""
         if self.rotation.asked_again:
-            return f"the rotation requested ({request}) begins by itself once this one is over; "
-        return f"the rotation requested ({request}) has not begun, ask again once this one is over; "
+            return f"the rotation requested ({request.reason}) begins by itself once this one is over; "
+        return f"the rotation requested ({request.reason}) has not begun, ask again once this one is over; "
 
     def _nap_fits(self, now: datetime) -> bool:
         return now + timedelta(seconds=self._nap) < self.run.deadline.at

@@ -11,6 +11,7 @@ from typing import Any
 
 from rotator.clients.meter import Span, no_span
 from rotator.clients.retry import PATIENCE
+from rotator.core.request import Request
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Report
 from rotator.engine.lease import LEASE_DURATION
 from rotator.engine.outcome import Outcome, Result
@@ -49,8 +50,8 @@ class Job:
     declared: Declared
     systems: Systems
     act: bool
-    request: str | None = None
-    """Why every wanted rotation is to begin now."""
+    request: Request | None = None
+    """What is asked of every wanted rotation."""
     tell_last: bool = False
     """Without acting: whether a rotation that the last run left frozen is shown so."""
     events: bool = False

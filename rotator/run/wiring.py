@@ -10,6 +10,7 @@ from functools import partial
 from rotator import kinds
 from rotator.clients.meter import REFERENCE, VAULT
 from rotator.core.machine import Policy
+from rotator.core.request import Request
 from rotator.core.timing import Windows
 from rotator.credentials.oauth_client import OAuthClient
 from rotator.engine.confirmation import Confirmation
@@ -26,8 +27,8 @@ from rotator.engine.rollout import COPIES, Rollout, Which
 from rotator.engine.rotation import Existing, Rotation
 from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden
+from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.policy.model import Holder as HolderPolicy
-from rotator.policy.model import RotationPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
 from rotator.policy.rules import cannot_overlap, providers
 from rotator.ports import Credential, Gate, Login, Party, Provider, Seen, Store, Target
@@ -88,11 +89,11 @@ def rotation(
     w: World,
     policy: RotationPolicy,
     *,
-    request: str | None = None,
+    request: Request | None = None,
     leaving: bool = False,
     ending: bool = False,
 ) -> Rotation:
-    """Wire one declared rotation. `request`: why it is to begin now, for this run only."""
+    """Wire one declared rotation. `request`: what is asked for in this run only."""
     if ending:
         w = w.as_it_ends(policy.metadata.namespace)
     credential, outage = credential_of(policy), policy.spec.outage
@@ -113,7 +114,7 @@ def rotation(
         policy=Policy(
             windows=windows,
             spec=credential.spec,
-            request=request or policy.asked_for,
+            request=_asked(w, policy, request),
             outage=outage.weekly if outage else None,
         ),
         check_clocks=partial(w.meter.check_skew, policy.spec.overlap.clock_skew, _timed_by(policy)),
@@ -129,6 +130,13 @@ def rotation(
         leaving=leaving,
         ending=ending,
     )
+
+
+def _asked(w: World, policy: RotationPolicy, request: Request | None) -> Request | None:
+    """Return what is asked for: of this run, else by the annotation."""
+    if request:
+        return replace(request, by=w.identity)
+    return Request(reason=policy.asked_for, by=f"annotation {ROTATE}") if policy.asked_for else None
 
 
 def _timed_by(policy: RotationPolicy) -> frozenset[str]:

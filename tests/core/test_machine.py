@@ -22,6 +22,7 @@ from rotator.core.machine import (
     evolve,
     honour,
 )
+from rotator.core.request import Request
 from rotator.core.ring import LIVE, Phase, Ring, State, phase
 from tests.core.rings import (
     ALL_GOOD,
@@ -194,7 +195,7 @@ def test_nothing_is_looked_at_that_the_next_step_does_not_need() -> None:
     [
         pytest.param({}, DUE, Reason.AGE, id="age"),
         pytest.param({"spec": "RS256-3072"}, T0, Reason.SPEC_CHANGED, id="another algorithm"),
-        pytest.param({"request": "INC-1"}, T0, Reason.REQUESTED, id="a person asked"),
+        pytest.param({"request": Request(reason="INC-1")}, T0, Reason.REQUESTED, id="a person asked"),
     ],
 )
 def test_why_a_version_is_made_is_recorded(changes: dict[str, str], now: datetime, reason: Reason) -> None:
@@ -207,9 +208,11 @@ def test_why_a_version_is_made_is_recorded(changes: dict[str, str], now: datetim
 
 def test_the_same_request_rotates_at_most_once() -> None:
     """A request that was honoured is not honoured again; another one is."""
-    ring = honour(STABLE, Reason.REQUESTED, "INC-1")
-    assert isinstance(decide(replace(POLICY, request="INC-1"), ring, ALL_GOOD, T0), Wait)
-    assert isinstance(decide(replace(POLICY, request="INC-2"), ring, ALL_GOOD, T0), Record)
+    ring = honour(STABLE, Reason.REQUESTED, Request(reason="INC-1", by="a run"))
+    assert isinstance(
+        decide(replace(POLICY, request=Request(reason="INC-1", by="an annotation")), ring, ALL_GOOD, T0), Wait
+    )
+    assert isinstance(decide(replace(POLICY, request=Request(reason="INC-2")), ring, ALL_GOOD, T0), Record)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from rotator.core.machine import (
     evolve,
     honour,
 )
+from rotator.core.request import Request
 from rotator.core.ring import Ring, State
 from tests.core.rings import ALL_GOOD, FIRST, HOUR, POLICY, T0, WINDOWS, after, step
 
@@ -120,13 +121,14 @@ def test_exactly_so_many_destroyed_versions_are_remembered() -> None:
 def test_requests_are_remembered_up_to_a_bound_and_only_where_they_were_the_reason() -> None:
     """An old request may be repeated after very many others; a rotation for age honours none."""
     ring = after(*FIRST)
-    assert honour(ring, Reason.AGE, "INC-1").requests == ()
-    assert honour(ring, Reason.TAKEN_OVER, "INC-1").requests == ()
-    assert honour(ring, Reason.FIRST, "INC-1").requests == ("INC-1",), "whoever asked has a new version"
+    asked = Request(reason="INC-1", by="a run")
+    assert honour(ring, Reason.AGE, asked).requests == ()
+    assert honour(ring, Reason.TAKEN_OVER, asked).requests == ()
+    assert honour(ring, Reason.FIRST, asked).requests == (asked,), "whoever asked has a new version"
     assert honour(ring, Reason.REQUESTED, None).requests == ()
     for number in range(KEEP_REQUESTS + 1):
-        ring = honour(ring, Reason.REQUESTED, f"INC-{number}")
-    assert ring.requests == tuple(f"INC-{n}" for n in range(1, KEEP_REQUESTS + 1))
+        ring = honour(ring, Reason.REQUESTED, Request(reason=f"INC-{number}"))
+    assert ring.requests == tuple(Request(reason=f"INC-{n}") for n in range(1, KEEP_REQUESTS + 1))
 
 
 def test_the_period_begins_with_activation() -> None:

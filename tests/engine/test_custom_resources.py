@@ -12,6 +12,7 @@ import pytest
 
 from rotator.clients.vault import Vault
 from rotator.core.codec import instant
+from rotator.core.request import Request
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import SettingsError
@@ -111,7 +112,7 @@ class Resources:
             systems=Systems(concurrency=1, listed=(CONFIG_MAP,)),
             act=act,
             events=events,
-            request=request,
+            request=Request(reason=request) if request else None,
             leaves=leaves,
         )
         world = self.trial.world()
