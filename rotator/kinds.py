@@ -58,7 +58,8 @@ class Address:
     @property
     def label(self) -> str:
         """Unique in the fleet, for people: `secret payments/signing-key`."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+        there = f" in {self.cluster}" if self.cluster else ""
+        return f"{self.kind} {self.namespace}/{self.name}{there}"
 
 
 SECRET = Kind("Secret", "v1", "secrets")
@@ -82,9 +83,6 @@ CREDENTIALS = (
     "keycloakRealmKey",
 )
 """The credential kinds; a test holds them equal to the schema's."""
-
-FENCE = "ROTATOR_FENCE_"
-"""How data keys and variables begin that keep nodes from starting pods with old copies; no data key of others begins so."""
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ROLLOUT)
 """The kinds that we restart."""

@@ -19,9 +19,9 @@ from rotator.ports import Deadline
 
 if TYPE_CHECKING:
     from rotator.clients.http import Connect, Http
-    from rotator.clients.kubernetes import Kubernetes
     from rotator.clients.ldap import Ldap as Directory
-    from rotator.clients.vault import Vault
+    from rotator.systems.kubernetes.client import Kubernetes
+    from rotator.systems.vault.client import Vault
 
 NODE = "NODE_NAME"
 """The variable that names the node: the manifests fill it from the pod (downward API)."""
@@ -131,14 +131,14 @@ def world(  # noqa: PLR0913 - what the command line may ask
     clock = RunClock()
 
     def kubernetes(retry: Retry, meter: Meter) -> Kubernetes:
-        from rotator.clients.kubernetes import PROGRAM, Kubernetes, connect  # noqa: PLC0415 - slow to import
+        from rotator.systems.kubernetes.client import PROGRAM, Kubernetes, connect  # noqa: PLC0415 - slow to import
 
         api = retry.bounded(PROGRAM, lambda: connect(context, pool=concurrency))
         return Kubernetes(api, retry, meter, timeout=timeout)
 
     def vault(retry: Retry, meter: Meter) -> Vault:
-        from rotator.clients.vault import Vault  # noqa: PLC0415 - slow to import
-        from rotator.clients.vault_settings import VaultSettings  # noqa: PLC0415 - goes with it
+        from rotator.systems.vault.client import Vault  # noqa: PLC0415 - slow to import
+        from rotator.systems.vault.settings import VaultSettings  # noqa: PLC0415 - goes with it
 
         return Vault(VaultSettings.from_environment(os.environ), retry, meter, pool=concurrency)
 

@@ -12,10 +12,10 @@ from typing import Any
 from kubernetes import client
 
 from rotator.clients.clock import RunClock
-from rotator.clients.kubernetes import Kubernetes, api_client
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.ports import Deadline
+from rotator.systems.kubernetes.client import Kubernetes, api_client
 from rotator_sandbox.emulator import EmulatorServer
 
 RBAC = "rbac.authorization.k8s.io"

@@ -14,8 +14,8 @@ import requests
 from rotator.clients import http
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.engine.delivery import Delivery
 from rotator.errors import Unavailable
+from rotator.systems.kubernetes.rollout import Rollout
 from rotator_sandbox.openbao import OpenBao
 from tests.faults import explore
 from tests.faults.branches import live
@@ -59,7 +59,7 @@ def test_nodes_with_old_copies_are_found_without_the_fence(
         return [v for name in "abc" for v in _struck(kind, f"old copies {name}", Fault.STALE_NODE, _restarts)]
 
     assert {(v.struck, v.converged, len(v.violations)) for v in restarts()} == {(1, True, 0)}
-    monkeypatch.setattr(Delivery, "_fence", lambda *_: None)
+    monkeypatch.setattr(Rollout, "_fence", lambda *_: None)
     assert any(v.violations for v in restarts())
 
 

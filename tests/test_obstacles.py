@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rotator.targets.obstacles import MOST, ROOM, obstacle
-from rotator.targets.writers import IGNORED, LAST_APPLIED, LONGEST, last_writer, shown
+from rotator.systems.kubernetes.obstacles import MOST, ROOM, obstacle
+from rotator.systems.kubernetes.writers import IGNORED, LAST_APPLIED, LONGEST, last_writer, shown
 
 KEY = "token"
 OURS = (KEY, "kid")

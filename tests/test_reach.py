@@ -8,7 +8,7 @@ has not allowed it, nor read a file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -16,7 +16,8 @@ import yaml
 from rotator.kinds import Kind
 from rotator.policy.crd import definition
 from rotator.policy.reach import Reach
-from rotator.run.custom_resources import Json, load_resources
+from rotator.run.custom_resources import load_resources
+from rotator.systems.kubernetes.api import Json, KubernetesApi
 from rotator.systems.registry import PROVIDERS
 from rotator.vocabulary.types import BASE_URL, FILE, ISSUER_URL, LDAP_URL, PROVIDER_URL, URL, VAULT_PATH
 from tests.declared_providers import ACCEPTED, KEY, SECRET, SUITING, declaration, pair
@@ -73,7 +74,8 @@ class Stored:
 
 def refusal(*specs: Mapping[str, Any], reach: Reach = AS_ALLOWED) -> list[str]:
     """Return why rotations are refused, one entry each."""
-    return [o.reason for o in load_resources(Stored(*specs), [HOME], (), reach).refused]
+    api = cast("KubernetesApi", Stored(*specs))  # as much of it as is asked for
+    return [o.reason for o in load_resources(api, [HOME], (), reach).refused]
 
 
 def spec_of(text: str) -> dict[str, Any]:

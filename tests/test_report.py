@@ -9,7 +9,8 @@ import yaml
 
 from rotator.cli import report
 from rotator.core.ring import Ring, State, Version
-from rotator.engine.outcome import Outcome, Result, Summary
+from rotator.engine.outcome import Outcome, Result
+from rotator.ports import Summary
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 KEYS = [

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rotator.clients.kv import KvDocument
-from rotator.clients.vault_settings import VaultSettings
 from rotator.core.ring import Ring
 from rotator.core.sensitive import HIDDEN, Sensitive
 from rotator.ports import Copy, Entry, Made, Rendered, Seen, Stamp, Want
+from rotator.systems.vault.kv import KvDocument
+from rotator.systems.vault.settings import VaultSettings
 
 CANARY = "canary-5f1c"
 SECRET = Sensitive(CANARY)

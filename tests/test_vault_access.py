@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from rotator.clients.clock import RunClock
-from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Forbidden
@@ -37,6 +36,7 @@ from rotator.policy.vault_access import (
     merged,
 )
 from rotator.systems.at import reader
+from rotator.systems.vault.client import Vault
 from rotator.vocabulary.access import SecretSource
 from rotator.vocabulary.traversal import parts
 from rotator_sandbox.certificates import issue

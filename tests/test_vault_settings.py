@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rotator.clients.vault_settings import LOGINS, SERVICE_ACCOUNT_TOKEN, VaultSettings
 from rotator.errors import SettingsError
+from rotator.systems.vault.settings import LOGINS, SERVICE_ACCOUNT_TOKEN, VaultSettings
 
 CANARY = "canary-5f1c"
 ADDRESS = {"VAULT_ADDR": "https://vault:8200"}

@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 
 from kubernetes import client
 
-from rotator.clients.kubernetes import Kubernetes
-from rotator.clients.vault import Vault
-from rotator.clients.vault_settings import VaultSettings
 from rotator.core.request import Request
 from rotator.core.sensitive import Sensitive
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome
 from rotator.policy.model import RotationPolicy
 from rotator.run import wiring
+from rotator.systems.kubernetes.client import Kubernetes
+from rotator.systems.vault.client import Vault
+from rotator.systems.vault.settings import VaultSettings
 from rotator.world import World, ends_after
 from tests.faults.environment import NAMESPACE, TOKEN, Bao, Environment
 from tests.faults.timeline import TICK, Timeline

@@ -13,10 +13,10 @@ import requests
 from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.clients.vault import Adapter, Vault
-from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.ports import Deadline
+from rotator.systems.vault.client import Adapter, Vault
+from rotator.systems.vault.settings import VaultSettings
 from tests.faults.environment import Bao
 
 

@@ -13,16 +13,12 @@ from datetime import datetime, timedelta
 
 from rotator.core.codec import instant
 from rotator.core.due import Reason
+from rotator.core.fence import data_key, is_data_key, outdated
 from rotator.core.machine import Sighting
 from rotator.core.sensitive import Sensitive
 from rotator.core.timing import format_duration
-from rotator.engine.fence import Fence, data_key, is_data_key, outdated
-from rotator.engine.readers import Source
-from rotator.engine.rereading import Rereading
-from rotator.engine.rollout import COPIES, Rollout
 from rotator.errors import Ambiguous, ClientError, Conflict, Frozen, Superseded
-from rotator.kinds import DEEDS, lease_name
-from rotator.ports import Clock, Copy, Deeds, Render, Rendered, Seen, Stamp, Target, Want
+from rotator.ports import Clock, Content, Copy, Deeds, Readers, Render, Rendered, Seen, Stamp, Target, Want
 
 ATTEMPTS = 5
 FOREIGN = "exists and was not made by rotator"
@@ -41,7 +37,7 @@ FOUND = 0
 
 @dataclass
 class Delivery:
-    """One verifier or holder that is a document somewhere, and perhaps workloads that read it."""
+    """One verifier or holder that is a document somewhere, and perhaps those who read it."""
 
     name: str
     target: Target
@@ -53,12 +49,12 @@ class Delivery:
     """Sees to it: what is asked meanwhile, however often it is tried, is over by then."""
     pick_up: timedelta | None = None
     """Holders that read again by themselves: within this time."""
-    rollout: Rollout | None = None
-    """The workloads to restart, where they do not."""
+    readers: Readers | None = None
+    """Who reads it; None: that cannot be seen."""
     accepts: bool = False
     """Whether it is a list of what is accepted, which is never taken over from others."""
-    rereading: Rereading | None = None
-    """Who reads it, where nobody is restarted; None: that cannot be seen."""
+    once_more: str = ""
+    """How a person has it put right once more, where that was undone: a command."""
     _seen: Seen | None = field(default=None, repr=False)
     _looked: bool = False
     _deeds: Deeds | None = field(default=None, repr=False)
@@ -75,11 +71,9 @@ class Delivery:
         deeds = self._deeds or want.deeds.get(self.target.label) or Deeds()
         self._deeds, changes = self._deliver(want, rendered, deeds, act=act)
         if self._deeds.undone:
-            return Sighting(name=self.name, confirmed=False, failed=self._undone(want), changes=changes)
+            return Sighting(name=self.name, confirmed=False, failed=self._undone(), changes=changes)
         if want.erase and not self.target.erase_history(act=act):
             changes = (*changes, f"erase the history of {self.target.label}")
-        if changes and not act:
-            return self._planned(want, rendered, changes)
         return self._settle(want, rendered, changes, act=act, fresh=fresh)
 
     def fences(self) -> Mapping[str, str]:
@@ -87,10 +81,10 @@ class Delivery:
         return {self.target.label: self._left}
 
     def deeds(self) -> Mapping[str, Deeds]:
-        """Return what was done at the target and its workloads; see `rotator.ports.Party`."""
+        """Return what was done at the target and for its readers; see `rotator.ports.Party`."""
         if self._deeds is None:
             return {}
-        restarts = self.rollout.restarts if self.rollout else {}
+        restarts = self.readers.restarts if self.readers else {}
         return {self.target.label: replace(self._deeds, restarts=restarts)}
 
     def check_free(self, rotation: str) -> None:
@@ -276,7 +270,7 @@ class Delivery:
             since=keep.since if keep else self.clock.now(),
             fence_key=_fence_key(keep) if keep else "",
         )
-        if keep or found or self._source is None:
+        if keep or found or not (self.readers and self.readers.is_fenced):
             return stamp
         return replace(stamp, fence_key=data_key(stamp.content_revision, _carried(stamp)))
 
@@ -289,11 +283,6 @@ class Delivery:
         names = there.keys() & current.keys()
         return bool(names & rendered.carriers) and all(there[n] == current[n] for n in names)
 
-    @property
-    def _source(self) -> Source | None:
-        """What kubelets start pods from, where we restart pods; None: there is nothing to fence."""
-        return self.rollout.which.source if self.rollout else None
-
     def _fence_fields(self, stamp: Stamp) -> dict[str, Sensitive | None]:
         """Return the data keys that come and go with a write so that a restart can refer to the content by name."""
         key = stamp.fence_key
@@ -302,13 +291,20 @@ class Delivery:
         gone = outdated(self._seen.names if self._seen else (), key)
         return {**dict.fromkeys(gone), key: Sensitive("")}
 
-    def _fence(self, rendered: Rendered, seen: Seen, stamp: Stamp) -> Fence | None:
+    def _content(self, want: Want, rendered: Rendered, seen: Seen, stamp: Stamp) -> Content:
+        """Return what the target holds, for those who read it."""
         key = _fence_key(stamp)
-        if self._source is None or key not in seen.names:
-            return None
         files = frozenset(n for n in seen.names - rendered.previous.keys() if not is_data_key(n))
-        alone = not rendered.previous and files == rendered.current.keys()
-        return Fence(source=self._source, key=key, files=files, alone=alone)
+        return Content(
+            value=_carried(stamp),
+            since=stamp.since,
+            fields=frozenset(self.render.names),
+            older=len(want.ring.versions) > 1,
+            key=key if key in seen.names else "",
+            files=files,
+            alone=not rendered.previous and files == rendered.current.keys(),
+            restarts=self._deeds.restarts if self._deeds else {},
+        )
 
     def _describe(self, want: Want, kept: Sequence[str], *, edited: bool) -> str:
         verb = "create" if self._seen is None else "write"
@@ -326,27 +322,15 @@ class Delivery:
         beneath = seen.stamp is None or seen.stamp.revision >= want.epoch
         return seen.fence != last and beneath and any(seen.fields.get(n) != v for n, v in current.items())
 
-    def _undone(self, want: Want) -> str:
+    def _undone(self) -> str:
         """Say that a repair was undone, by whom, and how to go on."""
-        namespace, _, name = want.ring.rotation.partition("/")
         deeds, subject = self._deeds or Deeds(), "it" if self.name == self.target.label else self.target.label
         writer = self.target.last_writer(self.render.names) if self._seen else "it was deleted"
         put_right = f"{subject} was put right at {instant(deeds.repaired)}" if deeds.repaired else subject
         return (
             f"{put_right}, and somebody else has changed it again: {writer or 'it does not show who'}. It was left as it is now: "
-            "two who write would go on for ever. Let nobody else write it; then have it put right once more: "
-            f"kubectl -n {namespace} annotate lease {lease_name(name)} {DEEDS}-"
+            f"two who write would go on for ever. Let nobody else write it; then have it put right once more: {self.once_more}"
         )
-
-    def _planned(self, want: Want, rendered: Rendered, changes: tuple[str, ...]) -> Sighting:
-        """Go on as if it was written: whoever reads it has not read it yet, and is waited for."""
-        seen = self._settle(want, rendered, changes, act=False, fresh=False)
-        if self.rereading and self.rereading.is_believed:
-            said = f"believe that the pods that read {self.target.label} read it again: pods may not be listed there"
-            return replace(seen, changes=(*changes, said))
-        if seen.confirmed or seen.failed or self.rollout is None:
-            return seen
-        return replace(seen, changes=(*changes, *self.rollout.plan(fresh=False)))
 
     def _settle(
         self, want: Want, rendered: Rendered, changes: tuple[str, ...], *, act: bool, fresh: bool
@@ -361,37 +345,14 @@ class Delivery:
         )
         if stamp.content_revision == FOUND or stamp.content_revision < want.settled:
             return seen  # what was written at the revision at which all was settled was written after that
-        if self.rollout:
-            self.rollout.remember(self._deeds.restarts if self._deeds else {})
-            fence = self._fence(rendered, self._seen, stamp)
-            older = len(want.ring.versions) > 1
-            return self.rollout.sync(
-                seen, _carried(stamp), stamp.since, fence, older=older, act=act, fresh=fresh
-            )
-        seen = self._read_again(want, seen, since)
+        if self.readers:
+            content = self._content(want, rendered, self._seen, stamp)
+            seen = self.readers.sync(seen, content, act=act, fresh=fresh)
         if not seen.confirmed or self.pick_up is None or self.clock.now() >= since + self.pick_up:
             return seen
         until = since + self.pick_up
         waiting = f"it reads again within {format_duration(self.pick_up)}"
         return replace(seen, confirmed=False, waiting=waiting, until=until)
-
-    def _read_again(self, want: Want, seen: Sighting, since: datetime) -> Sighting:
-        """See that no pod reads the target at its start alone: nobody restarts it, so it would keep the old content."""
-        if self.rereading is None or len(want.ring.versions) == 1:
-            return seen
-        certain = since + COPIES
-        stuck = self.rereading.stuck(certain, self.render.names)
-        if not stuck:
-            return seen
-        until = since + (self.pick_up or COPIES)
-        said = (
-            f"nobody restarts the pods that read {self.target.label} at their start alone: {stuck}. Declare `restart` for "
-            f"it, or restart them by hand (kubectl rollout restart), after {instant(certain)}: until then a node may start a pod with "
-            "an older copy"
-        )
-        if self.clock.now() < until:
-            return replace(seen, confirmed=False, waiting=said, until=until)
-        return replace(seen, confirmed=False, failed=said)
 
 
 @dataclass

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 
 from rotator.engine.deletion import Deletion
 from rotator.engine.guard import Guard, Run
-from rotator.engine.lease import LeaseHeld, Leases, LeaseView, Memo
 from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation, Turn
 from rotator.errors import ClientError, DeadlineExceeded, Forbidden, RotatorError
+from rotator.ports import Lease, LeaseHeld, Leases, Memo
 
 log = logging.getLogger("rotator")
 
@@ -95,11 +95,11 @@ class Fleet:
     def advance(self, rotations: Sequence[Rotation]) -> Report:
         """Advance every rotation that is due. One bad rotation never stops another."""
         started = self.run.clock.now()
-        views, unread = self._views(rotations)
+        leases, unread = self._leases(rotations)
         shown = [r for r in rotations if r.namespace not in unread]
-        idle = self._idle(shown, views) if self.run.act else {}
+        idle = self._idle(shown, leases) if self.run.act else {}
         due = [r for r in shown if r.ref not in idle]
-        outcomes = {**idle, **dict(self._map(lambda r: self._isolated(r, views[r.ref]), due))}
+        outcomes = {**idle, **dict(self._map(lambda r: self._isolated(r, leases[r.ref]), due))}
         for rotation in rotations:
             if error := unread.get(rotation.namespace):
                 outcomes[rotation.ref] = self._unread(rotation, error)
@@ -118,11 +118,11 @@ class Fleet:
                 done = list(pool.map(lambda context, r: context.run(work, r), contexts, rotations))
         return zip((r.ref for r in rotations), done, strict=True)
 
-    def _views(
+    def _leases(
         self, rotations: Sequence[Rotation]
-    ) -> tuple[Mapping[str, LeaseView], Mapping[str, RotatorError]]:
+    ) -> tuple[Mapping[str, Lease], Mapping[str, RotatorError]]:
         """Return the lease of each rotation, and why the leases of a namespace could not be read."""
-        listed: dict[str, LeaseView] = {}
+        listed: dict[str, Lease] = {}
         unread: dict[str, RotatorError] = {}
         for namespace in sorted({r.namespace for r in rotations}):
             try:
@@ -132,19 +132,19 @@ class Fleet:
                     unread[namespace] = error
             except DeadlineExceeded as error:
                 unread[namespace] = error
-        return {r.ref: listed.get(r.ref) or self.leases.absent(r.ref) for r in rotations}, unread
+        return {r.ref: listed.get(r.ref) or Lease(rotation=r.ref) for r in rotations}, unread
 
     # --- nothing due ----------------------------------------------------------------------------------------
 
-    def _idle(self, rotations: Sequence[Rotation], views: Mapping[str, LeaseView]) -> dict[str, Outcome]:
+    def _idle(self, rotations: Sequence[Rotation], leases: Mapping[str, Lease]) -> dict[str, Outcome]:
         """Find the rotations of which the lists show that nothing is due and nobody wrote to a target."""
-        quiet = [r for r in rotations if self._quiet(r, views[r.ref].memo)]
+        quiet = [r for r in rotations if self._quiet(r, leases[r.ref].memo)]
         try:
             shown = self.fences(quiet) if quiet else Shown({}, frozenset())
         except (ClientError, DeadlineExceeded):
             return {}
-        idle = [r for r in quiet if self._untouched(views[r.ref].memo, shown)]
-        return {r.ref: self._report_idle(r, views[r.ref].memo) for r in idle}
+        idle = [r for r in quiet if self._untouched(leases[r.ref].memo, shown)]
+        return {r.ref: self._report_idle(r, leases[r.ref].memo) for r in idle}
 
     def _untouched(self, memo: Memo, shown: Shown) -> bool:
         now = self.run.clock.now()
@@ -177,49 +177,49 @@ class Fleet:
 
     # --- one rotation ---------------------------------------------------------------------------------------
 
-    def _isolated(self, rotation: Rotation, view: LeaseView) -> Outcome:
+    def _isolated(self, rotation: Rotation, lease: Lease) -> Outcome:
         try:
             with self.span("rotation", {"rotation": rotation.ref}):
-                outcome = self._one(rotation, view)
+                outcome = self._one(rotation, lease)
         except DeadlineExceeded as error:
-            outcome = replace(self._ended(rotation, view.memo, Result.WAITING, str(error)), lasting="")
+            outcome = replace(self._ended(rotation, lease.memo, Result.WAITING, str(error)), lasting="")
         except LeaseHeld as held:
-            outcome = self._ended(rotation, view.memo, Result.HELD, f"another run is at work: {held}")
+            outcome = self._ended(rotation, lease.memo, Result.HELD, f"another run is at work: {held}")
         except RotatorError as error:
-            outcome = self._ended(rotation, view.memo, Result.FROZEN, str(error))
+            outcome = self._ended(rotation, lease.memo, Result.FROZEN, str(error))
         except Exception as error:  # noqa: BLE001 - as in the work itself: it must not stop the others
-            outcome = self._ended(rotation, view.memo, Result.FROZEN, _defect(error))
+            outcome = self._ended(rotation, lease.memo, Result.FROZEN, _defect(error))
         self.finished(outcome)
         return outcome
 
-    def _one(self, rotation: Rotation, view: LeaseView) -> Outcome:
+    def _one(self, rotation: Rotation, lease: Lease) -> Outcome:
         if not self.run.act:
-            outcome = self._advanced(self._work(rotation, view.memo, lambda: None))
-            return _as_left(outcome, view.memo) if self.tell_last else outcome
+            outcome = self._advanced(self._work(rotation, lease.memo, lambda: None))
+            return _as_left(outcome, lease.memo) if self.tell_last else outcome
         rotation.check_clocks()
-        held = [self._take(rotation, view)]
+        held = [self._take(rotation, lease)]
 
         def renew() -> None:
-            if held[0].resource_version:
+            if held[0].fence:
                 held[0] = self.leases.renew(held[0])
 
         before = held[0].memo
         outcome = _abandoned(self._advanced(self._work(rotation, before, renew)), before)
         outcome = self._dated(outcome, rotation, before)
-        if held[0].resource_version:
+        if held[0].fence:
             self._give_back(held[0], rotation, outcome)
         return outcome
 
-    def _take(self, rotation: Rotation, view: LeaseView) -> LeaseView:
+    def _take(self, rotation: Rotation, lease: Lease) -> Lease:
         """Take the lease. In a namespace that is being deleted none can be made: what leaves goes on without."""
         try:
-            return self.leases.take(view)
+            return self.leases.take(lease)
         except Forbidden:
-            if rotation.leaving and not view.resource_version:
-                return view
+            if rotation.leaving and not lease.fence:
+                return lease
             raise
 
-    def _give_back(self, held: LeaseView, rotation: Rotation, outcome: Outcome) -> None:
+    def _give_back(self, held: Lease, rotation: Rotation, outcome: Outcome) -> None:
         if outcome.result is Result.DELETED:
             self.leases.remove(held)
             return

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from rotator.core.ring import Ring, phase
+from rotator.core.ring import Ring
 from rotator.core.texts import printable
-from rotator.ports import Deeds
+from rotator.ports import Deeds, Summary
 
 
 class Result(StrEnum):
@@ -27,36 +27,6 @@ class Result(StrEnum):
     """What was declared cannot be carried out; nothing was touched."""
     DELETED = "Deleted"
     """The declaration was deleted, and with it the credential, as its deletion policy asked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """A ring in a few words, for people and for the memo on the lease."""
-
-    revision: int = 0
-    phase: str = ""
-    active: str = ""
-    active_since: datetime | None = None
-    accepted: int = 0
-    """How many versions may be accepted: one that was withdrawn counts until it is proven dead."""
-    retire_at: datetime | None = None
-    """When the old version is to be withdrawn; None where it is proven dead, or not all holders have switched."""
-    requests: tuple[str, ...] = ()
-    """What was asked for and honoured, by `Request.key`."""
-
-    @classmethod
-    def of(cls, ring: Ring) -> Summary:
-        """Sum up `ring`."""
-        active, retiring = ring.active, ring.retiring
-        return cls(
-            revision=ring.revision,
-            phase=str(phase(ring)),
-            active=active.id if active else "",
-            active_since=active.activated_at if active else None,
-            accepted=sum(v.proven_at is None for v in ring.live),
-            retire_at=retiring.destroy_after if retiring and not retiring.proven_at else None,
-            requests=tuple(request.key for request in ring.requests),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

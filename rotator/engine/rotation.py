@@ -30,7 +30,7 @@ from rotator.core.ring import AT_REST, Phase, Ring, State, Version, phase
 from rotator.core.sensitive import Material
 from rotator.engine.guard import Guard, Run
 from rotator.engine.ledger import Ledger
-from rotator.engine.outcome import Outcome, Result, Summary
+from rotator.engine.outcome import Outcome, Result
 from rotator.errors import (
     DeadlineExceeded,
     Frozen,
@@ -38,7 +38,7 @@ from rotator.errors import (
     RotatorError,
     Superseded,
 )
-from rotator.ports import Credential, Deeds, Entry, Gate, Made, Party, Seen, Store, Want
+from rotator.ports import Credential, Deeds, Entry, Gate, Made, Party, Seen, Store, Summary, Want
 
 MOST_TURNS = 1000
 MOST_CALLS = 12

@@ -8,49 +8,24 @@ provider by what it may read itself: nothing of the operator's is sent anywhere 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Protocol
 
 from rotator.core.shapes import fitting, record, text
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import ClientError, Conflict, Forbidden, NotFound, PolicyError
-from rotator.kinds import CREDENTIALS, PREFIX, ROTATION, Kind
+from rotator.kinds import CREDENTIALS, PREFIX, ROTATION
 from rotator.policy.model import RotationPolicy
 from rotator.policy.owners import Owners
 from rotator.policy.reach import Reach, strays
 from rotator.policy.resources import from_resource
+from rotator.systems.kubernetes.api import Json, KubernetesApi
 from rotator.vocabulary.problems import written
 
-Json = dict[str, Any]
 FINALIZER = f"{PREFIX}/credential"
 """Keeps a Rotation with `deletionPolicy: Delete` until its credential is deleted."""
-Odd = Callable[[object, ClientError], None]
-"""Told of an object of a list that has an odd shape, and why."""
 ATTEMPTS = 5
-
-
-class ResourceApi(Protocol):
-    """What custom resources need of the Kubernetes API."""
-
-    def get(self, kind: Kind, namespace: str, name: str) -> Json:
-        """Read one object. Raises NotFound."""
-        ...
-
-    def list(
-        self, kind: Kind, namespace: str, *, selector: str = "", odd: Odd | None = None
-    ) -> Iterator[Json]:
-        """Yield objects, page by page; `odd` is told of what is none."""
-        ...
-
-    def patch(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
-        """Apply a merge patch at a resourceVersion. Raises Conflict, NotFound."""
-        ...
-
-    def namespace(self, name: str) -> Json:
-        """Read a namespace. Raises NotFound, Forbidden."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +47,7 @@ class Found:
 
 
 def load_resources(
-    api: ResourceApi, namespaces: Iterable[str], declared: Sequence[RotationPolicy], reach: Reach
+    api: KubernetesApi, namespaces: Iterable[str], declared: Sequence[RotationPolicy], reach: Reach
 ) -> Found:
     """Read all Rotations in `namespaces`: one list each. `declared` are those from files, which come first."""
     documents, odd, unread = _documents(api, namespaces)
@@ -92,7 +67,7 @@ def load_resources(
 
 
 def _documents(
-    api: ResourceApi, namespaces: Iterable[str]
+    api: KubernetesApi, namespaces: Iterable[str]
 ) -> tuple[dict[str, Json], list[Outcome], list[Outcome]]:
     """Return all Rotations, oldest first, those that cannot be read, and the namespaces that cannot."""
     found: list[Json] = []
@@ -126,7 +101,7 @@ class State(Enum):
     THERE, ENDING, GONE, UNKNOWN = range(4)
 
 
-def _state(api: ResourceApi, namespace: str) -> State:
+def _state(api: KubernetesApi, namespace: str) -> State:
     """Look at a namespace: without a ClusterRole nobody may."""
     try:
         found = api.namespace(namespace)
@@ -206,7 +181,7 @@ def _refuse(document: Json, problems: Sequence[str]) -> Outcome:
 
 
 def prepare(
-    api: ResourceApi, policies: Iterable[RotationPolicy], documents: Mapping[str, Json]
+    api: KubernetesApi, policies: Iterable[RotationPolicy], documents: Mapping[str, Json]
 ) -> tuple[list[RotationPolicy], list[Outcome]]:
     """Put the finalizer on every Rotation that asks for its credential to be deleted with it, before that exists.
 
@@ -226,7 +201,7 @@ def prepare(
     return ready, held_up
 
 
-def _finalize(api: ResourceApi, document: Json, *, keep: bool) -> Outcome | None:
+def _finalize(api: KubernetesApi, document: Json, *, keep: bool) -> Outcome | None:
     """Add or remove the finalizer; return what is in the way."""
     ref = _ref(document)
     try:
@@ -240,7 +215,7 @@ def _finalize(api: ResourceApi, document: Json, *, keep: bool) -> Outcome | None
     return None
 
 
-def _put(api: ResourceApi, document: Json, *, keep: bool) -> None:
+def _put(api: KubernetesApi, document: Json, *, keep: bool) -> None:
     metadata = document["metadata"]
     others = [f for f in metadata.get("finalizers") or () if f != FINALIZER]
     changes = {
@@ -253,20 +228,20 @@ def _put(api: ResourceApi, document: Json, *, keep: bool) -> None:
     document["metadata"] = api.patch(ROTATION, namespace, name, changes)["metadata"]
 
 
-def release(api: ResourceApi, outcome: Outcome, documents: Mapping[str, Json]) -> Outcome:
+def release(api: KubernetesApi, outcome: Outcome, documents: Mapping[str, Json]) -> Outcome:
     """Let a Rotation go whose credential is deleted, and return what became of it."""
     if outcome.result is not Result.DELETED:
         return outcome
     return _let_go(api, documents[outcome.rotation], outcome)
 
 
-def let_go(api: ResourceApi, ref: str, documents: Mapping[str, Json]) -> Outcome:
+def let_go(api: KubernetesApi, ref: str, documents: Mapping[str, Json]) -> Outcome:
     """Let a Rotation go whose credential stays after all."""
     done = Outcome(rotation=ref, result=Result.DELETED, reason="deleted; its credential is left as it is")
     return _let_go(api, documents[ref], done)
 
 
-def leave(api: ResourceApi, found: Found) -> list[Outcome]:
+def leave(api: KubernetesApi, found: Found) -> list[Outcome]:
     """Take the finalizer off every Rotation that nobody deletes, before the last run: no other would be left to do it."""
     staying = [d for d in found.documents.values() if _has_finalizer(d) and not _is_leaving(d)]
     stuck = [o for o in found.refused if _is_leaving(d := found.documents[o.rotation]) and _has_finalizer(d)]
@@ -278,7 +253,7 @@ def _left(document: Json) -> Outcome:
     return Outcome(rotation=_ref(document), result=Result.IDLE, reason=reason)
 
 
-def _let_go(api: ResourceApi, document: Json, done: Outcome) -> Outcome:
+def _let_go(api: KubernetesApi, document: Json, done: Outcome) -> Outcome:
     """Remove the finalizer; somebody may have written the resource meanwhile, and its deletion stands all the same."""
     problem: ClientError | None = None
     for _ in range(ATTEMPTS):

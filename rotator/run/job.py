@@ -13,7 +13,6 @@ from rotator.clients.meter import Span, no_span
 from rotator.clients.retry import PATIENCE
 from rotator.core.request import Request
 from rotator.engine.fleet import LOOK_EVERY, Fleet, Report
-from rotator.engine.lease import LEASE_DURATION
 from rotator.engine.outcome import Outcome, Result
 from rotator.engine.rotation import Rotation
 from rotator.errors import Forbidden, RotatorError, SettingsError
@@ -22,6 +21,7 @@ from rotator.policy.model import RotationPolicy
 from rotator.run import wiring
 from rotator.run.custom_resources import Found, leave, let_go, load_resources, prepare, release
 from rotator.run.declared import Declared
+from rotator.systems.kubernetes.lease import LEASE_DURATION
 from rotator.world import CONCURRENCY, World
 from rotator.world import world as connected
 

@@ -19,27 +19,28 @@ from rotator.engine.fleet import LOOK_EVERY, Fleet
 from rotator.engine.fleet import Shown as ShownFences
 from rotator.engine.guard import Run
 from rotator.engine.installation import Installation
-from rotator.engine.lease import LEASE_DURATION, Leases
 from rotator.engine.proof import PATIENCE, Proof
-from rotator.engine.readers import Source
-from rotator.engine.rereading import Rereading
-from rotator.engine.rollout import COPIES, Rollout, Which
 from rotator.engine.rotation import Existing, Rotation
-from rotator.engine.workloads import annotation_key
 from rotator.errors import Forbidden
+from rotator.kinds import Address
 from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.policy.model import Holder as HolderPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
 from rotator.policy.rules import cannot_overlap, providers
-from rotator.ports import Credential, Gate, Login, Party, Provider, Seen, Store, Target
+from rotator.ports import Credential, Gate, Login, Party, Provider, Readers, Seen, Store, Target
 from rotator.systems import registry
 from rotator.systems.at import At, Wired, client_login, target
 from rotator.systems.document import Document as Published
 from rotator.systems.gate import GateAt
 from rotator.systems.holders import Mapped
+from rotator.systems.kubernetes.lease import LEASE_DURATION, KubernetesLeases, forget_deeds
+from rotator.systems.kubernetes.readers import Source
+from rotator.systems.kubernetes.rereading import Rereading
+from rotator.systems.kubernetes.rollout import COPIES, Rollout, Which
+from rotator.systems.kubernetes.target import KubernetesObject
+from rotator.systems.kubernetes.workloads import annotation_key
 from rotator.systems.static import StaticPlace
-from rotator.targets.kubernetes import KubernetesObject
-from rotator.targets.vault import VaultPath
+from rotator.systems.vault.target import VaultPath
 from rotator.vocabulary.credential import Beside
 from rotator.vocabulary.footprint import Document, Place, Use, VaultCall
 from rotator.vocabulary.places import Restart
@@ -71,7 +72,7 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
         act=act,
         ahead=act or not tell_last,
     )
-    leases = Leases(w.kubernetes, w.clock, w.identity, lease)
+    leases = KubernetesLeases(w.kubernetes, w.clock, w.identity, lease)
     return Fleet(
         run=run,
         leases=leases,
@@ -169,12 +170,12 @@ def credential_of(policy: RotationPolicy) -> Credential:
 
 def _store(w: World, place: Place) -> Store:
     if isinstance(place, Document):
-        from rotator.stores.vault import VaultStore  # noqa: PLC0415 - hvac only where Vault is used
+        from rotator.systems.vault.store import VaultStore  # noqa: PLC0415 - hvac only where Vault is used
 
         return VaultStore(w.vault, place.mount, place.path)
-    from rotator.stores.kubernetes import KubernetesStore  # noqa: PLC0415 - as above
+    from rotator.systems.kubernetes.store import KubernetesStore  # noqa: PLC0415 - as above
 
-    return KubernetesStore(w.kubernetes, place.namespace, place.name)
+    return KubernetesStore(w.kubernetes, place)
 
 
 # --- those who accept --------------------------------------------------------------------------------------------
@@ -213,9 +214,9 @@ def _document(
         clock=w.clock,
         landing=w.landing,
         lands_within=w.retry.landing,
-        rollout=_rollout(w, policy, "accepts", declared.restart, document),
+        readers=_readers(w, policy, declared, document),
         accepts=True,
-        rereading=_rereading(w, declared.restart, document),
+        once_more=forget_deeds(policy.ref),
     )
 
 
@@ -244,9 +245,7 @@ def _confirmation(document: Target) -> Confirmation:
             part.strip() for part in (document.annotation(SAYS) or "").split(",") if part.strip()
         )
 
-    how = (
-        f"kubectl annotate --overwrite --namespace {document.namespace} secret {document.name} {SAYS}={{ids}}"
-    )
+    how = f"kubectl annotate --overwrite --namespace {document.address.namespace} secret {document.address.name} {SAYS}={{ids}}"
     return Confirmation(name=f"confirmation on {document.label}", said=said, how=how)
 
 
@@ -271,43 +270,47 @@ def _holder(
         landing=w.landing,
         lands_within=w.retry.landing,
         pick_up=declared.picks_up_within,
-        rollout=_rollout(w, policy, "holds", declared.restart, document),
-        rereading=_rereading(w, declared.restart, document),
+        readers=_readers(w, policy, declared, document),
+        once_more=forget_deeds(policy.ref),
     )
 
 
-def _rereading(w: World, restart: Restart | None, document: Target) -> Rereading | None:
-    """Return what sees who has read an object again; from Vault others fetch in ways of their own."""
-    if restart or not isinstance(document, KubernetesObject):
-        return None
-    return Rereading(w.kubernetes, document.namespace, Source(document.kind, document.name))
+def _readers(
+    w: World,
+    policy: RotationPolicy,
+    declared: VerifierPolicy | HolderPolicy,
+    document: KubernetesObject | VaultPath,
+) -> Readers | None:
+    """Return who reads a document: to be restarted, or looked at where a kubelet hands it to them."""
+    at = document.address if isinstance(document, KubernetesObject) else None
+    holds = isinstance(declared, HolderPolicy)
+    if declared.restart:
+        key = annotation_key(policy.ref, "holds" if holds else "accepts", document.label)
+        return _rollout(w, key, declared.restart, at, policy.metadata.namespace)
+    pick_up = declared.picks_up_within if isinstance(declared, HolderPolicy) else None
+    return Rereading(w.kubernetes, w.clock, at, pick_up or COPIES) if at else None
 
 
 _WORKLOADS = {kind.name: kind for kind in kinds.WORKLOADS}
 
 
-def _rollout(
-    w: World,
-    policy: RotationPolicy,
-    role: str,
-    restart: Restart | None,
-    document: KubernetesObject | VaultPath,
-) -> Rollout | None:
-    if restart is None:
-        return None
-    source, namespace, selector = None, policy.metadata.namespace, ""
-    if isinstance(document, KubernetesObject):
-        source, namespace = Source(document.kind, document.name), document.namespace
+def _rollout(w: World, key: str, restart: Restart, at: Address | None, home: str) -> Rollout:
+    selector = ""
     named: tuple[tuple[kinds.Kind, str], ...] = ()
     if isinstance(restart.workloads, list):
         named = tuple((_WORKLOADS[workload.kind], workload.name) for workload in restart.workloads)
     elif restart.workloads != "auto":
         selector = ",".join(f"{k}={v}" for k, v in sorted(restart.workloads.match_labels.items()))
     return Rollout(
-        cluster=w.kubernetes,
+        api=w.kubernetes,
         clock=w.clock,
-        key=annotation_key(policy.ref, role, document.label),
-        which=Which(namespaces=(namespace,), source=source, selector=selector, named=named),
+        key=key,
+        which=Which(
+            namespace=at.namespace if at else home,
+            source=Source(at.kind, at.name) if at else None,
+            selector=selector,
+            named=named,
+        ),
         soak=restart.soak,
         at_once=restart.at_once,
         timeout=restart.timeout,
@@ -357,7 +360,7 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
     """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
     parties = [party for r in rotations for party in (*r.verifiers, *r.holders)]
     targets = [d.target for d in parties if isinstance(d, Delivery)]
-    objects = [t for t in targets if isinstance(t, KubernetesObject) and t.kind in listed]
+    objects = [t.address for t in targets if isinstance(t, KubernetesObject) and t.address.kind in listed]
     fences: dict[str, str] = {}
     covered: set[tuple[kinds.Kind, str]] = set()
     for kind, namespace in sorted({(t.kind, t.namespace) for t in objects}, key=str):
@@ -372,7 +375,7 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
     unlisted = {
         t.label
         for t in targets
-        if not isinstance(t, KubernetesObject) or (t.kind, t.namespace) not in covered
+        if not isinstance(t, KubernetesObject) or (t.address.kind, t.address.namespace) not in covered
     }
     unlisted |= {label for party in parties if not isinstance(party, Delivery) for label in party.fences()}
     return ShownFences(fences, frozenset(unlisted))
@@ -380,4 +383,5 @@ def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kin
 
 def _listed(w: World, kind: kinds.Kind, namespace: str, selector: str) -> dict[str, str]:
     found = w.kubernetes.list(kind, namespace, selector=selector, metadata_only=True, odd=_no_fence)
-    return {f"{kind} {namespace}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found}
+    shown = (o["metadata"] for o in found)
+    return {Address(kind, namespace, m["name"]).label: m["resourceVersion"] for m in shown}

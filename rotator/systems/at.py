@@ -15,9 +15,9 @@ from rotator.credentials.oauth_client import OAuthClient
 from rotator.errors import Frozen, SettingsError
 from rotator.kinds import Address
 from rotator.ports import Access, Copy, Login, Provider, Target
+from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.provider import Provider as Declared
-from rotator.targets.kubernetes import KubernetesObject
-from rotator.targets.vault import VaultPath
+from rotator.systems.vault.target import VaultPath
 from rotator.vocabulary.access import Auth, ClientAccess, Own, SecretSource
 from rotator.vocabulary.credential import CredentialKind
 from rotator.vocabulary.footprint import Home, Place
@@ -35,7 +35,7 @@ Kind = TypeVar("Kind", bound=CredentialKind)
 def target(w: World, place: Place) -> KubernetesObject | VaultPath:
     """Return the document at `place`."""
     if isinstance(place, Address):
-        return KubernetesObject(w.kubernetes, place.kind, place.namespace, place.name)
+        return KubernetesObject(w.kubernetes, place)
     return VaultPath(w.vault, place.mount, place.path)
 
 

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from rotator.credentials.shared_secret import IS_RAW, SharedSecret
 from rotator.kinds import SECRET, Address
 from rotator.ports import Credential, Rendered, Want
-from rotator.targets.stamp import STAMP_FIELDS
+from rotator.ports.stamp import STAMP_FIELDS
 from rotator.vocabulary.checks import Check, each, when
 from rotator.vocabulary.footprint import Home, Location, Place, Touch
 from rotator.vocabulary.places import FETCHED, MOUNTED, delivered

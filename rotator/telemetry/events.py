@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from rotator.core.machine import Step
 from rotator.core.texts import printable
@@ -19,8 +18,8 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Conflict
 from rotator.kinds import EVENT, LEASE, ROTATION, ROTATOR, Kind, lease_name
 from rotator.ports import Clock
+from rotator.systems.kubernetes.api import Json, KubernetesApi
 
-Json = dict[str, Any]
 LONGEST = 1024
 """Characters of a message."""
 WORDS = {*(str(step) for step in Step), "create", "write", "repair", "restart", "erase", "delete"}
@@ -29,19 +28,11 @@ BAD = {Result.FROZEN, Result.REFUSED}
 TOLD = {*BAD, Result.WAITING}
 
 
-class EventApi(Protocol):
-    """What Events need of the Kubernetes API."""
-
-    def post(self, kind: Kind, namespace: str, document: Json) -> Json:
-        """Create an object whose name nobody has to know. Raises Conflict."""
-        ...
-
-
 @dataclass(frozen=True)
 class Events:
     """Writes the Events of one run."""
 
-    api: EventApi
+    api: KubernetesApi
     identity: str
     clock: Clock
     resources: Mapping[str, Json]

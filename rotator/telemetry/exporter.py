@@ -12,10 +12,11 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from rotator.engine.lease import LEASE_DURATION, Leases, LeaseView
 from rotator.errors import ClientError, SettingsError
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
+from rotator.ports import Lease, Leases
+from rotator.systems.kubernetes.lease import LEASE_DURATION, KubernetesLeases
 from rotator.telemetry import metrics_out, metrics_server
 from rotator.telemetry.figures import RotationFigures
 from rotator.telemetry.metrics import registry_of
@@ -41,26 +42,26 @@ class Exporter:
         """Look once: one list a namespace. Raises RotatorError."""
         systems = world(context=self._context, deadline=SCRAPE, hurry=TIMEOUT)
         try:
-            views = self._views(Leases(systems.kubernetes, systems.clock, "", LEASE_DURATION))
+            found = self._read(KubernetesLeases(systems.kubernetes, systems.clock, "", LEASE_DURATION))
         finally:
             systems.close()
-        figures = [of_lease(rotation, view) for rotation, view in views.items()]
-        figures += [_unseen(policy) for policy in self._files if policy.ref not in views]
+        figures = [of_lease(lease) for lease in found.values()]
+        figures += [_unseen(policy) for policy in self._files if policy.ref not in found]
         return registry_of(rotations=figures)
 
-    def _views(self, leases: Leases) -> dict[str, LeaseView]:
+    def _read(self, leases: Leases) -> dict[str, Lease]:
         """Read what can be read. Raises ClientError where that is nothing."""
-        views: dict[str, LeaseView] = {}
+        found: dict[str, Lease] = {}
         errors: list[ClientError] = []
         for namespace in sorted(self._namespaces):
             try:
-                views |= leases.list([namespace])
+                found |= leases.list([namespace])
             except ClientError as error:
                 errors.append(error)
                 log.warning("the leases of a namespace cannot be read", extra={"reason": str(error)})
         if errors and len(errors) == len(self._namespaces):
             raise errors[0]
-        return views
+        return found
 
 
 def _unseen(policy: RotationPolicy) -> RotationFigures:

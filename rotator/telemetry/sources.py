@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from rotator.core.machine import Step
 from rotator.engine.fleet import Report
-from rotator.engine.lease import LeaseView
 from rotator.engine.outcome import Outcome, Result
 from rotator.kinds import CREDENTIALS
+from rotator.ports import Lease
 from rotator.telemetry.figures import RotationFigures, RunFigures
 
 STUCK = {Result.FROZEN, Result.REFUSED}
@@ -37,10 +37,10 @@ def of_outcome(outcome: Outcome) -> RotationFigures:
     )
 
 
-def of_lease(rotation: str, view: LeaseView) -> RotationFigures:
+def of_lease(lease: Lease) -> RotationFigures:
     """Return where a rotation stands by what the last run left on its lease."""
-    namespace, _, name = rotation.partition("/")
-    memo = view.memo
+    namespace, _, name = lease.rotation.partition("/")
+    memo = lease.memo
     return RotationFigures(
         namespace=namespace,
         name=name,
@@ -55,8 +55,8 @@ def of_lease(rotation: str, view: LeaseView) -> RotationFigures:
         frozen=memo.outcome in STUCK,
         result_since=memo.since,
         retire_at=memo.summary.retire_at,
-        lease_held=bool(view.holder),
-        lease_acquired=view.acquired,
+        lease_held=bool(lease.holder),
+        lease_acquired=lease.acquired,
     )
 
 

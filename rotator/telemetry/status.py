@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from rotator.core.codec import instant
 from rotator.core.ring import AT_REST
 from rotator.core.texts import printable
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous, Conflict, NotFound
-from rotator.kinds import ROTATION, Kind
+from rotator.kinds import ROTATION
 from rotator.ports import Clock
+from rotator.systems.kubernetes.api import Json, KubernetesApi
 
-Json = dict[str, Any]
 ATTEMPTS = 3
 LONGEST = 1024
 """Characters of a sentence in the status; the whole is in the log."""
@@ -29,23 +29,11 @@ UNTOLD = {Result.HELD, Result.DELETED}
 """What is not for the status: another run knows more, or nobody will read it."""
 
 
-class StatusApi(Protocol):
-    """What the status needs of the Kubernetes API."""
-
-    def get(self, kind: Kind, namespace: str, name: str) -> Json:
-        """Read one object. Raises NotFound."""
-        ...
-
-    def patch_status(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
-        """Apply a merge patch to the status at a resourceVersion. Raises Conflict, Ambiguous."""
-        ...
-
-
 @dataclass(frozen=True)
 class StatusBoard:
     """Writes the status of the custom resources that one run read."""
 
-    api: StatusApi
+    api: KubernetesApi
     resources: Mapping[str, Json]
     """The custom resources as they were read, by `namespace/name`."""
     clock: Clock

@@ -23,9 +23,10 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 
 from rotator.core.distinguished_names import parse
+from rotator.core.fence import FENCE
 from rotator.core.ring import LONGEST_ID, is_id
 from rotator.core.timing import LONGEST, format_duration, parse_duration
-from rotator.kinds import FENCE, SECRET, Address
+from rotator.kinds import SECRET, Address
 from rotator.vocabulary.footprint import Document, Home, Touch, Use
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import yaml
 
 from docs.generate import commands_of
 from rotator.cli.verbs import cli
-from rotator.clients import vault_settings
 from rotator.policy.files import load
+from rotator.systems.vault import settings as vault_settings
 from tests.chart.charts import (
     CHART,
     NOTES,

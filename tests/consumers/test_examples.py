@@ -23,10 +23,10 @@ from rotator.engine.outcome import Outcome, Result
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.policy.vault_access import consumers, hcl
+from rotator.ports.stamp import STAMP_FIELDS
 from rotator.run.wiring import credential_of
 from rotator.systems.holders import PREVIOUS, SecretHolder, VaultHolder
 from rotator.systems.jwks import JwksPlace
-from rotator.targets.stamp import STAMP_FIELDS
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
 

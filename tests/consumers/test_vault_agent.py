@@ -18,10 +18,10 @@ from typing import Any
 import jwt
 import pytest
 
-from rotator.clients.vault import Adapter
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.policy.vault_access import grants, hcl
+from rotator.systems.vault.client import Adapter
 from rotator_sandbox.openbao import OpenBao, find_bao
 from rotator_sandbox.processes import ServerProcess
 from tests.faults.environment import Bao

@@ -11,14 +11,15 @@ import pytest
 
 from rotator.clients.clock import RunClock
 from rotator.clients.connections import NotReached
-from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.meter import Meter
 from rotator.clients.retry import PATIENCE, Retry
-from rotator.engine.lease import LEASE_DURATION
 from rotator.engine.outcome import Result
 from rotator.errors import LeaseLost, NotFound
 from rotator.kinds import SECRET
+from rotator.ports import Lease
 from rotator.run import wiring
+from rotator.systems.kubernetes.client import Kubernetes
+from rotator.systems.kubernetes.lease import LEASE_DURATION
 from rotator.world import World
 from rotator_sandbox.emulator import Cluster, EmulatorServer
 from tests.clusters import official, over_http
@@ -88,7 +89,7 @@ def test_somebody_who_looks_does_not_wait(trial: Away) -> None:
 def test_a_lease_is_renewed_once_its_server_is_back(trial: Away) -> None:
     """The write itself waits for nothing; a read does, and then it is written as of that instant."""
     leases = wiring.fleet(trial.world(), act=True).leases
-    taken = leases.take(leases.absent(f"{NAMESPACE}/key"))
+    taken = leases.take(Lease(rotation=f"{NAMESPACE}/key"))
     trial.timeline.pass_by(timedelta(seconds=20))
     trial.kind, trial.number = "PATCH", 1
     renewed = leases.renew(taken)
@@ -105,7 +106,7 @@ def test_a_run_whose_lease_was_taken_while_it_waited_stops(trial: Away) -> None:
         trial.environment.ask("PATCH", path, {"spec": {"holderIdentity": "another"}})
 
     leases = wiring.fleet(trial.world(), act=True).leases
-    taken = leases.take(leases.absent(f"{NAMESPACE}/key"))
+    taken = leases.take(Lease(rotation=f"{NAMESPACE}/key"))
     trial.timeline.pass_by(timedelta(seconds=40))
     trial.kind, trial.number, trial.meanwhile = "PATCH", 1, overtake
     with pytest.raises(LeaseLost, match="was taken by another"):

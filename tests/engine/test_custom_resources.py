@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from rotator.clients.vault import Vault
 from rotator.core.codec import instant
 from rotator.core.request import Request
 from rotator.engine.fleet import Report
@@ -23,6 +22,7 @@ from rotator.policy.resources import from_resource
 from rotator.policy.vault_access import grants, hcl
 from rotator.run.declared import Declared
 from rotator.run.job import Job, Systems
+from rotator.systems.vault.client import Vault
 from tests.faults.environment import NAMESPACE, OTHER, Bao
 from tests.faults.transport import Answer, Call, Perform
 from tests.trial import Trial

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.fence import KEPT, Fence, data_key, is_data_key, outdated
-from rotator.engine.readers import Source
+from rotator.core.fence import KEPT, data_key, is_data_key, outdated
 from rotator.kinds import CONFIG_MAP, SECRET
+from rotator.systems.kubernetes.fence import Fence
+from rotator.systems.kubernetes.readers import Source
 
 Json = dict[str, Any]
 OLD, NEW = data_key(4, "4.a"), data_key(7, "7.b")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.lease import Memo
 from rotator.engine.outcome import Result
+from rotator.ports import Lease, Memo
 from rotator.run import wiring
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.sources import of_lease
@@ -86,7 +86,7 @@ def test_a_memo_that_is_no_document_stops_nothing(trial: Trial, memo: str) -> No
     views = wiring.fleet(world, act=False).leases.list([NAMESPACE])
     world.close()
     assert views[f"{NAMESPACE}/one"].memo == Memo()
-    registry = registry_of(rotations=[of_lease(name, view) for name, view in views.items()])
+    registry = registry_of(rotations=[of_lease(lease) for lease in views.values()])
     assert registry.get_sample_value("rotator_rotations_left_out") == 0
 
 
@@ -156,7 +156,7 @@ def test_since_when_a_lease_is_held_does_not_change_by_renewing_it(trial: Trial)
     """It is what tells a stuck one."""
     world = trial.world()
     leases = wiring.fleet(world, act=True).leases
-    taken = leases.take(leases.absent(f"{NAMESPACE}/key"))
+    taken = leases.take(Lease(rotation=f"{NAMESPACE}/key"))
     first = taken.acquired
     trial.timeline.pass_by(timedelta(seconds=20))
     renewed = leases.renew(taken)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.outcome import Outcome, Summary
+from rotator.engine.outcome import Outcome
 from rotator.policy.model import RotationPolicy
+from rotator.ports import Summary
 from tests.engine.test_providers import MONTH, Stand
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.readers import LOGINS, How, Source, readings, references, stuck
 from rotator.kinds import CONFIG_MAP, SECRET
+from rotator.systems.kubernetes.readers import LOGINS, How, Source, readings, references, stuck
 
 Json = dict[str, Any]
 KEY = Source(SECRET, "key")

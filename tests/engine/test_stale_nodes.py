@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.delivery import Delivery
 from rotator.policy.model import RotationPolicy
+from rotator.systems.kubernetes.rollout import Rollout
 from rotator_sandbox.emulator.nodes import MOST_LATE, PODS
 from tests.faults.environment import NAMESPACE, Bao
 from tests.faults.traffic import text_of
@@ -172,7 +172,7 @@ def test_without_the_fence_a_pod_keeps_it(
     bao: Bao, form: str, verifies: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the table above would miss if the nodes were not as bad as real ones."""
-    monkeypatch.setattr(Delivery, "_fence", lambda *_: None)
+    monkeypatch.setattr(Rollout, "_fence", lambda *_: None)
     world = World(bao, form, verifies=verifies)
     world.rotate()
     assert world.found

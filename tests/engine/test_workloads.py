@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rotator.engine.pods import has_no_node, ready_since, terminal
-from rotator.engine.readers import Source, references
-from rotator.engine.workloads import Workload, annotation_key, progress
 from rotator.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, ROLLOUT, SECRET, STATEFUL_SET, Kind
+from rotator.systems.kubernetes.pods import has_no_node, ready_since, terminal
+from rotator.systems.kubernetes.readers import Source, references
+from rotator.systems.kubernetes.workloads import Workload, annotation_key, progress
 
 Json = dict[str, Any]
 

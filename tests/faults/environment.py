@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
 
-from rotator.clients.vault import Adapter
 from rotator.policy.model import RotationPolicy
+from rotator.systems.vault.client import Adapter
 from rotator_sandbox.emulator import Cluster, WorkloadController
 from rotator_sandbox.emulator.nodes import Nodes
 from rotator_sandbox.openbao import OpenBao

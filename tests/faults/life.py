@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from rotator.clients.kubernetes import Kubernetes
-from rotator.clients.vault import Vault
-from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
 from rotator.run import wiring
+from rotator.systems.kubernetes.client import Kubernetes
+from rotator.systems.vault.client import Vault
+from rotator.systems.vault.settings import VaultSettings
 from rotator.world import World, ends_after
 from rotator_sandbox.emulator.nodes import MOST_LATE
 from tests.faults.environment import NAMESPACE, RING_SECRET, TOKEN, Bao, Environment, Scenario

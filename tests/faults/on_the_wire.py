@@ -17,7 +17,7 @@ import requests
 import urllib3
 
 from rotator.clients.connections import Connections, verified
-from rotator.clients.vault import Adapter
+from rotator.systems.vault.client import Adapter
 from tests.transport.servers import Act, OverTls
 
 

@@ -21,28 +21,26 @@ from rotator import kinds
 from rotator.clients.clock import RunClock
 from rotator.clients.http import Http
 from rotator.clients.meter import Meter
-from rotator.clients.objects import SHAPES
 from rotator.clients.retry import Retry, retry_after
 from rotator.core.codec import to_document
 from rotator.core.dates import http_date
 from rotator.core.reading import Unreadable, parse
 from rotator.core.sensitive import Sensitive
 from rotator.core.soundness import problems
-from rotator.engine import pods, readers
-from rotator.engine.fence import Fence
-from rotator.engine.lease import Memo
-from rotator.engine.outcome import Outcome, Result, Summary
-from rotator.engine.workloads import Workload, progress
+from rotator.engine.outcome import Outcome, Result
 from rotator.errors import RotatorError
 from rotator.policy.files import load
 from rotator.policy.resources import from_resource
-from rotator.ports import Deadline
-from rotator.stores.document import from_fields
+from rotator.ports import Deadline, Memo, Summary
+from rotator.ports.entry import from_fields
+from rotator.ports.stamp import from_texts
 from rotator.systems.freshness import age, lifetime
 from rotator.systems.jwks_probe import Probe
+from rotator.systems.kubernetes import pods, readers, writers
+from rotator.systems.kubernetes.fence import Fence
+from rotator.systems.kubernetes.objects import SHAPES
+from rotator.systems.kubernetes.workloads import Workload, progress
 from rotator.systems.prometheus import Query
-from rotator.targets import writers
-from rotator.targets.stamp import from_texts
 from rotator.telemetry.status import wanted
 from tests.core.rings import FIRST, after
 from tests.fuzz import roles

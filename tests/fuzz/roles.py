@@ -14,11 +14,11 @@ from requests.adapters import BaseAdapter
 from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.clients.vault import Vault
-from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.ports import Aim, Copy, Deadline
 from rotator.systems.app_role.client import AppRoleLogin, AppRoleSecretIds
+from rotator.systems.vault.client import Vault
+from rotator.systems.vault.settings import VaultSettings
 
 ROLE_ID, LOOKUP, ADD, DESTROY, LOGIN = "/role-id", "/lookup", "/custom-secret-id", "/destroy", "/login"
 FOUND = {

@@ -13,9 +13,7 @@ import pytest
 from kubernetes import client
 from kubernetes.config import incluster_config
 
-from rotator.clients import kubernetes
 from rotator.clients.clock import RunClock
-from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.engine.outcome import Outcome, Result
@@ -25,6 +23,8 @@ from rotator.policy import permissions
 from rotator.policy.model import RotationPolicy
 from rotator.ports import Deadline
 from rotator.run import wiring
+from rotator.systems.kubernetes import client as kubernetes
+from rotator.systems.kubernetes.client import Kubernetes
 from rotator.world import World, ends_after
 from rotator_sandbox.certificates import ServerFiles, issue
 from rotator_sandbox.emulator import Cluster, EmulatorServer

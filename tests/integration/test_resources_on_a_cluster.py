@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from rotator.clients.clock import RunClock
-from rotator.clients.kubernetes import Kubernetes
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Result
 from rotator.kinds import CONFIG_MAP
@@ -24,6 +23,7 @@ from rotator.policy.crd import definition
 from rotator.policy.resources import from_resource
 from rotator.run.declared import Declared
 from rotator.run.job import Job, Systems
+from rotator.systems.kubernetes.client import Kubernetes
 from rotator.world import World, ends_after
 from tests.clusters import Served
 

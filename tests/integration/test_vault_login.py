@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from rotator.clients.clock import RunClock
-from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Forbidden, Unavailable
+from rotator.systems.vault.client import Vault
 from rotator_sandbox.certificates import issue
 from rotator_sandbox.emulator import EmulatorServer
 from rotator_sandbox.openbao import wide_policy

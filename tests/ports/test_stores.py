@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from rotator import kinds
 from rotator.clients.clock import RunClock
-from rotator.clients.vault import Vault
 from rotator.core.reading import Unreadable
 from rotator.errors import Frozen, Rejected
+from rotator.kinds import Address
 from rotator.ports import Store
-from rotator.stores.kubernetes import SECRET_TYPE, KubernetesStore
-from rotator.stores.vault import VaultStore
+from rotator.systems.kubernetes.store import SECRET_TYPE, KubernetesStore
+from rotator.systems.vault.client import Vault
+from rotator.systems.vault.store import VaultStore
 from tests.clusters import Served
 from tests.core.rings import STABLE
 from tests.faults.environment import Bao
@@ -179,7 +181,7 @@ class SecretPlace:
 
     def store(self) -> Store:
         """Return the store."""
-        return KubernetesStore(self.api.client(), self.namespace, self.name)
+        return KubernetesStore(self.api.client(), Address(kinds.SECRET, self.namespace, self.name))
 
     def shown(self) -> Mapping[str, bytes] | None:
         """Read as the administrator."""

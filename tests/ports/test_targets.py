@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Frozen
-from rotator.kinds import CONFIG_MAP, MANAGED_BY, SECRET, Kind
+from rotator.kinds import CONFIG_MAP, MANAGED_BY, SECRET, Address, Kind
 from rotator.ports import Target
-from rotator.targets.kubernetes import KubernetesObject
-from rotator.targets.vault import VaultPath
+from rotator.systems.kubernetes.target import KubernetesObject
+from rotator.systems.vault.client import Vault
+from rotator.systems.vault.target import VaultPath
 from tests.clusters import Served
 from tests.faults.environment import Bao
 from tests.ports.target_contract import (
@@ -220,7 +220,7 @@ class ObjectPlace:
 
     def target(self) -> Target:
         """Return the target."""
-        return KubernetesObject(self.api.client(), self.kind, self.namespace, self.name)
+        return KubernetesObject(self.api.client(), Address(self.kind, self.namespace, self.name))
 
     def shown(self) -> Mapping[str, bytes]:
         """Read as the administrator."""

@@ -17,8 +17,6 @@ import requests
 from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
-from rotator.clients.vault import Adapter, Vault
-from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.engine.installation import Installation
 from rotator.engine.proof import Proof
@@ -27,6 +25,8 @@ from rotator.policy.vault_access import OWN_TOKEN, Grant, hcl
 from rotator.ports import Aim, Copy, Deadline
 from rotator.systems.app_role.client import AppRoleLogin, AppRoleSecretIds
 from rotator.systems.app_role.maker import AppRoleSecret
+from rotator.systems.vault.client import Adapter, Vault
+from rotator.systems.vault.settings import VaultSettings
 from tests.faults.environment import Bao
 from tests.providers.contract import ROTATION, Bench, ProviderContract
 

@@ -10,14 +10,14 @@ from typing import Protocol
 
 from rotator.clients.clock import RunClock
 from rotator.clients.http import Http
-from rotator.clients.kubernetes import Kubernetes
 from rotator.clients.ldap import BindAs, Ldap
 from rotator.clients.meter import Meter
 from rotator.clients.retry import ATTEMPTS, Retry
-from rotator.clients.vault import Vault
-from rotator.clients.vault_settings import VaultSettings
 from rotator.core.sensitive import Sensitive
 from rotator.kinds import SECRET
+from rotator.systems.kubernetes.client import Kubernetes
+from rotator.systems.vault.client import Vault
+from rotator.systems.vault.settings import VaultSettings
 from tests.clusters import official
 
 TOKEN = "a-token-that-nobody-else-may-see"

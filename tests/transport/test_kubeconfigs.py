@@ -16,10 +16,10 @@ import pytest
 from kubernetes.config import kube_config
 
 from rotator.clients.clock import RunClock
-from rotator.clients.kubernetes import Kubernetes, connect
 from rotator.clients.meter import Meter
 from rotator.errors import NotFound, SettingsError
 from rotator.kinds import SECRET
+from rotator.systems.kubernetes.client import Kubernetes, connect
 from rotator_sandbox.certificates import ServerFiles, issue
 from tests.transport.servers import OverTls, read_request, silence
 from tests.transport.speakers import TOKEN, retrying
@@ -32,7 +32,7 @@ clusters: [{{name: here, cluster: {{server: "https://127.0.0.1:1", certificate-a
 users: [{{name: me, user: {{client-certificate-data: {certificate}, client-key-data: {key}}}}}]
 contexts: [{{name: here, context: {{cluster: here, user: me}}}}]
 """
-KILLED = "import os, signal\nfrom rotator.clients.kubernetes import connect\nconnect()\nos.kill(os.getpid(), signal.SIGKILL)"
+KILLED = "import os, signal\nfrom rotator.systems.kubernetes.client import connect\nconnect()\nos.kill(os.getpid(), signal.SIGKILL)"
 
 
 def _connect(folder: Path, files: ServerFiles, key: Path) -> subprocess.CompletedProcess[str]:

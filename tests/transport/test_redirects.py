@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rotator.clients import kubernetes
 from rotator.clients.clock import RunClock
 from rotator.errors import Ambiguous, ClientError, Forbidden, Rejected, SettingsError
+from rotator.systems.kubernetes import client as kubernetes
 from tests.transport.servers import OverTls, answer
 from tests.transport.speakers import SPEAKERS, TOKEN, retrying
 from tests.vaults import connected

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rotator.clients.vault import Vault
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, Frozen, NotFound
 from rotator.ports import Aim, Call, Copy, Learned
 from rotator.systems.app_role import AppRole, VaultAppRole
 from rotator.systems.app_role.maker import ADOPTED, SECRET_ID
 from rotator.systems.at import At, Wired
+from rotator.systems.vault.client import Vault
 
 NEVER = "0001-01-01T00:00:00Z"
 """When a secret id expires that does not."""

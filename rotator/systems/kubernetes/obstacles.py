@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rotator.kinds import PREFIX
-from rotator.targets.writers import IGNORED, keeper, owner, rivals, shown
+from rotator.systems.kubernetes.writers import IGNORED, keeper, owner, rivals, shown
 
 MOST = 1024 * 1024
 """Bytes that all values of a Secret, or of a ConfigMap, may have together."""

@@ -6,36 +6,34 @@ import base64
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from rotator.clients.kubernetes import Kubernetes
 from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
-from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET
+from rotator.kinds import MANAGED_BY, PREFIX, ROTATOR, SECRET, Address
 from rotator.ports import Entry
-from rotator.stores.document import from_fields, to_fields
+from rotator.ports.entry import from_fields, to_fields
+from rotator.systems.kubernetes.api import Json, KubernetesApi
 
 SECRET_TYPE = f"{PREFIX}/ring"
 
 
 @dataclass(frozen=True)
 class KubernetesStore:
-    """Keeps the entry of one rotation in the Secret `rotation-NAME` of its namespace."""
+    """Keeps the entry of one rotation in a Secret."""
 
-    api: Kubernetes
-    namespace: str
-    name: str
+    api: KubernetesApi
+    address: Address
 
     @property
     def label(self) -> str:
         """`secret payments/rotation-payments-jwt`."""
-        return f"secret {self.namespace}/{self.name}"
+        return self.address.label
 
     def load(self) -> Entry | None:
         """Read the entry. Raises Unreadable."""
         try:
-            document = self.api.get(SECRET, self.namespace, self.name)
+            document = self.api.get(SECRET, self.address.namespace, self.address.name)
         except NotFound:
             return None
         return from_fields(_decode(document.get("data") or {}), document["metadata"]["resourceVersion"])
@@ -46,12 +44,12 @@ class KubernetesStore:
     def save(self, entry: Entry) -> Entry:
         """Create the Secret, or patch it at the resourceVersion it was loaded with."""
         data = {k: base64.b64encode(v.octets()).decode() for k, v in to_fields(entry).items()}
-        metadata: dict[str, Any] = {"name": self.name, "labels": {MANAGED_BY: ROTATOR}}
+        metadata: Json = {"name": self.address.name, "labels": {MANAGED_BY: ROTATOR}}
         if entry.fence:
             metadata["resourceVersion"] = entry.fence
             changes = {"metadata": metadata, "data": data}
             try:
-                answer = self.api.patch(SECRET, self.namespace, self.name, changes)
+                answer = self.api.patch(SECRET, self.address.namespace, self.address.name, changes)
             except NotFound as gone:
                 raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
         else:
@@ -66,14 +64,14 @@ class KubernetesStore:
     def remove(self, entry: Entry) -> None:
         """Delete the Secret as it was loaded."""
         with contextlib.suppress(NotFound):
-            self.api.delete(SECRET, self.namespace, self.name, entry.fence)
+            self.api.delete(SECRET, self.address.namespace, self.address.name, entry.fence)
 
-    def _create(self, document: dict[str, Any]) -> dict[str, Any]:
+    def _create(self, document: Json) -> Json:
         try:
-            return self.api.create(SECRET, self.namespace, document)
+            return self.api.create(SECRET, self.address.namespace, document)
         except NotFound:
             raise Frozen(
-                f"{self.label} cannot be created: the namespace {self.namespace} does not exist. "
+                f"{self.label} cannot be created: the namespace {self.address.namespace} does not exist. "
                 "Create it, or correct the rotation's namespace; nothing was changed"
             ) from None
 

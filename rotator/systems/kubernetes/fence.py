@@ -9,39 +9,15 @@ again (https://kubernetes.io/docs/tasks/inject-data-application/distribute-crede
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from rotator.engine.readers import Source, volumes_of
-from rotator.kinds import FENCE
+from rotator.core.fence import FENCE, short_hash
+from rotator.systems.kubernetes.api import Json
+from rotator.systems.kubernetes.readers import Source, volumes_of
 
-Json = dict[str, Any]
-PREFIX = FENCE
-"""How our data keys and variables begin: a valid name of a variable, for those who read by `envFrom`."""
-KEPT = 10
-"""How many of our data keys stay: a Deployment keeps ten old templates (`revisionHistoryLimit`), and an undo has to start."""
-_NUMBER = re.compile(rf"{PREFIX}([0-9]{{1,15}})_")
 GROUPS = ("initContainers", "containers")
 _FILE, _FILE_OF_ALL = ".rotator-fence-", ".rotator-fence-all-"
-
-
-def data_key(content_revision: int, value: str) -> str:
-    """Return the data key that stands for a content: its revision, and a hash of what pods are annotated with."""
-    return f"{PREFIX}{content_revision}_{_hash(value)}"
-
-
-def is_data_key(name: str) -> bool:
-    """Whether a data key is one of ours."""
-    return name.startswith(PREFIX)
-
-
-def outdated(names: Iterable[str], key: str) -> tuple[str, ...]:
-    """Return which of our data keys among `names` are to go when `key` comes."""
-    ours = sorted((n for n in names if is_data_key(n) and n != key), key=_revision)
-    return tuple(ours[: max(0, len(ours) - (KEPT - 1))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +35,11 @@ class Fence:
     @property
     def variable(self) -> str:
         """The environment variable that refers to the key; one a source."""
-        return f"{PREFIX}{self._id}"
+        return f"{FENCE}{self._id}"
 
     @property
     def _id(self) -> str:
-        return _hash(f"{self.source.kind}/{self.source.name}")
+        return short_hash(f"{self.source.kind}/{self.source.name}")
 
     def holds(self, pod_spec: Json) -> bool:
         """Whether every container that reads the source refers to the key: one that runs has read this content or a later."""
@@ -182,12 +158,3 @@ def _is_fence(named: Json, hashed: str) -> bool:
 def _containers(pod_spec: Json) -> Iterator[Json]:
     for group in GROUPS:
         yield from pod_spec.get(group) or ()
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _revision(name: str) -> int:
-    found = _NUMBER.match(name)
-    return int(found[1]) if found else 0

@@ -1,16 +1,37 @@
-"""How an entry is written down in any store: two JSON texts and the name of the run that wrote them."""
+"""A ring with its material, and how that is written down in any store: JSON texts, and the name of the run that wrote them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from rotator.core.codec import from_document, to_document
 from rotator.core.reading import Unreadable, parse
+from rotator.core.ring import Ring
 from rotator.core.sensitive import Material, Sensitive
 from rotator.core.shapes import TEXTS, count, mapping, record, text
-from rotator.ports import Entry
+from rotator.ports.credentials import Copy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A ring with the material of its live versions, as stored."""
+
+    ring: Ring
+    material: Mapping[str, Material] = field(default_factory=dict)
+    """By version id."""
+    fence: str = ""
+    """What the next save must find unchanged; empty: there is nothing yet."""
+    writer: str = ""
+    """Which run wrote it."""
+    vanishes: str = ""
+    """When the system deletes what was loaded by itself; empty: never."""
+
+    def copy(self, version_id: str) -> Copy:
+        """Return the version with its material."""
+        return Copy(version_id, self.material[version_id])
 
 
 def to_fields(entry: Entry) -> dict[str, Sensitive]:

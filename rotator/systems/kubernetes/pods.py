@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from rotator.core.codec import parse_instant
+from rotator.systems.kubernetes.api import Json
 
-Json = dict[str, Any]
 LONGEST_REASON = 64
 """Characters of a reason that are shown: whoever writes a pod's status may write anything there."""
 

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from posixpath import normpath
-from typing import Any
 
 from rotator.core.codec import parse_instant
-from rotator.engine.pods import created
 from rotator.kinds import SECRET, Kind
-
-Json = dict[str, Any]
+from rotator.systems.kubernetes.api import Json
+from rotator.systems.kubernetes.pods import created
 
 
 class How(StrEnum):

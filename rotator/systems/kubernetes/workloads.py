@@ -11,14 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 from rotator.core.shapes import digits, fitting
-from rotator.engine.pods import controller, leaving
-from rotator.engine.readers import Source, references
-from rotator.kinds import DAEMON_SET, DEPLOYMENT, PREFIX, ROLLOUT, ROTATOR, STATEFUL_SET, Kind
+from rotator.kinds import DAEMON_SET, DEPLOYMENT, PREFIX, ROLLOUT, ROTATOR, STATEFUL_SET, Address, Kind
+from rotator.systems.kubernetes.api import Json
+from rotator.systems.kubernetes.pods import controller, leaving
+from rotator.systems.kubernetes.readers import Source, references
 
-Json = dict[str, Any]
 LONGEST_NAME = 63
 """The name part of an annotation key has at most 63 characters (Kubernetes: annotations, syntax)."""
 HASH = 8
@@ -69,7 +68,7 @@ class Workload:
     @property
     def label(self) -> str:
         """`deployment payments/api`."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+        return Address(self.kind, self.namespace, self.name).label
 
     @property
     def spec(self) -> Json:

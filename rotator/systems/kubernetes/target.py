@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rotator.clients.kubernetes import Kubernetes
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
-from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Kind
+from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Address
 from rotator.ports import Seen, Stamp
-from rotator.targets.obstacles import is_needed, obstacle
-from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
-from rotator.targets.writers import last_writer
+from rotator.ports.stamp import STAMP_FIELDS, from_texts, to_texts
+from rotator.systems.kubernetes.api import Json, KubernetesApi
+from rotator.systems.kubernetes.obstacles import is_needed, obstacle
+from rotator.systems.kubernetes.writers import last_writer
 
 FENCE_KEY = "fence_key"
 """The part of a stamp that only an object has from which a kubelet starts pods."""
@@ -24,22 +24,20 @@ FENCE_KEY = "fence_key"
 class KubernetesObject:
     """One Secret or ConfigMap. Data keys that are not ours are never touched."""
 
-    api: Kubernetes
-    kind: Kind
-    namespace: str
-    name: str
+    api: KubernetesApi
+    address: Address
     _last: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     """The object as it was read or written last; None: it was not there."""
 
     @property
     def label(self) -> str:
         """`secret payments/signing-key`."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+        return self.address.label
 
     @property
     def takes_bytes(self) -> bool:
         """A Secret does: its values are in base64."""
-        return self.kind is SECRET
+        return self.address.kind is SECRET
 
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the data keys `names`."""
@@ -60,27 +58,29 @@ class KubernetesObject:
         """Create the object, or change it at the resourceVersion that was seen."""
         del note  # the stamp is all that people need here: `kubectl describe` shows it
         labels = {MARK: "true"} if seen else {MARK: "true", MANAGED_BY: ROTATOR}
-        metadata = {"name": self.name, "labels": labels, "annotations": _annotations(stamp)}
+        metadata = {"name": self.address.name, "labels": labels, "annotations": _annotations(stamp)}
         document = {"metadata": metadata, "data": {n: self._encode(v) for n, v in fields.items()}}
         self._last = self._change(document, seen) if seen else self._create(_without_nothing(document))
         return self._seen(self._last, list(fields))
 
-    def _create(self, document: dict[str, Any]) -> Mapping[str, Any]:
+    def _create(self, document: Json) -> Json:
+        at = self.address
         try:
-            return self.api.create(self.kind, self.namespace, document)
+            return self.api.create(at.kind, at.namespace, document)
         except NotFound:
             raise Frozen(
-                f"{self.label} cannot be created: the namespace {self.namespace} does not exist. "
+                f"{self.label} cannot be created: the namespace {at.namespace} does not exist. "
                 "Create it, or correct the rotation's namespace; nothing else was changed"
             ) from None
 
-    def _change(self, document: dict[str, Any], seen: Seen) -> Mapping[str, Any]:
+    def _change(self, document: Json, seen: Seen) -> Json:
         """Change what was seen. What others made is applied to, so that it stays when they stop applying the same value."""
+        at = self.address
         document["metadata"]["resourceVersion"] = seen.fence
         try:
             if seen.stamp is None and None not in document["data"].values():
-                return self.api.apply(self.kind, self.namespace, self.name, _without_nothing(document))
-            return self.api.patch(self.kind, self.namespace, self.name, document)
+                return self.api.apply(at.kind, at.namespace, at.name, _without_nothing(document))
+            return self.api.patch(at.kind, at.namespace, at.name, document)
         except NotFound as gone:
             raise Conflict(gone.what, "it was deleted in between", code=gone.code) from None
 
@@ -100,14 +100,15 @@ class KubernetesObject:
 
     def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
         """Delete the object as it was seen; where others made it, or keep fields in it, remove only what is ours, and name theirs."""
+        at = self.address
         try:
-            document = self.api.get(self.kind, self.namespace, self.name)
+            document = self.api.get(at.kind, at.namespace, at.name)
             if document["metadata"]["resourceVersion"] != seen.fence:
                 raise Conflict(self.label, "it changed in between")
             others = sorted({*(document.get("data") or {}), *(document.get("binaryData") or {})} - set(names))
             made = (document["metadata"].get("labels") or {}).get(MANAGED_BY) == ROTATOR
             if not others and (made or is_needed(document, names)):
-                self.api.delete(self.kind, self.namespace, self.name, seen.fence)
+                self.api.delete(at.kind, at.namespace, at.name, seen.fence)
                 return ()
             metadata = {
                 "resourceVersion": seen.fence,
@@ -115,14 +116,15 @@ class KubernetesObject:
                 "annotations": {_annotation(name): None for name in (*STAMP_FIELDS, FENCE_KEY)},
             }
             changes = {"metadata": metadata, "data": dict.fromkeys(names)}
-            self.api.patch(self.kind, self.namespace, self.name, changes)
+            self.api.patch(at.kind, at.namespace, at.name, changes)
         except NotFound:
             return ()
         return tuple(others) or ("the object itself, which others made",)
 
     def _document(self) -> Mapping[str, Any] | None:
+        at = self.address
         try:
-            return self.api.get(self.kind, self.namespace, self.name)
+            return self.api.get(at.kind, at.namespace, at.name)
         except NotFound:
             return None
 
@@ -139,10 +141,10 @@ class KubernetesObject:
     def _encode(self, value: Sensitive | None) -> str | None:
         if value is None:
             return None
-        return base64.b64encode(value.octets()).decode() if self.kind is SECRET else value.reveal()
+        return base64.b64encode(value.octets()).decode() if self.takes_bytes else value.reveal()
 
     def _decode(self, text: str) -> Sensitive:
-        if self.kind is not SECRET:
+        if not self.takes_bytes:
             return Sensitive(text)
         try:
             return Sensitive(base64.b64decode(text, validate=True))

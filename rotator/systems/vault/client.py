@@ -31,10 +31,8 @@ from rotator.clients.answers import (
     said_nothing,
 )
 from rotator.clients.connections import POOLS, close
-from rotator.clients.kv import KvDocument, KvMetadata, KvSettings
 from rotator.clients.meter import VAULT, Meter
 from rotator.clients.retry import Retry, briefly
-from rotator.clients.vault_settings import LOGINS, VaultSettings
 from rotator.core.reading import Unreadable, parse
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import (
@@ -61,6 +59,8 @@ from rotator.errors import (
     Rejected,
     Unavailable,
 )
+from rotator.systems.vault.kv import KvDocument, KvMetadata, KvSettings
+from rotator.systems.vault.settings import LOGINS, VaultSettings
 
 SYSTEM = VAULT
 LARGEST = 8 << 20

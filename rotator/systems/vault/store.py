@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rotator.clients.kv import vanishing
 from rotator.core.reading import Unreadable
 from rotator.errors import Frozen
 from rotator.ports import Entry
-from rotator.stores.document import from_fields, to_fields
+from rotator.ports.entry import from_fields, to_fields
+from rotator.systems.vault.kv import vanishing
 
 if TYPE_CHECKING:
-    from rotator.clients.vault import Vault
+    from rotator.systems.vault.client import Vault
 
 KEPT_VERSIONS = 1
 """No history: what is destroyed cannot be read back (I8). The way back is the ring's previous version."""

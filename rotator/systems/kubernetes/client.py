@@ -20,22 +20,23 @@ import yaml
 from kubernetes import client, config
 from kubernetes.config import kube_config
 
-from rotator.clients import objects
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, check_redirect, json_object, no_answer
 from rotator.clients.connections import Connections, cause_of, verified, whole
 from rotator.clients.meter import REFERENCE, Meter
-from rotator.clients.objects import METADATA, SHAPES
 from rotator.clients.proxies import checked
-from rotator.clients.refusals import translate
 from rotator.clients.retry import Retry
 from rotator.core.own_secrets import token_of
 from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import Shape
 from rotator.core.texts import printable
-from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
+from rotator.errors import Ambiguous, Forbidden, NotFound, Rejected, SettingsError
 from rotator.kinds import Kind
+from rotator.systems.kubernetes import objects
+from rotator.systems.kubernetes.api import Json, Odd
+from rotator.systems.kubernetes.objects import METADATA, SHAPES
+from rotator.systems.kubernetes.refusals import translate
 
 SYSTEM = REFERENCE
 PAGE = 500
@@ -62,10 +63,6 @@ METHODS = {"CREATE": "PATCH"}
 """HTTP methods of what messages call otherwise: as a Role would have to name it."""
 TOKEN_LIFE = timedelta(seconds=30)
 """How long a token is used before it is read again; the kubelet renews it long before it expires."""
-
-Json = dict[str, Any]
-Odd = Callable[[object, ClientError], None]
-"""Told of an object of a list that has an odd shape, and why."""
 
 # The client's hand-written parts are untyped.
 _load_incluster: Callable[..., None] = config.load_incluster_config

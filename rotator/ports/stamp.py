@@ -1,12 +1,31 @@
-"""How a stamp is written down: short texts, the same wherever a document can carry them."""
+"""What each delivered document says of itself, and how that is written down: short texts, the same wherever a document can carry them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from rotator.core.codec import instant, parse_instant
 from rotator.core.shapes import digits
-from rotator.ports import Stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What each delivered document says of itself."""
+
+    rotation: str
+    revision: int
+    """The ring's revision at the last write; never goes backwards (I5)."""
+    version: str
+    """The id of the version that the document makes current."""
+    content_revision: int
+    """The ring's revision at which the current version's fields were last written."""
+    since: datetime
+    """When those fields were written, by the writer's clock, just before the request."""
+    fence_key: str = ""
+    """The data key whose name stands for that content (`rotator.core.fence`); empty: none was written."""
+
 
 STAMP_FIELDS = ("rotation", "revision", "version", "content_revision", "since")
 """The names of the texts. In a Vault path they are fields of the document, so a mapping must not use them."""

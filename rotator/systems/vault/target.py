@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rotator.clients.kv import KvDocument, KvMetadata, vanishing
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen
 from rotator.kinds import PREFIX
 from rotator.ports import Seen, Stamp
-from rotator.targets.stamp import STAMP_FIELDS, from_texts, to_texts
+from rotator.ports.stamp import STAMP_FIELDS, from_texts, to_texts
+from rotator.systems.vault.kv import KvDocument, KvMetadata, vanishing
 
 if TYPE_CHECKING:
-    from rotator.clients.vault import Vault
+    from rotator.systems.vault.client import Vault
 
 KEPT_VERSIONS = 1
 """KV versions kept: the previous credential is a field of the current document, never history (I8)."""

@@ -2,7 +2,7 @@
 
 The annotation carries the ring's revision and the version, so a repeated run restarts nothing twice, and a run
 that was overtaken sees it (I5). Proof is taken from the pods themselves: none without the annotation may be left,
-terminating ones included, for they sign until they are gone. A fence (`rotator.engine.fence`) keeps a node from starting a
+terminating ones included, for they sign until they are gone. A fence (`rotator.systems.kubernetes.fence`) keeps a node from starting a
 pod with an old copy of what was delivered.
 """
 
@@ -11,20 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 
 from rotator.core.machine import Sighting
 from rotator.core.shapes import digits, fitting
 from rotator.core.timing import format_duration
-from rotator.engine.fence import Fence
-from rotator.engine.pods import controller, created, has_no_node, leaving, ready_since, terminal, trouble
-from rotator.engine.readers import Source, references
-from rotator.engine.workloads import Progress, Workload, progress
 from rotator.errors import Ambiguous, Conflict, Frozen, NotFound, Superseded
-from rotator.kinds import DEEDS, POD, WORKLOADS, Kind
-from rotator.ports import Clock
+from rotator.kinds import DEEDS, POD, WORKLOADS, Address, Kind
+from rotator.ports import Clock, Content
+from rotator.systems.kubernetes.api import Json, KubernetesApi
+from rotator.systems.kubernetes.fence import Fence
+from rotator.systems.kubernetes.pods import (
+    controller,
+    created,
+    has_no_node,
+    leaving,
+    ready_since,
+    terminal,
+    trouble,
+)
+from rotator.systems.kubernetes.readers import Source, references
+from rotator.systems.kubernetes.workloads import Progress, Workload, progress
 
-Json = dict[str, Any]
 SHOWN = 3
 """How many pods are named in a sentence."""
 COPIES = timedelta(minutes=3)
@@ -34,27 +41,11 @@ PATIENCE = timedelta(seconds=30)
 """A rollout that takes longer than this is explained by one of its pods, looked at no more often than half of this."""
 
 
-class Cluster(Protocol):
-    """What restarts need of the Kubernetes API."""
-
-    def get(self, kind: Kind, namespace: str, name: str) -> Json:
-        """Read one object. Raises NotFound."""
-        ...
-
-    def list(self, kind: Kind, namespace: str, *, selector: str = "") -> Iterator[Json]:
-        """Yield objects."""
-        ...
-
-    def patch(self, kind: Kind, namespace: str, name: str, changes: Json) -> Json:
-        """Apply a merge patch at a resourceVersion. Raises Conflict, Ambiguous."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Which:
     """Which workloads depend on a target: by reference to it, by selector, or by name, in this order."""
 
-    namespaces: tuple[str, ...]
+    namespace: str
     source: Source | None = None
     """The Secret or ConfigMap whose name they reference."""
     selector: str = ""
@@ -65,7 +56,7 @@ class Which:
 class Rollout:
     """The workloads that read one target, restarted `at_once` at a time."""
 
-    cluster: Cluster
+    api: KubernetesApi
     clock: Clock
     key: str
     """The annotation's key."""
@@ -85,9 +76,26 @@ class Rollout:
     """What the last try to restart a workload met, by uid."""
     _explained: tuple[datetime, str] | None = field(default=None, repr=False)
 
-    def plan(self, *, fresh: bool) -> tuple[str, ...]:
+    @property
+    def is_fenced(self) -> bool:
+        """See `rotator.ports.Readers`: only what a kubelet hands to pods has to be referred to by name."""
+        return self.which.source is not None
+
+    @property
+    def restarts(self) -> Mapping[str, str]:
+        """What was restarted, by the workload's uid, with the value that it got."""
+        return self._restarted
+
+    def sync(self, seen: Sighting, content: Content, *, act: bool, fresh: bool) -> Sighting:
+        """Restart what does not carry `content` yet, and see whether every pod has switched; see `rotator.ports.Readers`."""
+        found = self._sync(seen, self._delivered(seen, content), act=act, fresh=fresh)
+        if act or not seen.changes or found.confirmed or found.failed:
+            return found
+        return replace(found, changes=(*seen.changes, *self._plan()))
+
+    def _plan(self) -> tuple[str, ...]:
         """Say what would be restarted, and which restarts are left to others and believed."""
-        return tuple(self._planned(w) for w in self._find(fresh=fresh) if w.template)
+        return tuple(self._planned(w) for w in self._find(fresh=False) if w.template)
 
     def _planned(self, workload: Workload) -> str:
         if self._reloaded(workload):
@@ -98,39 +106,25 @@ class Rollout:
             return f"{said}: that {workload.owner} leaves the restart alone is believed"
         return said
 
-    @property
-    def restarts(self) -> Mapping[str, str]:
-        """What was restarted, by the workload's uid, with the value that it got."""
-        return self._restarted
+    def _delivered(self, seen: Sighting, content: Content) -> _Delivered:
+        landed = seen.since or content.since
+        certain = landed + self.copies if self.which.source and content.older else landed
+        known = {**content.restarts, **self._restarted}
+        self._restarted = {uid: carried for uid, carried in known.items() if carried == content.value}
+        return _Delivered(content.value, content.since, landed, certain, self._fence(content))
 
-    def remember(self, restarts: Mapping[str, str]) -> None:
-        """Hear what earlier runs have restarted: it is not done again."""
-        self._restarted = {**restarts, **self._restarted}
+    def _fence(self, content: Content) -> Fence | None:
+        source, key = self.which.source, content.key
+        return (
+            Fence(source=source, key=key, files=content.files, alone=content.alone)
+            if source and key
+            else None
+        )
 
-    def sync(  # noqa: PLR0913 - what was delivered, and how this run looks at it
-        self,
-        seen: Sighting,
-        value: str,
-        since: datetime,
-        fence: Fence | None,
-        *,
-        older: bool,
-        act: bool,
-        fresh: bool,
-    ) -> Sighting:
-        """Restart what does not carry `value` yet, and see whether every pod has switched.
-
-        The content was written at `since`, and `seen.since` is when it was there for certain; `older` says whether a
-        node may have a copy of an older one. Returns `seen`, not confirmed and with what is waited for as long as that
-        is not so.
-        """
-        landed = seen.since or since
-        certain = landed + self.copies if self.which.source and older else landed
-        delivered = _Delivered(value, since, landed, certain, fence)
-        self._restarted = {uid: carried for uid, carried in self._restarted.items() if carried == value}
+    def _sync(self, seen: Sighting, delivered: _Delivered, *, act: bool, fresh: bool) -> Sighting:
         workloads = self._find(fresh=fresh)
         for workload in workloads:
-            self._check(workload, value)
+            self._check(workload, delivered.value)
         steps = self._in_order([self._one(w, delivered) for w in workloads])
         due = [n for n, step in enumerate(steps) if step.restart]
         seen = replace(seen, changes=(*seen.changes, *(f"restart {workloads[n].label}" for n in due)))
@@ -233,7 +227,7 @@ class Rollout:
         metadata = {"resourceVersion": version, "annotations": annotations}
         changes = {"metadata": metadata, "spec": {"template": template}}
         try:
-            document = self.cluster.patch(workload.kind, workload.namespace, workload.name, changes)
+            document = self.api.patch(workload.kind, workload.namespace, workload.name, changes)
         except (Conflict, Ambiguous) as error:
             self._not_taken[workload.uid] = str(error)
         except NotFound:
@@ -336,15 +330,14 @@ class Rollout:
         return known_no_other and delivered.precedes(pod)
 
     def _running(self, workloads: Sequence[Workload]) -> Iterator[tuple[Json, Workload | None]]:
-        """Yield the pods that use the target, in all its namespaces, page by page, and the workload of each."""
+        """Yield the pods that use the target, page by page, and the workload of each."""
         source = self.which.source
-        for namespace in self.which.namespaces:
-            for pod in self.cluster.list(POD, namespace):
-                if terminal(pod):
-                    continue
-                owner = next((w for w in workloads if w.selects(pod)), None)
-                if owner or (source and references(pod.get("spec") or {}, source)):
-                    yield pod, owner
+        for pod in self.api.list(POD, self.which.namespace):
+            if terminal(pod):
+                continue
+            owner = next((w for w in workloads if w.selects(pod)), None)
+            if owner or (source and references(pod.get("spec") or {}, source)):
+                yield pod, owner
 
     def _find(self, *, fresh: bool) -> list[Workload]:
         """Find the workloads once a run, then look only at those that were found; many, or one gone: find again."""
@@ -353,7 +346,7 @@ class Rollout:
         if self._looked and fresh:
             try:
                 self._found = [
-                    Workload(w.kind, self.cluster.get(w.kind, w.namespace, w.name)) for w in self._found
+                    Workload(w.kind, self.api.get(w.kind, w.namespace, w.name)) for w in self._found
                 ]
             except NotFound:
                 self._looked = False
@@ -369,7 +362,7 @@ class Rollout:
             known = {(w.kind, w.name) for w in found if w.namespace == workload.namespace}
             lender = workload.lender
             if self._concerns(workload) and lender and lender not in known:
-                found.append(Workload(lender[0], self.cluster.get(lender[0], workload.namespace, lender[1])))
+                found.append(Workload(lender[0], self.api.get(lender[0], workload.namespace, lender[1])))
             if self._concerns(workload) or lender in known:
                 found.append(workload)
         return found
@@ -380,24 +373,23 @@ class Rollout:
         return asked_for or (source is not None and workload.references(source))
 
     def _named(self) -> Iterator[Workload]:
-        namespace = self.which.namespaces[0]
+        namespace = self.which.namespace
         for kind, name in self.which.named:
             try:
-                yield Workload(kind, self.cluster.get(kind, namespace, name))
+                yield Workload(kind, self.api.get(kind, namespace, name))
             except NotFound:
                 raise Frozen(
-                    f"{kind} {namespace}/{name} is to be restarted (restart.workloads), and does not exist. "
+                    f"{Address(kind, namespace, name).label} is to be restarted (restart.workloads), and does not exist. "
                     "Create it, or correct the name"
                 ) from None
 
     def _listed(self) -> Iterator[Workload]:
-        for namespace in self.which.namespaces:
-            for kind in WORKLOADS:
-                try:
-                    for document in self.cluster.list(kind, namespace, selector=self.which.selector):
-                        yield Workload(kind, document)
-                except NotFound:
-                    continue  # the kind is not installed (Argo Rollouts)
+        for kind in WORKLOADS:
+            try:
+                for document in self.api.list(kind, self.which.namespace, selector=self.which.selector):
+                    yield Workload(kind, document)
+            except NotFound:
+                continue  # the kind is not installed (Argo Rollouts)
 
 
 _RESTARTABLE = {"ReplicaSet", *(kind.name for kind in WORKLOADS)}

@@ -1,0 +1,1 @@
+"""All that knows Vault and OpenBao: paths that are delivered, the ring, and the client."""

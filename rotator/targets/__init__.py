@@ -1,1 +1,0 @@
-"""Documents that we deliver to, one file a system. Each write is fenced and carries a stamp."""
