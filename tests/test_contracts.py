@@ -19,7 +19,7 @@ CONTRACTS = {
 PLANTED = {
     "core is pure": [("rotator/core/due.py", "rotator.ports"), ("rotator/core/ring.py", "rotator.kinds")],
     "what a rotation is made of": [
-        ("rotator/verifiers/jwks.py", "rotator.systems.vault.target"),
+        ("rotator/credentials/loaded.py", "rotator.systems.vault.target"),
         ("rotator/systems/vault/store.py", "rotator.systems.kubernetes.store"),
     ],
     "systems do not know": [("rotator/systems/okta/client.py", "rotator.systems.entra.client")],

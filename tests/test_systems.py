@@ -53,9 +53,12 @@ def test_a_system_is_whole(kind: type[Provider]) -> None:
 def test_the_registry_lists_every_folder() -> None:
     """None lies about that nobody could declare, and none may know another."""
     folders = {file.parent.name for file in (PACKAGE / "systems").glob("*/__init__.py")}
-    assert folders == {kind.declared_as for kind in PROVIDERS}
+    assert folders == {"kubernetes", "vault", *(kind.declared_as for kind in PROVIDERS)}
+    modules = {kind.__module__ for kind in PROVIDERS}
     alone = CONTRACTS["systems do not know each other"]["modules"]
-    assert set(alone) == {*(kind.__module__ for kind in PROVIDERS), *(kind.__module__ for kind in GATES)}
+    assert set(alone) == {*modules, *(kind.__module__ for kind in GATES)}
+    (layers,) = (contract["layers"] for contract in CONTRACTS.values() if contract["type"] == "layers")
+    assert modules in [set(re.split(r"[ :]+", layer)) for layer in layers]
 
 
 def test_whatever_is_an_address_or_a_file_is_found() -> None:

@@ -1,1 +1,1 @@
-"""The systems that a rotation can be about: one folder each, and `registry`, the only list of them."""
+"""The systems that a rotation can be about, one folder each; `registry` is the only list of the providers."""

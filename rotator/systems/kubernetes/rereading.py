@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rotator.core.codec import instant
@@ -26,10 +26,16 @@ class Rereading:
     address: Address
     within: timedelta = COPIES
     """For so long after a write they are waited for; after that it is a failure that they have not read it."""
-    is_fenced: bool = False
-    """See `rotator.ports.Readers`: who is not restarted refers to nothing new."""
-    restarts: Mapping[str, str] = field(default_factory=dict)
-    """Nothing, ever."""
+
+    @property
+    def is_fenced(self) -> bool:
+        """See `rotator.ports.Readers`: who is not restarted refers to nothing new."""
+        return False
+
+    @property
+    def restarts(self) -> Mapping[str, str]:
+        """Nobody is restarted."""
+        return {}
 
     def sync(self, seen: Sighting, content: Content, *, act: bool, fresh: bool) -> Sighting:
         """See that no pod reads it at its start alone: nobody restarts it, so it would keep the old content.

@@ -114,12 +114,10 @@ class Rollout:
         return _Delivered(content.value, content.since, landed, certain, self._fence(content))
 
     def _fence(self, content: Content) -> Fence | None:
-        source, key = self.which.source, content.key
-        return (
-            Fence(source=source, key=key, files=content.files, alone=content.alone)
-            if source and key
-            else None
-        )
+        source = self.which.source
+        if source is None or not content.key:
+            return None
+        return Fence(source=source, key=content.key, files=content.files, alone=content.alone)
 
     def _sync(self, seen: Sighting, delivered: _Delivered, *, act: bool, fresh: bool) -> Sighting:
         workloads = self._find(fresh=fresh)
