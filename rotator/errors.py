@@ -18,11 +18,21 @@ No message ever holds key material, a token or a response body that may hold one
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rotator.core.texts import printable
+
+USAGE = 2
+"""The exit code where nothing was touched, for what was asked is wrong."""
+HELD = 3
+"""The exit code where nothing is wrong, and what was asked could not be done, or not begun, yet."""
 
 
 class RotatorError(Exception):
     """The root. `str()` of it is a sentence for a person: one printable line, whatever a server had to say."""
+
+    exit_code: ClassVar[int] = 1
+    """Of a process that ends with it."""
 
     def __init__(self, sentence: str = "") -> None:
         """Say what happened, where, what was left untouched and what to do."""
@@ -32,6 +42,8 @@ class RotatorError(Exception):
 class PolicyError(RotatorError):
     """One or more declarations that cannot be carried out."""
 
+    exit_code = USAGE
+
     def __init__(self, *problems: str) -> None:
         """Say each of them on a line of its own."""
         super().__init__()
@@ -40,6 +52,8 @@ class PolicyError(RotatorError):
 
 class SettingsError(RotatorError):
     """The environment or the command line lacks something, or asks for what is refused."""
+
+    exit_code = USAGE
 
 
 class Frozen(RotatorError):

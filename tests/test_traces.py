@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from rotator.clients.meter import no_span
 from rotator.errors import SettingsError
-from rotator.run.declared import Declared
-from rotator.run.job import Job, Systems
+from rotator.run.job import Job
+from rotator.run.request import Connections, RunRequest
 from rotator.telemetry import traces
 from tests.conftest import Canary
 from tests.faults.environment import Bao
@@ -72,8 +72,8 @@ def test_a_run_is_one_trace(bao: Bao, collector: Collector, canary: Canary) -> N
     world.meter.span = traced = traces.by(provider.get_tracer("test"))
     world.span = traced
     policies = [trial.policy("one"), trial.policy("two")]
-    job = Job(declared=Declared(), systems=Systems(concurrency=2), act=True, span=traced)
-    job.run(world, policies, lambda _: lambda _: None)
+    request = RunRequest(connections=Connections(concurrency=2))
+    Job(request=request, world=world).run(policies, lambda _: lambda _: None)
     world.close()
     provider.shutdown()
     spans = {s.span_id: s for s in collector.spans}

@@ -1,129 +1,55 @@
-"""The options of the command line, and the types of their values."""
+"""The options of the command line, and the values of a run's request that they fill."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from rotator.core.timing import parse_duration
-from rotator.kinds import CONFIG_MAP, CREDENTIALS, SECRET
+from rotator.cli.values import DurationType, KindsType, LabelsType, NamespaceType, ShardType
+from rotator.kinds import CREDENTIALS
+from rotator.run.request import (
+    POLICIES,
+    Connections,
+    Declarations,
+    FleetSettings,
+    Notices,
+    RunRequest,
+    Selection,
+)
 
+P = ParamSpec("P")
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from rotator.engine.fleet import Shard
-    from rotator.kinds import Kind
+    from _typeshed import DataclassInstance
 
 F = TypeVar("F", bound=Callable[..., object])
+R = TypeVar("R")
+T = TypeVar("T", bound="DataclassInstance")
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class DurationType(click.ParamType[Any]):
-    """A duration on the command line, such as 10m."""
+def filled(value: type[T], *options: Option) -> Callable[[Callable[Concatenate[T, P], R]], Callable[P, R]]:
+    """Return what adds `options` to a command, and hands it a `value` made of them as its first argument.
 
-    name = "duration"
+    `value` is a dataclass; an option fills the field of its name. Of several decorators the lowest fills the first argument.
+    """
+    names = {field.name for field in fields(value)}
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it, or say what was expected."""
-        try:
-            length = parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not length:
-            self.fail("expected more than 0s", param, ctx)
-        return length
+    def decorate(command: Callable[Concatenate[T, P], R]) -> Callable[P, R]:
+        @wraps(command)
+        def called(*args: P.args, **given: P.kwargs) -> R:
+            mine = {name: given.pop(name) for name in names & given.keys()}
+            return command(value(**mine), *args, **given)
 
+        for option in options:
+            option(called)
+        return called
 
-class ShardType(click.ParamType[Any]):
-    """`I/N`, or `N` with the index from JOB_COMPLETION_INDEX (an Indexed Job)."""
-
-    name = "shard"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
-        """Read it, or say what was expected."""
-        from rotator.engine.fleet import Shard  # noqa: PLC0415 - the engine loads only for verbs that run
-
-        index, slash, count = str(value).rpartition("/")
-        if not slash:
-            index = os.environ.get("JOB_COMPLETION_INDEX", "")
-            if not index:
-                self.fail(
-                    f"{value}: expected I/N, as 0/4, or N where JOB_COMPLETION_INDEX is set", param, ctx
-                )
-        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-            self.fail(f"{index}/{count}: expected I/N with 0 <= I < N, as 0/4", param, ctx)
-        return Shard(int(index), int(count))
-
-
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_ACCOUNT = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
-_LABEL = re.compile(r"(?P<key>[A-Za-z0-9._/-]+)\s*==?\s*(?P<value>[A-Za-z0-9._-]*)")
-
-
-class LabelsType(click.ParamType[Any]):
-    """Labels on the command line: `k=v,k2=v2`."""
-
-    name = "labels"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
-        """Read them, or say what was expected."""
-        if isinstance(value, dict):
-            return value
-        pairs = [_LABEL.fullmatch(part.strip()) for part in value.split(",")] if value else []
-        if not all(pairs):
-            self.fail(f"{value}: expected k=v,k2=v2", param, ctx)
-        return {pair["key"]: pair["value"] for pair in pairs if pair}
-
-
-class NamespaceType(click.ParamType[Any]):
-    """The name of a namespace."""
-
-    name = "namespace"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take it, or say what was expected."""
-        if not _NAMESPACE.fullmatch(str(value)):
-            self.fail(f"{value}: expected the name of one namespace, as payments", param, ctx)
-        return str(value)
-
-
-class AccountType(click.ParamType[Any]):
-    """A service account: `NAMESPACE/NAME`."""
-
-    name = "account"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take it, or say what was expected."""
-        namespace, _, account = str(value).partition("/")
-        if not (_NAMESPACE.fullmatch(namespace) and _ACCOUNT.fullmatch(account)):
-            self.fail(f"{value}: expected NAMESPACE/NAME", param, ctx)
-        return str(value)
-
-
-POLICIES = Path("/etc/rotator/policies")
-"""Where a job finds its policies, unless it is told otherwise."""
-
-
-class KindsType(click.ParamType[Any]):
-    """Kinds of targets on the command line: `configmaps,secrets`."""
-
-    name = "kinds"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Kind, ...]:
-        """Read them, or say what was expected."""
-        if not isinstance(value, str):
-            return tuple(value)
-        known = {kind.plural: kind for kind in (CONFIG_MAP, SECRET)}
-        names = [name for name in value.replace(",", " ").split() if name != "none"]
-        if unknown := set(names) - known.keys():
-            self.fail(f"{', '.join(sorted(unknown))}: expected {', '.join(known)} or none", param, ctx)
-        return tuple(known[name] for name in names)
+    return decorate
 
 
 def file_option(command: F) -> F:
@@ -140,9 +66,9 @@ def file_option(command: F) -> F:
     )(command)
 
 
-def paths_option(command: F) -> F:
+def paths_option(command: Callable[Concatenate[Declarations, P], R]) -> Callable[P, R]:
     """Add `-f`, and where custom resources are read."""
-    for option in (
+    options = (
         click.option(
             "--trust-resources",
             is_flag=True,
@@ -168,9 +94,8 @@ def paths_option(command: F) -> F:
             help="Read the Rotations of this namespace; repeatable. [env: ROTATOR_RESOURCES_IN, parts between blanks]",
         ),
         file_option,
-    ):
-        command = option(command)
-    return command
+    )
+    return filled(Declarations, *options)(command)
 
 
 def selector_option(command: F) -> F:
@@ -186,14 +111,9 @@ def selector_option(command: F) -> F:
     )(command)
 
 
-def policy_options(command: F) -> F:
-    """Add the options of every verb that reads policies and takes a choice of them."""
-    return choice_options(paths_option(command))
-
-
-def choice_options(command: F) -> F:
+def choice_options(command: Callable[Concatenate[Selection, P], R]) -> Callable[P, R]:
     """Add the options that choose among what is declared."""
-    for option in (
+    options = (
         selector_option,
         click.option("--type", "kind", type=click.Choice(CREDENTIALS), help="Only this credential kind."),
         click.option(
@@ -207,14 +127,13 @@ def choice_options(command: F) -> F:
         click.option(
             "--shard", type=ShardType(), help="Only this share of the rotations: I/N.", metavar="I/N"
         ),
-    ):
-        command = option(command)
-    return command
+    )
+    return filled(Selection, *options)(command)
 
 
-def cluster_options(command: F) -> F:
+def cluster_options(command: Callable[Concatenate[Connections, P], R]) -> Callable[P, R]:
     """Add the options of every verb that speaks to systems."""
-    for option in (
+    options = (
         click.option(
             "--context", default=None, help="The kubeconfig context; default: the pod's own cluster."
         ),
@@ -240,15 +159,13 @@ def cluster_options(command: F) -> F:
             show_default=True,
             help="Rotations at a time.",
         ),
-        output_option,
-    ):
-        command = option(command)
-    return command
+    )
+    return filled(Connections, *options)(command)
 
 
-def run_options(command: F) -> F:
-    """Add the options of every verb that changes something: how it looks, and who is told."""
-    for option in (
+def notice_options(command: Callable[Concatenate[Notices, P], R]) -> Callable[P, R]:
+    """Add the options that say who is told of what a verb changed."""
+    options = (
         click.option(
             "--metrics-job",
             default="rotator",
@@ -275,6 +192,13 @@ def run_options(command: F) -> F:
             envvar="ROTATOR_EVENTS",
             help="Write Kubernetes Events. [env: ROTATOR_EVENTS]",
         ),
+    )
+    return filled(Notices, *options)(command)
+
+
+def fleet_options(command: Callable[Concatenate[FleetSettings, P], R]) -> Callable[P, R]:
+    """Add the options that say how a verb takes the rotations, and what it looks at."""
+    options = (
         click.option(
             "--look-every",
             type=DurationType(),
@@ -301,9 +225,8 @@ def run_options(command: F) -> F:
             show_default=True,
             help="A killed run is waited for so long.",
         ),
-    ):
-        command = option(command)
-    return command
+    )
+    return filled(FleetSettings, *options)(command)
 
 
 def output_option(command: F) -> F:
@@ -316,3 +239,27 @@ def output_option(command: F) -> F:
         show_default=True,
         help="For people, or for programs.",
     )(command)
+
+
+def system_options(command: Callable[Concatenate[RunRequest, P], R]) -> Callable[P, R]:
+    """Add the options of every verb that speaks to systems, `-o` among them, and hand it a request made of them."""
+
+    @wraps(command)
+    def called(
+        connections: Connections, declarations: Declarations, /, *args: P.args, **given: P.kwargs
+    ) -> R:
+        return command(RunRequest(declarations=declarations, connections=connections), *args, **given)
+
+    return paths_option(output_option(cluster_options(called)))
+
+
+def run_options(command: Callable[Concatenate[RunRequest, P], R]) -> Callable[P, R]:
+    """Add the options of every verb that advances rotations, and hand it a request made of them."""
+
+    @wraps(command)
+    def called(
+        notices: Notices, fleet: FleetSettings, request: RunRequest, /, *args: P.args, **given: P.kwargs
+    ) -> R:
+        return command(replace(request, fleet=fleet, notices=notices), *args, **given)
+
+    return system_options(fleet_options(notice_options(called)))

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from rotator.cli.options import POLICIES, AccountType, KindsType, paths_option
+from rotator.cli.options import filled, paths_option
+from rotator.cli.values import AccountType, KindsType
 from rotator.errors import SettingsError
+from rotator.late import Late
+from rotator.run.request import Connections, Declarations, Mode, RunRequest
 
 if TYPE_CHECKING:
+    from rotator.cli import report
     from rotator.kinds import Kind
+    from rotator.policy import crd as definitions
+    from rotator.policy import permissions, vault_access
     from rotator.policy.model import RotationPolicy
+    from rotator.run import run as runs
+else:
+    report, runs = Late("rotator.cli.report"), Late("rotator.run.run")
+    definitions, permissions = Late("rotator.policy.crd"), Late("rotator.policy.permissions")
+    vault_access = Late("rotator.policy.vault_access")
 
 context_option = click.option(
     "--context",
@@ -22,34 +33,31 @@ context_option = click.option(
 )
 
 
-def _policies(
-    paths: Sequence[Path],
-    namespaces: Sequence[str],
-    context: str | None,
-    *,
-    trusted: bool,
-    gate_urls: Sequence[str],
-) -> list[RotationPolicy]:
-    """Return all that is declared; a custom resource that is refused needs nothing."""
-    from rotator.run.declared import Declared  # noqa: PLC0415 - only for verbs that read policies
-    from rotator.run.job import Job, Systems  # noqa: PLC0415 - as above
-
-    where = Declared(
-        paths=paths or ([] if namespaces else [POLICIES]),
-        namespaces=namespaces,
-        trust_resources=trusted,
-        gate_urls=gate_urls,
+def _policies(declarations: Declarations, context: str | None) -> list[RotationPolicy]:
+    """Return all that is declared."""
+    return runs.all_declared(
+        RunRequest(declarations=declarations, connections=Connections(context=context), mode=Mode.PLAN)
     )
-    files = where.files()
-    if not namespaces:
-        return files
-    job = Job(declared=where, systems=Systems(context=context), act=False)
-    world = job.connect()
-    try:
-        found = job.found(world, files)
-        return [*files, *found.policies, *found.leaving]
-    finally:
-        world.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Extent:
+    """What the jobs may do beside what the rotations need."""
+
+    listed: Sequence[Kind]
+    events: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Login:
+    """How the jobs log in to Vault."""
+
+    role: str
+    auth: str
+    mount: str
+    account: str
+    audience: str
+    program: str
 
 
 @click.command()
@@ -59,10 +67,7 @@ def crd() -> None:
     \b
     Example: rotator crd | kubectl apply --server-side -f -
     """
-    from rotator.cli import report  # noqa: PLC0415 - only for this verb
-    from rotator.policy.crd import definition  # noqa: PLC0415 - as above
-
-    click.echo(report.as_yaml(definition()))
+    click.echo(report.as_yaml(definitions.definition()))
 
 
 @click.command()
@@ -89,29 +94,19 @@ def crd() -> None:
     help="Kinds of targets that may be listed: configmaps, secrets, or none.",
 )
 @click.option("--events/--no-events", default=True, show_default=True, help="Whether Events may be written.")
-def rbac(  # noqa: PLR0913 - the options of the command line
-    *,
-    paths: Sequence[Path],
-    namespaces: Sequence[str],
-    trust_resources: bool,
-    gate_urls: Sequence[str],
-    context: str | None,
-    account: str,
-    role: str,
-    listed: Sequence[Kind],
-    events: bool,
+@filled(_Extent)
+def rbac(
+    extent: _Extent, declarations: Declarations, *, context: str | None, account: str, role: str
 ) -> None:
     """Print the Roles and RoleBindings that the rotations need, and nothing more, as YAML.
 
     \b
     Example: rotator rbac -f policies/ --service-account rotator/rotator | kubectl apply -f -
     """
-    from rotator.cli import report  # noqa: PLC0415 - as below
-    from rotator.policy import permissions  # noqa: PLC0415 - only for this verb
-
-    policies = _policies(paths, namespaces, context, trusted=trust_resources, gate_urls=gate_urls)
-    extent = permissions.Extent(listed=listed, events=events, resources_in=namespaces)
-    made = permissions.manifests(policies, extent, account=account, name=role)
+    wanted = permissions.Extent(
+        listed=extent.listed, events=extent.events, resources_in=declarations.namespaces
+    )
+    made = permissions.manifests(_policies(declarations, context), wanted, account=account, name=role)
     click.echo("\n---\n".join(report.as_yaml(manifest) for manifest in made))
 
 
@@ -154,21 +149,9 @@ def vault() -> None:
 @click.option(
     "--consumers", is_flag=True, help="Instead: one policy for each path that is delivered, to read it."
 )
-def policy(  # noqa: PLR0913 - the options of the command line
-    *,
-    paths: Sequence[Path],
-    namespaces: Sequence[str],
-    trust_resources: bool,
-    gate_urls: Sequence[str],
-    context: str | None,
-    output: str,
-    role: str,
-    auth: str,
-    mount: str,
-    account: str,
-    audience: str,
-    program: str,
-    consumers: bool,
+@filled(_Login)
+def policy(
+    login: _Login, declarations: Declarations, *, context: str | None, output: str, consumers: bool
 ) -> None:
     """Print the policy that the rotations need: each path by itself, with the least capabilities.
 
@@ -176,26 +159,24 @@ def policy(  # noqa: PLR0913 - the options of the command line
     Example: rotator vault policy -f policies/ | bao policy write rotator -
              rotator vault policy -f policies/ -o commands --service-account rotator/rotator
     """
-    from rotator.policy import vault_access  # noqa: PLC0415 - only for this verb
-
-    if not audience and auth != "approle":
+    if not login.audience and login.auth != "approle":
         raise click.BadParameter("expected a name, as vault", param_hint="--audience")
-    policies = _policies(paths, namespaces, context, trusted=trust_resources, gate_urls=gate_urls)
+    policies = _policies(declarations, context)
     if consumers:
         for document, grants in vault_access.consumers(policies).items():
             click.echo(f"# {document}\n{vault_access.hcl(grants)}")
         return
-    if not (found := vault_access.grants(policies, deletion=bool(namespaces))):
+    if not (found := vault_access.grants(policies, deletion=bool(declarations.namespaces))):
         raise SettingsError("none of the rotations uses Vault, so there is nothing to allow")
     if output == "commands":
         text = vault_access.commands(
             found,
-            role=role,
-            auth=auth,
-            mount=mount,
-            service_account=account,
-            audience=audience,
-            program=program,
+            role=login.role,
+            auth=login.auth,
+            mount=login.mount,
+            service_account=login.account,
+            audience=login.audience,
+            program=login.program,
         )
     else:
         text = vault_access.hcl(found) if output == "hcl" else vault_access.json_text(found)

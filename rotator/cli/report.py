@@ -3,16 +3,71 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rotator.core.codec import instant
 from rotator.core.timing import format_duration
-from rotator.engine.outcome import Outcome
+from rotator.engine.outcome import Outcome, Result
+from rotator.errors import HELD
+from rotator.late import Late
+from rotator.run.request import Mode
+
+if TYPE_CHECKING:
+    import yaml
+
+    from rotator.engine.fleet import Report
+    from rotator.policy.model import RotationPolicy
+    from rotator.run import report as runs
+else:
+    yaml = Late("yaml")
 
 COLUMNS = ("ROTATION", "PHASE", "ACTIVE", "AGE", "RESULT", "NEXT", "REASON")
 _SHORT_ID = 12
+
+
+def text(done: Report, output: str, *, steps: bool) -> str:
+    """Write what became of each rotation; ages are counted to the end of the run, by the API server's time."""
+    if output == "table":
+        return as_table(done.outcomes, done.ended, steps=steps)
+    return _as_data(rows(done.outcomes), output)
+
+
+def advice(done: runs.Report, mode: Mode) -> str:
+    """Say what exit code 3 means, for to Kubernetes a Job that ends with it has failed; empty where it is another."""
+    if done.exit_code != HELD:
+        return ""
+    if mode is Mode.LEAVE:
+        return f"not done yet, call it again: {', '.join(done.undone)}"
+    if held := [o.rotation for o in done.outcomes if o.result is Result.HELD]:
+        return f"another run is at work on {', '.join(held)} and does what is due there: nothing to do (exit {HELD})"
+    return f"not begun yet, ask again: {', '.join(done.undone)}"
+
+
+def checks(policies: Sequence[RotationPolicy], output: str) -> Iterator[str]:
+    """Write the windows of good policies, and what they are made of."""
+    found = [
+        {
+            "rotation": p.ref,
+            "every": format_duration(p.spec.every),
+            "lead": format_duration(p.lead),
+            "leastLead": str(p.least_lead),
+            "overlap": str(p.overlap),
+        }
+        for p in policies
+    ]
+    if output != "table":
+        yield _as_data(found, output)
+        return
+    for row in found:
+        yield f"{row['rotation']}: good; every {row['every']}"
+        yield f"  lead    {row['lead']}, at least {row['leastLead']}"
+        yield f"  overlap {row['overlap']}"
+
+
+def _as_data(data: Any, output: str) -> str:
+    return as_json(data) if output == "json" else as_yaml(data)
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
@@ -48,8 +103,6 @@ def as_json(data: Any) -> str:
 
 def as_yaml(data: Any) -> str:
     """Write data for people who like YAML."""
-    import yaml  # noqa: PLC0415 - only for this output
-
     return str(yaml.safe_dump(data, sort_keys=False)).rstrip()
 
 

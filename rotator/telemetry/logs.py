@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rotator.engine.outcome import Outcome
 
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 _KEYS = (
@@ -43,6 +46,22 @@ def set_up(*, verbose: bool, stream: TextIO | None = None) -> None:
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def log_outcome(outcome: Outcome) -> None:
+    """Log what became of one rotation, with stable keys."""
+    logging.getLogger("rotator").log(
+        logging.ERROR if outcome.result == "Frozen" else logging.INFO,
+        "rotation",
+        extra={
+            "rotation": outcome.rotation,
+            "result": str(outcome.result),
+            "reason": outcome.reason,
+            "until": outcome.until.isoformat() if outcome.until else None,
+            "step": list(outcome.steps),
+            "revision": outcome.summary.revision,
+        },
+    )
 
 
 def _json_formatter() -> logging.Formatter:

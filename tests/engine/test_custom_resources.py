@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from rotator.core.codec import instant
-from rotator.core.request import Request
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import SettingsError
@@ -20,8 +19,8 @@ from rotator.policy.crd import definition
 from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.policy.resources import from_resource
 from rotator.policy.vault_access import grants, hcl
-from rotator.run.declared import Declared
-from rotator.run.job import Job, Systems
+from rotator.run.job import Job
+from rotator.run.request import Connections, Declarations, FleetSettings, Mode, Notices, RunRequest, Selection
 from rotator.systems.vault.client import Vault
 from tests.faults.environment import NAMESPACE, OTHER, Bao
 from tests.faults.transport import Answer, Call, Perform
@@ -97,29 +96,30 @@ class Resources:
     def run(
         self,
         *files: RotationPolicy,
-        act: bool = True,
+        mode: Mode = Mode.ADVANCE,
         events: bool = False,
         vault: bool = True,
-        request: str | None = None,
-        leaves: bool = False,
+        reason: str | None = None,
+        selection: Selection | None = None,
         **declared: Any,
     ) -> Report:
         """Do one run over all custom resources of the namespace, with the permissions of a CronJob."""
         self.trial.calls = []
         self.told = []
-        job = Job(
-            declared=Declared(**{"namespaces": [NAMESPACE], **declared}),
-            systems=Systems(concurrency=1, listed=(CONFIG_MAP,)),
-            act=act,
-            events=events,
-            request=Request(reason=request) if request else None,
-            leaves=leaves,
+        request = RunRequest(
+            declarations=Declarations(**{"namespaces": [NAMESPACE], **declared}),
+            selection=selection or Selection(),
+            connections=Connections(concurrency=1),
+            fleet=FleetSettings(listed=(CONFIG_MAP,)),
+            notices=Notices(events=events),
+            mode=mode,
+            asked=Request(reason=reason) if reason else None,
         )
         world = self.trial.world()
         if not vault:
             world.connect_vault = _no_vault
         try:
-            return job.run(world, files, lambda _: self.told.append)
+            return Job(request=request, world=world).run(files, lambda _: self.told.append)
         finally:
             world.close()
 
@@ -377,11 +377,11 @@ def test_one_that_cannot_be_carried_out_is_refused_by_itself(resources: Resource
 def test_a_resource_stays_in_its_namespace(resources: Resources, stray: dict[str, Any], says: str) -> None:
     """Whoever may create Rotations in one namespace gets no hand on another, nor on its paths in Vault."""
     resources.create(**stray)
-    (outcome,) = resources.run(act=False).outcomes
+    (outcome,) = resources.run(mode=Mode.PLAN).outcomes
     assert outcome.result is Result.REFUSED
     assert says in outcome.reason
     if "caFile" not in says:  # which is read when the rotation is wired
-        (trusted,) = resources.run(act=False, trust_resources=True).outcomes
+        (trusted,) = resources.run(mode=Mode.PLAN, trust_resources=True).outcomes
         assert trusted.result is not Result.REFUSED
 
 
@@ -410,7 +410,9 @@ def test_gates_ask_where_the_operator_allows_it(resources: Resources, url: str, 
     """By scheme, host, port and folder; what only begins alike, or leads out of the folder, is another place."""
     gate = {"prometheus": {"url": url, "query": "q", "below": 1}}
     resources.create(gates={"beforeDestroy": [gate]})
-    (outcome,) = resources.run(act=False, gate_urls=["http://prometheus:9090", "http://apps/one"]).outcomes
+    (outcome,) = resources.run(
+        mode=Mode.PLAN, gate_urls=["http://prometheus:9090", "http://apps/one"]
+    ).outcomes
     assert (outcome.result is not Result.REFUSED) == asked, outcome.reason
 
 
@@ -438,7 +440,7 @@ def test_of_two_that_claim_one_document_the_older_keeps_it(resources: Resources)
     assert results["second"].result is Result.REFUSED
     assert f"secret {NAMESPACE}/first is used already by {NAMESPACE}/first" in results["second"].reason
     file = resources.trial.policy("first", store={"kubernetes": {}})
-    refused = [o for o in resources.run(file, act=False).outcomes if o.result is Result.REFUSED]
+    refused = [o for o in resources.run(file, mode=Mode.PLAN).outcomes if o.result is Result.REFUSED]
     assert "declared twice" in refused[0].reason
 
 
@@ -543,14 +545,14 @@ def test_a_reason_is_a_short_line(resources: Resources, reason: str) -> None:
 def test_a_request_for_one_that_is_refused_says_why(resources: Resources) -> None:
     """Not that nothing was chosen."""
     resources.create(lead="1s")
-    report = resources.run(request="INC-1", names=[f"{NAMESPACE}/key"])
+    report = resources.run(reason="INC-1", selection=Selection(names=[f"{NAMESPACE}/key"]))
     assert [o.result for o in report.outcomes] == [Result.REFUSED]
 
 
 def test_what_was_not_chosen_is_not_told_of(resources: Resources) -> None:
     """A refused resource of another team is that team's."""
     resources.create("bad", lead="1s")
-    assert resources.run(selector={"team": "payments"}).exit_code == 0
+    assert resources.run(selection=Selection(selector={"team": "payments"})).exit_code == 0
 
 
 # --- Events ------------------------------------------------------------------------------------------------------
@@ -654,7 +656,7 @@ def test_with_the_policy_delete_the_credential_goes_with_the_rotation(resources:
         "the finalizer keeps it until the credential is gone"
     )
     assert set(documents(resources, life)) == {"secret", "ring", "verifiers", "lease", "path", "rotation"}
-    (planned,) = resources.run(act=False).outcomes
+    (planned,) = resources.run(mode=Mode.PLAN).outcomes
     assert (planned.result, planned.steps) == (Result.WAITING, ("delete the credential",))
     assert "rotation" in documents(resources, life), "a plan deletes nothing"
     (outcome,) = resources.run().outcomes
@@ -675,7 +677,7 @@ def test_the_last_run_ends_deletions_and_lets_all_others_go(resources: Resources
     resources.delete("undone")
     resources.trial.timeline.pass_by(DAYS_30)
     held = resources.trial.held("stays")
-    report = resources.run(leaves=True)
+    report = resources.run(mode=Mode.LEAVE)
     assert {o.rotation.partition("/")[2]: o.result for o in report.outcomes} == {
         "goes": Result.DELETED,
         "stays": Result.IDLE,
@@ -692,9 +694,11 @@ def test_the_last_run_ends_deletions_and_lets_all_others_go(resources: Resources
         n: resources.get(n)["metadata"].get("finalizers") for n in ("stays", "broken", "undone", "new")
     }
     assert finalizers == {"stays": None, "broken": None, "undone": ["rotator.dev/credential"], "new": None}
-    assert resources.run(leaves=True).exit_code == 1, "until somebody corrects it, or removes the finalizer"
+    assert resources.run(mode=Mode.LEAVE).exit_code == 1, (
+        "until somebody corrects it, or removes the finalizer"
+    )
     resources.change("undone", {"spec": {"lead": None}})
-    assert resources.run(leaves=True).exit_code == 0
+    assert resources.run(mode=Mode.LEAVE).exit_code == 0
     assert resources.get("undone") is None
 
 

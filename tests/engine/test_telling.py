@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rotator.cli.verbs import _show
+from rotator.cli import report
 from rotator.engine.outcome import Result
 from rotator.world import World
 from tests.engine.test_custom_resources import Resources
@@ -164,13 +164,12 @@ def test_what_ends_a_run_is_said_of_the_run_and_does_not_stay(
     assert resources.run().outcomes[0].summary.phase == "Overlap", "the next run carries on"
 
 
-def test_ages_are_counted_in_the_api_servers_time(bao: Bao, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ages_are_counted_in_the_api_servers_time(bao: Bao) -> None:
     """A node whose clock is two hours ahead is refused, and its table is right all the same."""
     trial = Trial(bao)
     trial.until_stable(trial.policy())
     trial.timeline.pass_by(timedelta(days=1))
-    report = trial.fleet(trial.policy(), skew=timedelta(hours=2), act=False)
-    _show(report, "table", steps=False)
-    row = capsys.readouterr().out.splitlines()[1]
+    done = trial.fleet(trial.policy(), skew=timedelta(hours=2), act=False)
+    row = report.text(done, "table", steps=False).splitlines()[1]
     assert "the clock here is 1h59m" in row
     assert "  1d1m" in row or "  1d2m" in row or "  1d3m" in row, row

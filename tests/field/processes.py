@@ -12,7 +12,13 @@ _LONGEST = 300.0
 """Seconds after which a process that has not ended is ended: none takes so long."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["rotator.cli", "rotator.run.job", "rotator.cli.render", "rotator.telemetry.logs"]
+    [
+        "rotator.cli.verbs",
+        "rotator.cli.report",
+        "rotator.run.run",
+        "rotator.run.job",
+        "rotator.telemetry.logs",
+    ]
 )
 
 

@@ -21,8 +21,8 @@ from rotator.kinds import CONFIG_MAP
 from rotator.policy import permissions
 from rotator.policy.crd import definition
 from rotator.policy.resources import from_resource
-from rotator.run.declared import Declared
-from rotator.run.job import Job, Systems
+from rotator.run.job import Job
+from rotator.run.request import Connections, Declarations, FleetSettings, Notices, RunRequest
 from rotator.systems.kubernetes.client import Kubernetes
 from rotator.world import World, ends_after
 from tests.clusters import Served
@@ -85,9 +85,11 @@ class Team:
 
     def run(self) -> Report:
         """Do one run."""
-        declared = Declared(namespaces=[self.namespace])
-        job = Job(
-            declared=declared, systems=Systems(concurrency=1, listed=(CONFIG_MAP,)), act=True, events=True
+        request = RunRequest(
+            declarations=Declarations(namespaces=[self.namespace]),
+            connections=Connections(concurrency=1),
+            fleet=FleetSettings(listed=(CONFIG_MAP,)),
+            notices=Notices(events=True),
         )
         clock = RunClock()
         world = World(
@@ -97,7 +99,7 @@ class Team:
             connect_vault=lambda _retry, _meter: pytest.fail("there is no Vault here"),
         )
         try:
-            return job.run(world, [], lambda _: lambda _: None)
+            return Job(request=request, world=world).run([], lambda _: lambda _: None)
         finally:
             world.close()
 
