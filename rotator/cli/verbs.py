@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -30,6 +29,8 @@ from rotator.run import process
 from rotator.run.request import Declarations, Mode, RunRequest, Selection
 
 if TYPE_CHECKING:
+    from importlib import metadata
+
     from rotator.cli import report
     from rotator.core import due
     from rotator.engine.outcome import Outcome
@@ -41,9 +42,10 @@ else:  # a verb loads what it uses once its arguments are known to be right
     report, due, model = Late("rotator.cli.report"), Late("rotator.core.due"), Late("rotator.policy.model")
     declared, runs = Late("rotator.run.declared"), Late("rotator.run.run")
     exporter, logs = Late("rotator.telemetry.exporter"), Late("rotator.telemetry.logs")
+    metadata = Late("importlib.metadata")
 
-EXTRAS = {"demo": "demo"}
-"""The verbs of other distributions, and the extra that installs each; no other entry point is loaded."""
+EXTRAS = {"demo": "rotator-sandbox"}
+"""The verbs of other distributions: each is an extra of its own name, and an entry point of that distribution alone."""
 
 
 class Verbs(click.Group):
@@ -58,13 +60,14 @@ class Verbs(click.Group):
         if cmd_name not in EXTRAS:
             return super().get_command(ctx, cmd_name)
         with suppress(ModuleNotFoundError, StopIteration):  # of a distribution that is there in part
-            verb: click.Command = next(iter(entry_points(group="rotator.verbs", name=cmd_name))).load()
+            brought = metadata.distribution(EXTRAS[cmd_name]).entry_points
+            verb: click.Command = next(iter(brought.select(group="rotator.verbs", name=cmd_name))).load()
             return verb
         return _absent(cmd_name)
 
 
 def _absent(name: str) -> click.Command:
-    remedy = f"pip install 'rotator[{EXTRAS[name]}]'"
+    remedy = f"pip install 'rotator[{name}]'"
 
     def refuse() -> None:
         raise SettingsError(
@@ -227,7 +230,7 @@ for command in (crd, rbac, vault):
 def _carry_out(request: RunRequest, output: str) -> NoReturn:
     """Do what a verb asks for, show what became of it, and end the process with its exit code."""
     counts = output == "table" and request.mode is Mode.ADVANCE and sys.stderr.isatty()
-    done = runs.execute(request, watch=_progress if counts else runs.logging_each, begun=process.works)
+    done = runs.execute(request, watch=_progress if counts else runs.logging_each, begun=process.begin_work)
     if not done.outcomes:
         click.echo("rotator: no rotation was chosen", err=True)
     click.echo(report.text(done, output, steps=request.mode is not Mode.STATUS))
@@ -249,7 +252,7 @@ def _progress(total: int) -> Callable[[Outcome], None]:
 
 def main() -> None:
     """Run the command line; an error of ours is one sentence and an exit code, never a traceback."""
-    process.starts()
+    process.begin_loading()
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as done:

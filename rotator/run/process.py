@@ -10,12 +10,12 @@ GARBAGE = 50_000
 """Objects made between two looks for garbage: a run is short, and nearly all it makes is freed by reference counts."""
 
 
-def starts() -> None:
+def begin_loading() -> None:
     """Look for no garbage while modules and declarations are loaded: that makes none worth looking for."""
     gc.disable()
 
 
-def works(stop: Callable[[str], None]) -> None:
+def begin_work(stop: Callable[[str], None]) -> None:
     """Keep what is loaded by now to the end, and end the run in order when the process is asked to end."""
     gc.freeze()
     gc.set_threshold(GARBAGE)

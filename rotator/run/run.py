@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from rotator.run.report import Report
     from rotator.telemetry import figures, publish, sources, traces
     from rotator.world import World
-else:
-    job, traces = (
-        Late("rotator.run.job"),
-        Late("rotator.telemetry.traces"),
-    )  # after the policies are known to be good
+else:  # clients load after the policies are known to be good, and metrics where they are wanted
+    job, traces = Late("rotator.run.job"), Late("rotator.telemetry.traces")
     figures, publish = Late("rotator.telemetry.figures"), Late("rotator.telemetry.publish")
     sources = Late("rotator.telemetry.sources")
 

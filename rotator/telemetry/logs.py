@@ -7,8 +7,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from rotator.late import Late
+
 if TYPE_CHECKING:
+    from pythonjsonlogger import json
+
     from rotator.engine.outcome import Outcome
+else:
+    json = Late("pythonjsonlogger.json")  # a terminal never needs it
 
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 _KEYS = (
@@ -65,9 +71,7 @@ def log_outcome(outcome: Outcome) -> None:
 
 
 def _json_formatter() -> logging.Formatter:
-    from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - a terminal never needs it
-
-    formatter = JsonFormatter(
+    formatter = json.JsonFormatter(
         "%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%SZ",
         rename_fields={"asctime": "time", "levelname": "level"},

@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING
 
 from rotator.clients.meter import no_span
 from rotator.errors import RotatorError, SettingsError
+from rotator.late import Late
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
+    from opentelemetry import trace
+
+    from rotator.telemetry import traces_out
+else:  # an extra
+    trace, traces_out = Late("opentelemetry.trace"), Late("rotator.telemetry.traces_out")
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 Span = Callable[[str, Mapping[str, str]], AbstractContextManager[object]]
@@ -31,7 +36,7 @@ def tracing(environment: Mapping[str, str] = os.environ) -> Iterator[Span]:
         yield no_span
         return
     try:
-        from rotator.telemetry.traces_out import tracer  # noqa: PLC0415 - an extra
+        tracer = traces_out.tracer
     except ImportError:
         raise SettingsError(
             f"{ENDPOINTS[0]} asks for traces, and OpenTelemetry is not installed. Expected: rotator[otel], or the "
@@ -41,9 +46,8 @@ def tracing(environment: Mapping[str, str] = os.environ) -> Iterator[Span]:
         yield by(opened)
 
 
-def by(tracer: Tracer) -> Span:
+def by(tracer: trace.Tracer) -> Span:
     """Return what opens spans of `tracer`. An error of ours is told by its kind alone, whatever its text may hold."""
-    from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - an extra
 
     @contextmanager
     def traced(name: str, about: Mapping[str, str]) -> Iterator[None]:
@@ -56,7 +60,7 @@ def by(tracer: Tracer) -> Span:
             try:
                 yield
             except RotatorError as error:
-                opened.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                opened.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__name__))
                 raise
 
     return traced

@@ -43,6 +43,28 @@ WORKLOAD = {
     },
 }
 
+SERVER = """
+import gc, json, signal, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from rotator.run.request import Declarations, Mode, RunRequest
+from rotator.run.run import execute
+
+declared = Declarations(paths=(Path(sys.argv[1]),))
+runs = [
+    (RunRequest(declarations=declared, mode=Mode.PLAN), lambda stop: None),
+    (RunRequest(declarations=declared), lambda stop: stop("SIGTERM")),
+    (RunRequest(declarations=declared, mode=Mode.STATUS), lambda stop: None),
+]
+state = lambda: [gc.isenabled(), gc.get_threshold(), gc.get_freeze_count(), signal.getsignal(signal.SIGTERM)]
+before = state()
+with ThreadPoolExecutor() as pool:
+    reports = list(pool.map(lambda run: execute(run[0], begun=run[1]), runs))
+assert state() == before
+print(json.dumps([[r.exit_code, [[o.rotation, o.result, o.reason] for o in r.outcomes]] for r in reports]))
+"""
+"""A process that does several runs at a time, none of them in its main thread; one is asked to stop at once."""
+
 
 DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/api"
 NEVER = 300.0
@@ -82,6 +104,18 @@ class Job:
         process = self.start(*arguments)
         out, err = process.communicate(timeout=NEVER)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def serve(self) -> Any:
+        """Do the runs of a server, and return exit code and outcomes of each report."""
+        policies = self._env["ROTATOR_POLICIES"]
+        done = subprocess.run(
+            [sys.executable, "-c", SERVER, policies],
+            env=self._env,
+            text=True,
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        return json.loads(done.stdout)
 
     def run_until(self, happened: Callable[[], bool], *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run until something has happened, and ask the run to stop."""
@@ -191,3 +225,13 @@ def test_a_missing_namespace_is_named(job: Job, tmp_path: Path) -> None:
     done = job.run("run", "-o", "json")
     assert done.returncode == 1
     assert "the namespace nowhere does not exist" in json.loads(done.stdout)[0]["reason"]
+
+
+def test_a_process_may_do_many_runs_and_stays_its_own(job: Job) -> None:
+    """A run takes no signal and tunes no garbage collector by itself, and one that is stopped stops no other."""
+    plan, stopped, status = job.serve()
+    said = "the run was asked to stop (SIGTERM); the next run carries on from what is recorded"
+    assert stopped == [0, [["default/key", "Waiting", said]]]
+    for code, ((rotation, result, reason),) in (plan, status):
+        assert (code, rotation, result) == (0, "default/key", "Waiting")
+        assert "asked to stop" not in reason
