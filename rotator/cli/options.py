@@ -22,10 +22,10 @@ from rotator.run.request import (
     Selection,
 )
 
-P = ParamSpec("P")
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., object])
 R = TypeVar("R")
 T = TypeVar("T", bound="DataclassInstance")
