@@ -17,9 +17,11 @@ import pytest
 from rotator import world
 from rotator.cli.options import choice_options, run_options
 from rotator.cli.report import advice
-from rotator.engine import fleet, lease
-from rotator.engine.outcome import Outcome, Result, Summary
+from rotator.core.request import Request
+from rotator.engine import fleet
+from rotator.engine.outcome import Outcome, Result
 from rotator.kinds import CONFIG_MAP
+from rotator.ports import Summary
 from rotator.run import wiring
 from rotator.run.report import Report, report_of
 from rotator.run.request import (
@@ -32,6 +34,7 @@ from rotator.run.request import (
     RunRequest,
     Selection,
 )
+from rotator.systems.kubernetes import lease
 
 ROOT = Path(__file__).parent.parent
 LATE = sorted(file for file in (ROOT / "rotator").rglob("*.py") if " = Late(" in file.read_text())
@@ -143,7 +146,7 @@ def outcome(result: Result, *honoured: str) -> Outcome:
     return Outcome(rotation="a/b", result=result, summary=Summary(requests=honoured))
 
 
-DUE, ASKED, LEAVE = RunRequest(), RunRequest(reason="INC-1"), RunRequest(mode=Mode.LEAVE)
+DUE, ASKED, LEAVE = RunRequest(), RunRequest(asked=Request(reason="INC-1")), RunRequest(mode=Mode.LEAVE)
 IS_HELD = "another run is at work on a/b and does what is due there: nothing to do (exit 3)"
 
 
@@ -178,7 +181,7 @@ def test_a_report_knows_its_exit_code_and_what_3_means(
         (RunRequest(), False),
         (RunRequest(notices=Notices(metrics_push="http://gateway")), True),
         (RunRequest(notices=Notices(metrics_file=Path("out.prom"))), True),
-        (RunRequest(notices=Notices(metrics_push="http://gateway"), reason="INC-1"), False),
+        (RunRequest(notices=Notices(metrics_push="http://gateway"), asked=Request(reason="INC-1")), False),
     ],
 )
 def test_what_is_asked_by_hand_publishes_nothing(request_: RunRequest, publishes: bool) -> None:

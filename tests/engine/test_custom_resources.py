@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rotator.core.codec import instant
+from rotator.core.request import Request
 from rotator.engine.fleet import Report
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import SettingsError
