@@ -61,8 +61,8 @@ def file_option(command: F) -> F:
         multiple=True,
         envvar="ROTATOR_POLICIES",
         type=click.Path(path_type=Path),
-        help=f"A policy file or a folder of them; repeatable. Default: {POLICIES}, where no custom resources are read. "
-        "[env: ROTATOR_POLICIES, parts between colons]",
+        help=f"A policy file, or a folder of policy files; repeatable. Default: {POLICIES}, unless custom resources are "
+        "read. [env: ROTATOR_POLICIES, separated by colons]",
     )(command)
 
 
@@ -73,7 +73,7 @@ def paths_option(command: Callable[Concatenate[Declarations, P], R]) -> Callable
             "--trust-resources",
             is_flag=True,
             envvar="ROTATOR_TRUST_RESOURCES",
-            help="Let custom resources name other namespaces, any Vault path, provider, AppRole role and file. "
+            help="Allow custom resources to name other namespaces, and any Vault path, provider, AppRole role and file. "
             "[env: ROTATOR_TRUST_RESOURCES]",
         ),
         click.option(
@@ -81,8 +81,8 @@ def paths_option(command: Callable[Concatenate[Declarations, P], R]) -> Callable
             multiple=True,
             envvar="ROTATOR_GATE_URLS",
             metavar="URL",
-            help="Below this address the gates and providers of custom resources may ask; repeatable. [env: ROTATOR_GATE_URLS, "
-            "parts between blanks]",
+            help="Allow the gates and providers of custom resources to call addresses below this one; repeatable. "
+            "[env: ROTATOR_GATE_URLS, separated by spaces]",
         ),
         click.option(
             "--resources-in",
@@ -91,7 +91,8 @@ def paths_option(command: Callable[Concatenate[Declarations, P], R]) -> Callable
             type=NamespaceType(),
             envvar="ROTATOR_RESOURCES_IN",
             metavar="NAMESPACE",
-            help="Read the Rotations of this namespace; repeatable. [env: ROTATOR_RESOURCES_IN, parts between blanks]",
+            help="Read the Rotation custom resources of this namespace; repeatable. "
+            "[env: ROTATOR_RESOURCES_IN, separated by spaces]",
         ),
         file_option,
     )
@@ -115,7 +116,9 @@ def choice_options(command: Callable[Concatenate[Selection, P], R]) -> Callable[
     """Add the options that choose among what is declared."""
     options = (
         selector_option,
-        click.option("--type", "kind", type=click.Choice(CREDENTIALS), help="Only this credential kind."),
+        click.option(
+            "--type", "kind", type=click.Choice(CREDENTIALS), help="Only rotations of this credential kind."
+        ),
         click.option(
             "-n",
             "--name",
@@ -135,7 +138,9 @@ def cluster_options(command: Callable[Concatenate[Connections, P], R]) -> Callab
     """Add the options of every verb that speaks to systems."""
     options = (
         click.option(
-            "--context", default=None, help="The kubeconfig context; default: the pod's own cluster."
+            "--context",
+            default=None,
+            help="The kubeconfig context. Default: the pod's own cluster; outside a pod, the current context.",
         ),
         click.option(
             "--deadline",
@@ -143,21 +148,21 @@ def cluster_options(command: Callable[Concatenate[Connections, P], R]) -> Callab
             default="10m",
             show_default=True,
             envvar="ROTATOR_DEADLINE",
-            help="The run ends inside this time.",
+            help="The run stops at a safe point within this time. [env: ROTATOR_DEADLINE]",
         ),
         click.option(
             "--timeout",
             type=DurationType(),
             default="10s",
             show_default=True,
-            help="The longest one request may take.",
+            help="Maximum duration of one request.",
         ),
         click.option(
             "--concurrency",
             type=click.IntRange(1, 256),
             default=8,
             show_default=True,
-            help="Rotations at a time.",
+            help="Maximum number of rotations processed at the same time.",
         ),
     )
     return filled(Connections, *options)(command)
@@ -171,13 +176,13 @@ def notice_options(command: Callable[Concatenate[Notices, P], R]) -> Callable[P,
             default="rotator",
             show_default=True,
             envvar="ROTATOR_METRICS_JOB",
-            help="The job under which metrics are pushed. [env: ROTATOR_METRICS_JOB]",
+            help="The `job` label of pushed metrics. [env: ROTATOR_METRICS_JOB]",
         ),
         click.option(
             "--metrics-file",
             type=click.Path(path_type=Path),
             envvar="ROTATOR_METRICS_FILE",
-            help="Write metrics to this file, for a textfile collector. [env: ROTATOR_METRICS_FILE]",
+            help="Write metrics to this file, for node_exporter's textfile collector. [env: ROTATOR_METRICS_FILE]",
         ),
         click.option(
             "--metrics-push",
@@ -205,7 +210,8 @@ def fleet_options(command: Callable[Concatenate[FleetSettings, P], R]) -> Callab
             default="1h",
             show_default=True,
             envvar="ROTATOR_LOOK_EVERY",
-            help="Look at least so often at what no list shows. [env: ROTATOR_LOOK_EVERY]",
+            help="Maximum interval between full checks of targets that list requests do not cover. "
+            "[env: ROTATOR_LOOK_EVERY]",
         ),
         click.option(
             "--list",
@@ -215,7 +221,7 @@ def fleet_options(command: Callable[Concatenate[FleetSettings, P], R]) -> Callab
             show_default=True,
             metavar="KINDS",
             envvar="ROTATOR_LIST",
-            help="Kinds of targets to list, to see edits in one request: configmaps, secrets, or none. "
+            help="Kinds of targets to list, which shows edits in one request per kind: configmaps, secrets, or none. "
             "[env: ROTATOR_LIST]",
         ),
         click.option(
@@ -223,7 +229,7 @@ def fleet_options(command: Callable[Concatenate[FleetSettings, P], R]) -> Callab
             type=DurationType(),
             default="30s",
             show_default=True,
-            help="A killed run is waited for so long.",
+            help="Duration of a Lease: other runs wait this long after a run was killed.",
         ),
     )
     return filled(FleetSettings, *options)(command)
@@ -237,7 +243,7 @@ def output_option(command: F) -> F:
         type=click.Choice(["table", "json", "yaml"]),
         default="table",
         show_default=True,
-        help="For people, or for programs.",
+        help="Output format: table for people, json and yaml for programs.",
     )(command)
 
 

@@ -49,7 +49,7 @@ EXTRAS = {"demo": "rotator-sandbox"}
 
 
 class Verbs(click.Group):
-    """The verbs of this distribution, and those that another one brings: an entry point in the group `rotator.verbs`."""
+    """The verbs of this distribution, and those of others: entry points in the group `rotator.verbs`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all verbs."""
@@ -82,13 +82,13 @@ def _absent(name: str) -> click.Command:
 @click.version_option(__version__, prog_name="rotator")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def cli(*, verbose: bool) -> None:
-    """Rotate credentials so that nobody notices: verifiers accept first, holders switch, verifiers forget.
+    """Rotate credentials without rejecting a valid login: verifiers accept first, holders switch, verifiers forget.
 
     \b
     Exit codes: 0 done, nothing due, or waiting as planned
-                1 a rotation is frozen: both versions are accepted, somebody has to look
-                2 usage or policy error, nothing was touched
-                3 another run holds the lease, or what was asked for could not begin yet
+                1 a rotation is frozen: both versions are accepted, a person has to look
+                2 usage or policy error: nothing was changed
+                3 another run holds the Lease, or the requested rotation could not begin yet
     """
     logs.set_up(verbose=verbose)
 
@@ -97,7 +97,7 @@ def cli(*, verbose: bool) -> None:
 @choice_options
 @run_options
 def run(request: RunRequest, selection: Selection, *, output: str) -> None:
-    """Advance every rotation that is due. This is what the CronJobs call.
+    """Advance every rotation that is due. The CronJobs call this.
 
     \b
     Example: rotator run -f policies/ -l team=payments
@@ -111,16 +111,16 @@ def run(request: RunRequest, selection: Selection, *, output: str) -> None:
     "--reason",
     required=True,
     envvar="ROTATOR_REASON",
-    help="Why. The same reason rotates at most once. [env: ROTATOR_REASON]",
+    help="Why you rotate, as INC-4711. The same reason rotates at most once. [env: ROTATOR_REASON]",
 )
 @selector_option
 @run_options
 def rotate(
     request: RunRequest, *, name: str | None, reason: str, selector: Mapping[str, str], output: str
 ) -> None:
-    """Start the rotation NAME (NAMESPACE/NAME), or all with some labels, now; at most once per reason.
+    """Start a rotation now: NAME (NAMESPACE/NAME), or all with the given labels. At most once per reason.
 
-    It takes the same safe path as any other: this run begins it, and the scheduled runs carry it on.
+    It takes the same safe path as a scheduled rotation: this run begins it, and the scheduled runs complete it.
 
     \b
     Example: rotator rotate payments/payments-jwt --reason INC-4711
@@ -139,10 +139,10 @@ def rotate(
 @cli.command()
 @system_options
 def leave(request: RunRequest, *, output: str) -> None:
-    """End what only a run can end, before rotator is uninstalled: no Rotation waits for a run any more.
+    """Finish deletions and remove rotator's finalizers before you uninstall rotator.
 
-    It carries out the deletions that were asked for (`deletionPolicy: Delete`), and takes rotator's finalizer off all
-    other Rotations: their credentials stay as they are. It advances none. Exit code 3: not all is done, call it again.
+    It carries out the requested deletions (`deletionPolicy: Delete`) and removes rotator's finalizer from all other
+    Rotations; their credentials stay as they are. It advances no rotation. Exit code 3: work is left, call it again.
 
     \b
     Example: rotator leave --resources-in payments
@@ -156,7 +156,7 @@ def leave(request: RunRequest, *, output: str) -> None:
 @choice_options
 @system_options
 def plan(request: RunRequest, selection: Selection, *, output: str) -> None:
-    """Say what `run` would do now, and why. Changes nothing: it is the same code, with reads only.
+    """Show what `run` would do now, and why. Changes nothing: it runs the same code with reads only.
 
     \b
     Example: rotator plan -f policies/ -o yaml
@@ -168,7 +168,7 @@ def plan(request: RunRequest, selection: Selection, *, output: str) -> None:
 @choice_options
 @system_options
 def status(request: RunRequest, selection: Selection, *, output: str) -> None:
-    """One line a rotation: phase, active version, age, what comes next and when, and who is waited for.
+    """Show one line per rotation: phase, active version, age, the next step and its time, and what it waits for.
 
     \b
     Example: rotator status -f policies/ -o json
@@ -181,7 +181,7 @@ def status(request: RunRequest, selection: Selection, *, output: str) -> None:
 @choice_options
 @output_option
 def validate(selection: Selection, declarations: Declarations, *, output: str) -> None:
-    """Check policy files, their windows and what they share. Reads no system.
+    """Check policy files: fields, windows, and objects that two rotations share. Contacts no system.
 
     \b
     Example: rotator validate -f policies/
@@ -202,14 +202,18 @@ def schema() -> None:
 
 @cli.command()
 @paths_option
-@click.option("--context", default=None, help="The kubeconfig context; default: the pod's own cluster.")
+@click.option(
+    "--context",
+    default=None,
+    help="The kubeconfig context. Default: the pod's own cluster; outside a pod, the current context.",
+)
 @click.option(
     "--listen",
     metavar="ADDRESS:PORT",
-    help="Serve them on /metrics, with /healthz, until stopped; 0.0.0.0:9464.",
+    help="Serve the metrics on /metrics (and /healthz) until stopped, as 0.0.0.0:9464.",
 )
 def metrics(declarations: Declarations, *, context: str | None, listen: str | None) -> None:
-    """Show the metrics of all rotations from their Leases, once or for a scrape. Reads Leases and nothing else.
+    """Print the metrics of all rotations, or serve them for a scrape. Reads Leases and nothing else.
 
     \b
     Example: rotator metrics -f policies/ --listen 0.0.0.0:9464
