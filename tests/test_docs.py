@@ -400,7 +400,7 @@ def test_a_runbook_says_what_people_need(path: Path) -> None:
     """What it means, what is safe, where to look, what to do, and whom to call."""
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"# {path.stem}\n")
-    for part in ("**Means**", "**Safe meanwhile**", "## Look first", "```sh", "## Mend", "## Call"):
+    for part in ("**Means**", "**Safe meanwhile**", "## Look first", "```sh", "## Repair", "## Escalate to"):
         assert part in text
 
 

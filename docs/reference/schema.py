@@ -22,10 +22,10 @@ HEAD = """\
 
 # Every field of a Rotation
 
-The same schema holds for files and for [custom resources](../declare/custom-resources.md). `rotator schema` prints it
-as JSON schema, for editors and CI. Unknown fields are refused. A duration is written as `30d`, `1h30m`, `15m`, `90s` or
-`500ms`, always as text. What a schema cannot say is checked as well by `rotator validate`: the sums of the windows,
-names used twice, and combinations that cannot work.
+Files and [custom resources](../declare/custom-resources.md) have the same schema. `rotator schema` prints it as JSON
+schema, for editors and CI. Unknown fields are rejected. A duration is written as `30d`, `1h30m`, `15m`, `90s` or
+`500ms`, always as text. `rotator validate` also checks what a schema cannot express: the sums of the windows, duplicate
+names, and combinations that cannot work.
 """
 NAMED = {
     DURATION_PATTERN: "duration",

@@ -23,9 +23,9 @@ HEAD = """\
 
 # Every value of the Helm chart
 
-The values have a closed schema: a name that does not stand here is refused by `helm install`, `helm upgrade` and
-`helm template`. What they are for together stands in [In the cluster](../operate/cluster.md). What follows `=` is the
-default; where nothing follows, it is empty.
+The values have a closed schema: `helm install`, `helm upgrade` and `helm template` reject a name that is not listed
+here. [In the cluster](../operate/cluster.md) shows how to use them. The default follows `=`; a value without `=` is
+empty by default.
 """
 MARK = "# --"
 
