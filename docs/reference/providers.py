@@ -21,7 +21,7 @@ FILE = FOLDER / "capabilities.txt"
 HEAD = """\
 % Written by docs/reference/providers.py from rotator/systems: change the code, not this file.
 
-| verifier | with | at a time | whose value | shows it | in use taken over | strategy |
+| verifier | with | versions | value made by | shows the value | take-over | strategy |
 |---|---|---|---|---|---|---|"""
 
 _CLIENT: Mapping[str, Any] = {"oauthClient": {"issuer": "https://sso.example.com", "clientId": "a"}}
@@ -79,7 +79,7 @@ def _written(row: Row) -> str:
         f"[`{provider.camel()}`]({page_of(provider)})",
         row.form,
         _at_a_time(row),
-        "its own" if provider.makes else "ours",
+        "the provider" if provider.makes else "rotator",
         _yes(value=provider.shows.holds(provider, credential)),
         _yes(value=provider.takes_over),
         f"**{provider.strategy(credential)}**",
@@ -91,7 +91,7 @@ def _at_a_time(row: Row) -> str:
     provider, credential = row.provider, row.credential
     if provider.one_slot.holds(provider, credential):
         return "1"
-    if provider.alternates.holds(provider, credential) and credential.subjects:
+    if provider.alternates.holds(provider, credential) and len(credential.subjects) > 1:
         return str(len(credential.subjects))
     return "any number" if provider.slots is None else str(provider.slots)
 
