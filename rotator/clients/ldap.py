@@ -1,4 +1,4 @@
-"""LDAP version 3, on ldap3: simple binds, one account's passwords, and the password modify operation.
+"""LDAP version 3, on ldap3 (the extra `ldap`): simple binds, one account's passwords, and the password modify operation.
 
 RFC 4511 (the protocol and its result codes), RFC 4513 (bind, StartTLS), RFC 3062 (password modify), and
 draft-behera-ldap-password-policy-10 (the control in which a directory says why it refuses). Each request has a connection
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -184,9 +185,10 @@ class Ldap:
         ca_file: str | None = None,
         timeout: float = 5.0,
     ) -> None:
-        """Say where it is, and as whom we change it. Raises SettingsError for what would not be safe."""
+        """Say where it is, and as whom we change it. Raises SettingsError for what would not be safe, or without ldap3."""
         self.url = url
         self._encrypted, self._host, self._port = _address(url.rstrip("/"), start_tls=start_tls)
+        _check_installed(url)
         self._start_tls = start_tls
         self._context = verified(ca_file) if self._encrypted or start_tls or ca_file else None
         self._retry = retry
@@ -417,6 +419,15 @@ class Ldap:
 
     def _lost(self, what: str, cause: str) -> ClientError:
         return Ambiguous(what, f"no answer from {self._host}:{self._port} ({cause})")
+
+
+def _check_installed(url: str) -> None:
+    """Raise SettingsError where the extra `ldap` is not installed. It is looked for and not loaded: that is slow."""
+    if find_spec("ldap3") is None:
+        raise SettingsError(
+            f"the directory {url} is declared, and the library for LDAP (ldap3) is not installed. It was not asked, and "
+            "nothing was changed. Expected: pip install 'rotator[ldap]', or rotator's image, which has it"
+        )
 
 
 @cache

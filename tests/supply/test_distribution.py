@@ -183,8 +183,8 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     return install(tmp_path_factory.mktemp("installed"), built.wheel)
 
 
-def install(folder: Path, *wheels: Path) -> Callable[..., str]:
-    """Install wheels in an environment of their own that borrows only our dependencies."""
+def install(folder: Path, *wheels: Path, lacks: tuple[str, ...] = ()) -> Callable[..., str]:
+    """Install wheels in an environment of their own that borrows our dependencies, but for those that it `lacks`."""
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     python = folder / "venv" / "bin" / "python"
     subprocess.run(
@@ -204,7 +204,11 @@ def install(folder: Path, *wheels: Path) -> Callable[..., str]:
         timeout=120,
     )
     (places,) = (folder / "venv").glob("lib/python*/site-packages")
-    (places / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (places / "borrowed.pth").write_text(f"{folder / 'borrowed'}\n")
+    (folder / "borrowed").mkdir()
+    for each in Path(sysconfig.get_path("purelib")).iterdir():
+        if not each.name.startswith(lacks):
+            (folder / "borrowed" / each.name).symlink_to(each)
 
     def run(command: str, *arguments: str, code: int = 0) -> str:
         done = subprocess.run(
@@ -247,3 +251,61 @@ def test_the_demo_comes_with_the_sandbox(
     assert "pip install 'rotator[demo]'" in installed("rotator", "demo", "--seed", "7", code=2)
     assert "demo" in installed("rotator", "--help")
     assert "--seed" in install(tmp_path, built.wheel, sandbox.wheel)("rotator", "demo", "--help")
+
+
+# --- without the extra `ldap` ---------------------------------------------------------------------------------------
+
+DIRECTORY = """\
+apiVersion: rotator.dev/v1alpha1
+kind: Rotation
+metadata: {name: directory, namespace: payments}
+spec:
+  credential: {ldapPassword: {accounts: ["uid=payments,dc=example,dc=org"]}}
+  every: 30d
+  overlap: {tokenTTL: 5m}
+  store: {kubernetes: {}}
+  verifiers:
+    - ldap:
+        url: "ldaps://directory.invalid"
+        bind: {dn: "cn=rotator,dc=example,dc=org", password: {secret: {name: ldap-rotator, key: password}}}
+  holders:
+    - secret: {name: directory, data: {password: password}}
+"""
+NOBODY = """\
+apiVersion: v1
+kind: Config
+current-context: nobody
+contexts: [{name: nobody, context: {cluster: nobody, user: nobody}}]
+clusters: [{name: nobody, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: nobody, user: {token: t}}]
+"""
+"""A cluster where nobody answers: whoever asks it anything says so."""
+
+
+@pytest.fixture(scope="module")
+def bare(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Return what calls the wheel's command where no library for LDAP is installed."""
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "directory.yaml").write_text(DIRECTORY)
+    (folder / ".kube").mkdir()
+    (folder / ".kube" / "config").write_text(NOBODY)
+    return install(folder, built.wheel, lacks=("ldap3", "pyasn1"))
+
+
+def test_a_directory_is_declared_without_its_library(bare: Callable[..., str]) -> None:
+    """Proves that whoever only reads declarations needs no library for LDAP, and that there is none here."""
+    assert "No module named 'ldap3'" in bare("python", "-c", "import ldap3", code=1)
+    assert "payments/directory: good" in bare("rotator", "validate", "-f", "directory.yaml")
+    assert "ldap-rotator" in bare(
+        "rotator", "rbac", "-f", "directory.yaml", "--service-account", "ci/rotator"
+    )
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_run_says_that_the_library_of_a_directory_is_missing(bare: Callable[..., str], verb: str) -> None:
+    """Proves that it is said with the remedy, and before anybody is asked anything."""
+    said = bare("rotator", verb, "-f", "directory.yaml", code=2)
+    assert said == (
+        "rotator: the directory ldaps://directory.invalid is declared, and the library for LDAP (ldap3) is not installed. "
+        "It was not asked, and nothing was changed. Expected: pip install 'rotator[ldap]', or rotator's image, which has it\n"
+    )

@@ -147,6 +147,12 @@ def test_nothing_for_demonstrations_or_tests_is_installed() -> None:
     assert RECIPE.defaults()["REQUIREMENTS"] == {"requirements.txt"}
 
 
+def test_the_image_speaks_to_directories() -> None:
+    """Proves that either choice of requirements holds the extra `ldap`."""
+    for file in ("requirements.txt", "requirements-otel.txt"):
+        assert "ldap3" in pins(ROOT / file)
+
+
 # --- the repository around it -------------------------------------------------------------------------------------
 
 
