@@ -1,27 +1,37 @@
-"""Metrics for a scrape: /metrics, collected anew each time, and /healthz."""
+"""Metrics for a scrape: /metrics, collected anew each time, and /healthz.
+
+What /metrics says, in which format and packed how, is prometheus_client's WSGI application. What carries it is
+http.server, not prometheus_client's `start_wsgi_server` (which is wsgiref's): that one waits for a silent client for
+ever, takes any number of connections, closes each after one answer, knows no HEAD, and looks its own name up.
+
+The bounds on a request line (64 KiB), on a header (64 KiB) and on their number (100) are http.server's own.
+"""
 
 from __future__ import annotations
 
-import gzip
+import logging
 import signal
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder, gzip_accepted
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from rotator.errors import RotatorError, SettingsError
 
+log = logging.getLogger("rotator")
 AT_MOST_EVERY = 1.0
 """Seconds between two collections: scrapes that come closer together share one."""
 IDLE_TIMEOUT = 15.0
-"""Seconds after which a connection that says nothing is closed."""
+"""Seconds after which a connection that says nothing, or takes nothing, is closed."""
+AT_ONCE = 16
+"""Connections that are open at a time; one more is closed without an answer. A Prometheus keeps one or two."""
 
 Collect = Callable[[], CollectorRegistry]
 
@@ -68,14 +78,13 @@ class Latest:
 class MetricsServer:
     """An HTTP server for /metrics and /healthz. It answers from when it is made until it is closed."""
 
-    def __init__(self, address: str, port: int, latest: Latest) -> None:
+    def __init__(self, address: str, port: int, latest: Latest, idle: float = IDLE_TIMEOUT) -> None:
         """Listen on `address` (IPv4, IPv6, a name, or empty for all) and `port` (0: any free one).
 
-        Raises SettingsError where that cannot be had.
+        `idle` is in seconds, see IDLE_TIMEOUT. Raises SettingsError where the address cannot be had.
         """
-        handler = type("Handler", (_Handler,), {"latest": latest})
         try:
-            self._http = _Http.at(address, port, handler)
+            self._http = _Http(address, port, latest, idle)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise SettingsError(f"cannot listen on {address or '*'}:{port}: {reason}") from None
@@ -114,45 +123,58 @@ def serve(address: str, port: int, collect: Collect) -> None:
 
 
 class _Http(ThreadingHTTPServer):
-    daemon_threads = True
+    """A thread a connection, at most AT_ONCE of them."""
 
-    @classmethod
-    def at(cls, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> _Http:
+    def __init__(self, address: str, port: int, latest: Latest, idle: float) -> None:
         """Bind to the first address that `address` stands for."""
         found = socket.getaddrinfo(
             address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
         )
-        family, _, _, _, where = found[0]
-        bound = type("BoundHttp", (cls,), {"address_family": family})
-        server: _Http = bound((where[0], port), handler)
-        return server
+        self.address_family, _, _, _, where = found[0]
+        self.latest = latest
+        self._idle = idle
+        self._open: set[Any] = set()
+        super().__init__((str(where[0]), port), _Handler)
 
     def server_bind(self) -> None:
         """Bind without a look-up of our own name, which may take long."""
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        TCPServer.server_bind(self)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - the library's signature
+        """Say whether there is a place for one more; a connection that gets none is closed."""
+        if len(self._open) >= AT_ONCE:
+            return False
+        self._open.add(request)
+        request.settimeout(self._idle)
+        return True
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection: its place is free."""
+        super().shutdown_request(request)
+        self._open.discard(request)
+
+    def handle_error(self, *_: object) -> None:
+        """Log a defect by its name, for its text may hold too much. A client that went away is no news."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("a defect of rotator ended an answer", extra={"reason": type(error).__name__})
 
 
 class _Handler(BaseHTTPRequestHandler):
-    latest: Latest
-    timeout = IDLE_TIMEOUT
-    server_version = "rotator"
-    sys_version = ""
+    server: _Http
+    server_version, sys_version = "rotator", ""
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Answer /metrics and /healthz; 404 for the rest."""
-        path = urlsplit(self.path).path
+        path = self.path.partition("?")[0]
         if path == "/metrics":
             self._metrics()
         elif path == "/healthz":
-            failure = self.latest.failure
-            status = HTTPStatus.SERVICE_UNAVAILABLE if failure else HTTPStatus.OK
-            self._answer(status, failure or "ok")
+            failure = self.server.latest.failure
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE if failure else HTTPStatus.OK, failure or "ok")
         else:
             self._answer(HTTPStatus.NOT_FOUND, "expected /metrics or /healthz")
 
@@ -162,20 +184,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _metrics(self) -> None:
         try:
-            registry = self.latest.get()
+            app = make_wsgi_app(self.server.latest.get())
         except CollectError as error:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
             return
-        encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-        body, headers = encode(registry), {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
-        if gzip_accepted(self.headers.get("Accept-Encoding", "")):
-            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
-        self._send(HTTPStatus.OK, headers, body)
+        headers: dict[str, str] = {"Vary": "Accept, Accept-Encoding"}
+        asked = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": "/metrics",
+            "HTTP_ACCEPT": self.headers.get("Accept"),
+            "HTTP_ACCEPT_ENCODING": self.headers.get("Accept-Encoding"),
+        }
+        self._send(HTTPStatus.OK, headers, b"".join(app(asked, lambda _, said: headers.update(said))))
 
     def _answer(self, status: HTTPStatus, sentence: str) -> None:
         self._send(status, {"Content-Type": "text/plain; charset=utf-8"}, f"{sentence}\n".encode())
 
-    def _send(self, status: HTTPStatus, headers: dict[str, str], body: bytes) -> None:
+    def _send(self, status: HTTPStatus, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -184,5 +209,5 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+    def log_message(self, *_: object) -> None:
         """Log nothing: a scrape is no news."""

@@ -7,21 +7,22 @@ import http.client
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from rotator.errors import RotatorError, SettingsError
 from rotator.telemetry.metrics import registry_of
-from rotator.telemetry.metrics_server import CollectError, Latest, MetricsServer
+from rotator.telemetry.metrics_server import AT_ONCE, CollectError, Latest, MetricsServer
 from rotator_sandbox.processes import free_port
 from tests.observability.figures import rotation
 from tests.observability.servers import Prometheus, get
@@ -202,6 +203,111 @@ def test_one_connection_serves_many_requests(server: MetricsServer) -> None:
             answer = connection.getresponse()
             answer.read()
             assert (answer.status, answer.will_close) == (status, False)
+
+
+def _raw(port: int) -> socket.socket:
+    """Connect, and say nothing yet."""
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /metrics HT", b"GET /metrics HTTP/1.1\r\nAccept: a"])
+def test_who_falls_silent_is_closed(figures: Figures, said: bytes) -> None:
+    """Without an answer, and nothing was collected for it."""
+    server = MetricsServer("127.0.0.1", 0, Latest(figures.collect), idle=0.2)
+    try:
+        with _raw(server.port) as connection:
+            connection.sendall(said)
+            assert connection.recv(100) == b""
+    finally:
+        server.close()
+    assert figures.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        pytest.param(b"GET /" + b"x" * 66_000, b"", 414, id="a long line"),
+        pytest.param(b"GET /metrics", b"X: " + b"x" * 66_000 + b"\r\n", 431, id="a long header"),
+        pytest.param(b"GET /metrics", b"X: x\r\n" * 101, 431, id="many headers"),
+    ],
+)
+def test_what_is_asked_has_a_bound(
+    server: MetricsServer, figures: Figures, line: bytes, headers: bytes, status: int
+) -> None:
+    """Nobody fills the memory with one request."""
+    with _raw(server.port) as connection:
+        connection.sendall(line + b" HTTP/1.1\r\n" + headers + b"\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 %d" % status
+    assert figures.asked == 0
+
+
+def test_the_number_of_connections_has_a_bound(server: MetricsServer) -> None:
+    """One too many is closed; its place is free again when another ends."""
+    with ExitStack() as kept:
+        connections = [kept.enter_context(_raw(server.port)) for _ in range(AT_ONCE)]
+        for connection in connections:
+            assert _is_answered(connection)
+        with _raw(server.port) as one_more:
+            assert not _is_answered(one_more)
+        connections[0].close()
+        while True:
+            with _raw(server.port) as again:
+                if _is_answered(again):
+                    break
+
+
+def _is_answered(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        return bool(connection.recv(100))
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+
+
+def test_a_client_that_goes_away_is_no_news(
+    steady: Steady, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An answer that nobody takes any more leaves no trace in the log; a defect leaves its name, not its text."""
+    begun, gone = threading.Event(), threading.Event()
+
+    def slow() -> CollectorRegistry:
+        begun.set()
+        assert gone.wait(60)
+        return registry_of(rotations=[])
+
+    server = MetricsServer("127.0.0.1", 0, Latest(slow, steady))
+    try:
+        with _raw(server.port) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            assert begun.wait(60)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.set()
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join()
+    finally:
+        server.close()
+    assert capsys.readouterr().err == ""
+    assert not caplog.records
+
+
+def test_a_defect_in_an_answer_is_logged_by_its_name(
+    steady: Steady, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be written as text ends the connection, and its text, which may hold too much, is not shown."""
+
+    class Broken(CollectorRegistry):
+        def collect(self) -> Iterator[Metric]:
+            raise KeyError("s3cret")
+
+    server = MetricsServer("127.0.0.1", 0, Latest(Broken, steady))
+    try:
+        with pytest.raises(http.client.RemoteDisconnected):
+            Answer(server, "/metrics")
+    finally:
+        server.close()
+    assert [record.__dict__["reason"] for record in caplog.records] == ["KeyError"]
+    assert "s3cret" not in caplog.text + capsys.readouterr().err
 
 
 def test_ipv6(figures: Figures) -> None:
