@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and ARCHITECTURE.md and the generated manifests, or check them.
+"""Write the generated parts of README.md, ARCHITECTURE.md and the pages and the generated manifests, or check them.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from docs.reference import vault_variables
 from rotator.cli.report import as_yaml
 from rotator.cli.verbs import cli
 from rotator.core.machine import TRANSITIONS, Step, Transition
@@ -20,7 +21,7 @@ from rotator.policy.crd import definition
 from rotator.policy.files import load
 
 ROOT = Path(__file__).parent.parent
-FILES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md")
+FILES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "docs/reference/environment.md")
 CRD = ROOT / "charts/rotator/crds/rotations.rotator.dev.yaml"
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -91,6 +92,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "states": states,
     "verbs": verbs,
     "example": example,
+    "vault-variables": vault_variables.table,
 }
 
 

@@ -359,3 +359,12 @@ def test_reading_the_environment_logs_nothing(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.DEBUG):
         VaultSettings.from_environment(TOKEN)
     assert CANARY not in caplog.text
+
+
+def test_what_another_way_in_left_behind_is_not_read(tmp_path: Path) -> None:
+    """Proves that a token file is what is sent, whatever secret id stands beside it, and however bad that is."""
+    (tmp_path / "token").write_text(CANARY)
+    env = {**ADDRESS, "ROTATOR_VAULT_TOKEN_FILE": str(tmp_path / "token")}
+    for left in ("s", " no secret id "):
+        settings = VaultSettings.from_environment({**env, "ROTATOR_VAULT_SECRET_ID": left})
+        assert LOGINS["token-file"](settings) == ("", {"token": CANARY})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import yaml
 from docs.generate import commands_of
 from rotator.cli.verbs import cli
 from rotator.policy.files import load
-from rotator.systems.vault import settings as vault_settings
+from rotator.systems.vault.variables import VARIABLES
 from tests.chart.charts import (
     CHART,
     NOTES,
@@ -115,8 +114,7 @@ def test_every_variable_is_one_that_the_program_reads(values: Values) -> None:
         for option in command.params
         for name in ([option.envvar] if isinstance(option.envvar, str) else option.envvar or ())
     }
-    source = Path(vault_settings.__file__).read_text(encoding="utf-8")
-    known |= set(re.findall(r"ROTATOR_VAULT_[A-Z_]+|VAULT_[A-Z]+", source))
+    known |= {variable.name for variable in VARIABLES}
     used = {e["name"] for p in pods(render(values)) for c in containers(p) for e in c["env"]}
     assert {n for n in used if n.startswith(("ROTATOR_", "VAULT_"))} <= known
 

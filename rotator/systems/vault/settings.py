@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rotator.clients.addresses import is_safe
-from rotator.clients.proxies import checked, proxy_for
-from rotator.core.own_secrets import token_of
-from rotator.core.reading import Unreadable
+from rotator.systems.vault import variables as variables
+from rotator.clients.proxies import proxy_for
 from rotator.core.sensitive import Sensitive
-from rotator.core.timing import parse_duration
 from rotator.errors import SettingsError
+from rotator.systems.vault.variables import Variable, own_secret
 
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+TIMEOUT = 10.0
+"""Seconds that one request may take, where nothing else is set."""
 
 Json = dict[str, Any]
 
@@ -28,7 +27,7 @@ class VaultSettings:
 
     address: str
     method: str = "token"
-    """`kubernetes`, `jwt`, `approle`, `token` (VAULT_TOKEN) or `token-file`."""
+    """A key of LOGINS."""
     role: str = ""
     auth_mount: str = ""
     namespace: str | None = None
@@ -38,154 +37,129 @@ class VaultSettings:
     """The token, or the AppRole secret id."""
     credential_file: Path | None = None
     """Where the token, the JWT or the secret id is read from, at each login."""
-    timeout: float = 10.0
+    timeout: float = TIMEOUT
+    """In seconds."""
     proxy: str | None = None
     """By which proxy Vault is reached."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> VaultSettings:
         """Read the environment. Raises SettingsError, naming the variable, for what is missing or refused."""
-        address = env.get("VAULT_ADDR", "")
-        if not address:
+        address = variables.ADDRESS.of(env)
+        if address is None:
             raise SettingsError(
                 "a rotation uses Vault, but VAULT_ADDR is not set; expected e.g. https://vault:8200"
             )
-        if not is_safe(address):
-            raise SettingsError(
-                f"VAULT_ADDR={_shown(address)}: expected https://HOST:PORT without user and password; keys do not travel "
-                "in plain text (only to loopback)"
-            )
-        if ends := _OF_API.search(address):
-            raise SettingsError(
-                f"VAULT_ADDR={_shown(address)}: expected the address alone, as https://vault:8200; {ends[1]} belongs to what is asked there"
-            )
-        if env.get("VAULT_SKIP_VERIFY", "").lower() in {"1", "true", "t", "yes"}:
-            raise SettingsError("VAULT_SKIP_VERIFY is set: TLS is always verified. Use VAULT_CACERT instead")
-        method = env.get("ROTATOR_VAULT_AUTH") or (
-            "token-file" if env.get("ROTATOR_VAULT_TOKEN_FILE") else "token"
+        variables.SKIP_VERIFY.of(env)
+        method = _method(env)
+        credential, file = LOGINS[method].found(method, env)
+        cert, key = variables.CERT.of(env), variables.KEY.of(env)
+        return cls(
+            address=address,
+            method=method,
+            role=variables.ROLE.of(env) or "",
+            auth_mount=variables.MOUNT.of(env) or method,
+            namespace=variables.NAMESPACE.of(env),
+            ca=_first(env, variables.CA_FILE, variables.CA_FOLDER),
+            client_cert=(cert, key) if cert and key else None,
+            credential=credential,
+            credential_file=file,
+            timeout=variables.TIMEOUT.of(env) or TIMEOUT,
+            proxy=_first(env, variables.PROXY, variables.HTTP_PROXY) or proxy_for(address, env),
         )
-        if method not in LOGINS:
-            raise SettingsError(f"ROTATOR_VAULT_AUTH={method}: expected one of {', '.join(sorted(LOGINS))}")
-        secret = _from_variable("VAULT_TOKEN" if method == "token" else "ROTATOR_VAULT_SECRET_ID", env)
-        file = env.get(_FILE_VARIABLES.get(method, ""), "") or _default_file(method)
-        if method == "token" and not secret:
-            raise SettingsError(
-                "a rotation uses Vault, but there is no way to log in: set ROTATOR_VAULT_AUTH (kubernetes, jwt, "
-                "approle, token-file) and ROTATOR_VAULT_ROLE, or VAULT_TOKEN"
-            )
-        if method in {"kubernetes", "jwt", "approle"} and not env.get("ROTATOR_VAULT_ROLE"):
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """One way to log in: which variables it needs, and what it sends to Vault."""
+
+    body: Callable[[str, str], Json]
+    """What is sent, from the role and the secret."""
+    at_mount: bool = True
+    """It is sent to the mount; else nothing is, for the secret is the token."""
+    needs_role: bool = True
+    secret: Variable[Sensitive | None] | None = None
+    """What holds the secret."""
+    file: Variable[Path] | None = None
+    """What names the file of the secret; that is read at each login."""
+    default_file: Path | None = None
+    missing: str = ""
+    """What is said where there is no secret; empty: that the file is needed."""
+
+    @property
+    def uses(self) -> tuple[Variable[Any] | None, ...]:
+        """Return the variables that only some ways to log in use; None stands for none."""
+        shared = (variables.ROLE if self.needs_role else None, variables.MOUNT if self.at_mount else None)
+        return (*shared, self.secret, self.file)
+
+    def found(self, method: str, env: Mapping[str, str]) -> tuple[Sensitive | None, Path | None]:
+        """Return the secret, or the file that it is in. Raises SettingsError, naming the variable, where it has none."""
+        secret = self.secret.of(env) if self.secret else None
+        file = (self.file.of(env) if self.file else None) or self.default_file
+        if self.needs_role and not variables.ROLE.of(env):
             raise SettingsError(
                 f"ROTATOR_VAULT_AUTH={method} needs ROTATOR_VAULT_ROLE (for approle: the role id)"
             )
         if not (secret or file):
-            raise SettingsError(f"ROTATOR_VAULT_AUTH={method} needs {_FILE_VARIABLES[method]}")
-        cert, key = env.get("VAULT_CLIENT_CERT"), env.get("VAULT_CLIENT_KEY")
-        if bool(cert) != bool(key):
-            raise SettingsError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY go together; only one of them is set")
-        _check_files(env)
-        return cls(
-            address=address.rstrip("/"),
-            method=method,
-            role=env.get("ROTATOR_VAULT_ROLE", ""),
-            auth_mount=env.get("ROTATOR_VAULT_AUTH_MOUNT") or method,
-            namespace=env.get("VAULT_NAMESPACE") or None,
-            ca=env.get("VAULT_CACERT") or env.get("VAULT_CAPATH") or None,
-            client_cert=(cert, key) if cert and key else None,
-            credential=secret,
-            credential_file=Path(file) if file else None,
-            timeout=_seconds(env.get("VAULT_CLIENT_TIMEOUT") or "10"),
-            proxy=_proxy(address, env),
-        )
+            raise SettingsError(self._missing(method))
+        return secret, file
+
+    def __call__(self, settings: VaultSettings) -> tuple[str, Json]:
+        """Return the path to log in at (empty: nowhere) and what to send. Raises SettingsError for a file's content."""
+        path = f"auth/{settings.auth_mount}/login" if self.at_mount else ""
+        return path, self.body(settings.role, (settings.credential or self._read(settings)).reveal())
+
+    def _read(self, settings: VaultSettings) -> Sensitive:
+        file = settings.credential_file
+        if not (self.file and file):
+            raise SettingsError(self._missing(settings.method))
+        try:
+            octets = file.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{self.file.name}: cannot read {file}: {error.strerror}") from None
+        return own_secret(f"{self.file.name}: {file}", octets)
+
+    def _missing(self, method: str) -> str:
+        return self.missing or f"ROTATOR_VAULT_AUTH={method} needs {self.file.name if self.file else ''}"
 
 
-_OF_API = re.compile(r"://[^/]+.*?(/v1|/ui)(/.*)?$")
-"""What comes after an address when it is copied from a browser or from documentation of the API."""
-_FILE_VARIABLES = {
-    "kubernetes": "ROTATOR_VAULT_JWT_FILE",
-    "jwt": "ROTATOR_VAULT_JWT_FILE",
-    "approle": "ROTATOR_VAULT_SECRET_ID_FILE",
-    "token-file": "ROTATOR_VAULT_TOKEN_FILE",
+def _jwt(role: str, secret: str) -> Json:
+    return {"role": role, "jwt": secret}
+
+
+def _approle(role: str, secret: str) -> Json:
+    return {"role_id": role, "secret_id": secret}
+
+
+def _token(_: str, secret: str) -> Json:
+    return {"token": secret}
+
+
+_POD = Login(body=_jwt, file=variables.JWT_FILE, default_file=SERVICE_ACCOUNT_TOKEN)
+LOGINS: Mapping[str, Login] = {
+    "kubernetes": _POD,
+    "jwt": _POD,
+    "approle": Login(body=_approle, secret=variables.SECRET_ID, file=variables.SECRET_ID_FILE),
+    "token-file": Login(body=_token, at_mount=False, needs_role=False, file=variables.TOKEN_FILE),
+    "token": Login(
+        body=_token,
+        at_mount=False,
+        needs_role=False,
+        secret=variables.TOKEN,
+        missing="a rotation uses Vault, but there is no way to log in: set ROTATOR_VAULT_AUTH (kubernetes, jwt, "
+        "approle, token-file) and ROTATOR_VAULT_ROLE, or VAULT_TOKEN",
+    ),
 }
+"""By method, in the order of the reference."""
 
 
-def _shown(address: str) -> str:
-    """Return the address without what may be a password."""
-    before, at, after = address.rpartition("@")
-    return f"{before.partition('://')[0]}://…@{after}" if at else address
+def _method(env: Mapping[str, str]) -> str:
+    method = variables.METHOD.of(env) or ("token-file" if variables.TOKEN_FILE.of(env) else "token")
+    if method not in LOGINS:
+        raise SettingsError(f"ROTATOR_VAULT_AUTH={method}: expected one of {', '.join(sorted(LOGINS))}")
+    return method
 
 
-def _check_files(env: Mapping[str, str]) -> None:
-    for name in ("VAULT_CACERT", "VAULT_CAPATH", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY"):
-        if (path := env.get(name)) and not Path(path).exists():
-            raise SettingsError(f"{name}={path}: no such file")
-
-
-def _proxy(address: str, env: Mapping[str, str]) -> str | None:
-    """Return the proxy: as the environment names it for Vault alone, else for all servers."""
-    for name in ("VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"):
-        if value := env.get(name):
-            return checked(name, value)
-    return proxy_for(address, env)
-
-
-def _default_file(method: str) -> str:
-    return str(SERVICE_ACCOUNT_TOKEN) if method in {"kubernetes", "jwt"} else ""
-
-
-def _seconds(text: str) -> float:
-    """Read seconds as a bare number or a duration; Vault's own tools take both."""
-    try:
-        seconds = parse_duration(f"{text}s" if text.isdecimal() else text).total_seconds()
-    except ValueError:
-        seconds = 0.0
-    if not seconds:
-        raise SettingsError(f"VAULT_CLIENT_TIMEOUT={text}: expected more than 0 seconds, as 30 or 30s")
-    return seconds
-
-
-def _from_variable(name: str, env: Mapping[str, str]) -> Sensitive | None:
-    """Return the secret in a variable; None: it is not set, or to nothing."""
-    octets = os.fsencode(env.get(name, ""))
-    return _own(octets, name) if octets.strip(b"\r\n") else None
-
-
-def _from_file(settings: VaultSettings) -> str:
-    if settings.credential_file is None:
-        raise SettingsError(f"ROTATOR_VAULT_AUTH={settings.method} needs {_FILE_VARIABLES[settings.method]}")
-    variable = _FILE_VARIABLES[settings.method]
-    try:
-        octets = settings.credential_file.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{variable}: cannot read {settings.credential_file}: {error.strerror}") from None
-    return _own(octets, f"{variable}: {settings.credential_file}").reveal()
-
-
-def _own(octets: bytes, where: str) -> Sensitive:
-    """Return a secret of our own. Raises SettingsError, naming `where` it stands, for what cannot be one."""
-    try:
-        return token_of(Sensitive(octets))
-    except Unreadable as error:
-        raise SettingsError(f"{where} {error}. Nothing was sent to Vault") from None
-
-
-def _jwt(settings: VaultSettings) -> tuple[str, Json]:
-    return f"auth/{settings.auth_mount}/login", {"role": settings.role, "jwt": _from_file(settings)}
-
-
-def _approle(settings: VaultSettings) -> tuple[str, Json]:
-    secret = settings.credential.reveal() if settings.credential else _from_file(settings)
-    return f"auth/{settings.auth_mount}/login", {"role_id": settings.role, "secret_id": secret}
-
-
-def _token(settings: VaultSettings) -> tuple[str, Json]:
-    return "", {"token": settings.credential.reveal() if settings.credential else _from_file(settings)}
-
-
-LOGINS: Mapping[str, Callable[[VaultSettings], tuple[str, Json]]] = {
-    "kubernetes": _jwt,
-    "jwt": _jwt,
-    "approle": _approle,
-    "token": _token,
-    "token-file": _token,
-}
-"""By method: the path to log in at (empty: nowhere, the token is given) and what to send."""
+def _first(env: Mapping[str, str], *names: Variable[str]) -> str | None:
+    """Return what the first of these that is set says; each is checked."""
+    return next((value for value in [name.of(env) for name in names] if value), None)
