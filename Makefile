@@ -53,8 +53,9 @@ mutants: $(VENV)/.ready ## change every line of the core, and count what no test
 bench: $(VENV)/.ready ## speed as ratios, each measured in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-audit: $(VENV)/.ready ## look every dependency that is shipped up in public advisories
+audit: $(VENV)/.ready ## look every dependency that is shipped up in public advisories, and what looks old in the index
 	$(BIN)/python -m tests.supply.audit $(ARGS)
+	$(BIN)/python -m tests.supply.releases
 
 chart-test: $(VENV)/.ready ## the chart and the plain manifests: rendered, checked, installed where there is a kube-apiserver
 	$(BIN)/pytest tests/chart $(ARGS)

@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.pictures import states, timeline
-from docs.reference import providers, schema, values
+from docs.reference import dependencies, providers, schema, values
 from docs.written import finish
 
 
 def texts() -> Mapping[Path, str]:
     """Return everything that is written from code, by its file."""
-    return {**timeline.texts(), **states.texts(), **schema.texts(), **values.texts(), **providers.texts()}
+    return {
+        **timeline.texts(),
+        **states.texts(),
+        **schema.texts(),
+        **values.texts(),
+        **providers.texts(),
+        **dependencies.texts(),
+    }
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rotator.systems.vault import variables as variables
+from rotator.systems.vault import variables
 from rotator.clients.proxies import proxy_for
 from rotator.core.sensitive import Sensitive
 from rotator.errors import SettingsError
