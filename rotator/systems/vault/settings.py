@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rotator.systems.vault import variables
 from rotator.clients.proxies import proxy_for
 from rotator.core.sensitive import Sensitive
 from rotator.errors import SettingsError
+from rotator.systems.vault import variables
 from rotator.systems.vault.variables import Variable, own_secret
 
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
