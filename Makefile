@@ -21,10 +21,10 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml sandbox/pyproject.toml
 demo: $(VENV)/.ready ## rotate real credentials under real traffic, on this machine (ARGS='--json --seed 7')
 	@$(BIN)/rotator demo $(ARGS)
 
-test: check ## all tests that need no provider's own server
+test: check ## all tests that need no provider's own server or SDK
 	$(BIN)/pytest -n auto --dist worksteal -m 'not real_provider' $(ARGS)
 
-test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider and slapd below build/, start them, and rotate there
+test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider, slapd and the vendors' SDKs below build/, and rotate there
 	$(BIN)/python -m tests.providers.install
 	$(BIN)/pytest -m real_provider tests/providers $(ARGS)
 
@@ -77,6 +77,7 @@ lock: ## pin all dependencies with hashes (needs uv)
 	$(LOCK) --extra ldap --extra otel -o requirements-otel.txt
 	$(LOCK) --extra demo --extra ldap --extra otel --group dev --group docs --override overrides-dev.txt $(OURS) -o requirements-dev.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --group image -c requirements-dev.txt -o cronjobs/image/requirements-build.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --group sdk -c requirements-dev.txt -o tests/providers/requirements-sdk.txt
 
 clean: ## remove what was made
 	rm -rf $(VENV) build dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

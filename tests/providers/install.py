@@ -1,4 +1,4 @@
-"""Puts real providers into `build/providers`, each by its registry's own client: `python -m tests.providers.install [NAME…]`.
+"""Puts real providers and the vendors' SDKs into `build/providers`, each by its registry's own client: `python -m tests.providers.install [NAME…]`.
 
 Without a name all of them. What is there already is left alone. What is missing on this machine is said, and the exit code is 1.
 """
@@ -24,6 +24,7 @@ KEYCLOAK_SHA256 = "2a67bb5773b6bb027461f485241379ac93dcfe353ffc1911f8b7ba7206c88
 KEYCLOAK_NEEDS_JAVA = 17
 COPIES = ("with-rotation", "without-rotation")
 """A Keycloak writes what it was built with into its own folder: one for each set of features."""
+LOCKED_SDKS = HERE / "requirements-sdk.txt"
 _DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:copy"
 
 
@@ -101,10 +102,26 @@ def slapd(folder: Path) -> None:
         raise Missing(f"{tried.stderr.strip()[:200]}: install the package slapd, with what it depends on")
 
 
+def sdk(folder: Path) -> None:
+    """Install the vendors' SDKs, exactly those of the lock, which lies in the folder once all is there.
+
+    They are not in the virtual environment: what other tests import stays what users have.
+    """
+    lock = folder / LOCKED_SDKS.name
+    if lock.is_file() and lock.read_bytes() == LOCKED_SDKS.read_bytes():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    exactly = ["--require-hashes", "--no-deps", f"--requirement={LOCKED_SDKS}"]
+    _run([*pip, *exactly, "--no-compile", f"--target={folder}"])
+    shutil.copyfile(LOCKED_SDKS, lock)
+
+
 ALL: Mapping[str, Callable[[Path], None]] = {
     "keycloak": keycloak,
     "oidc-provider": oidc_provider,
     "slapd": slapd,
+    "sdk": sdk,
 }
 
 

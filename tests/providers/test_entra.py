@@ -46,6 +46,7 @@ from tests.providers.exploration import (
     schedules,
 )
 from tests.providers.served import HangUp, Said, Served
+from tests.providers.vendor_sdks import Sdk
 
 LASTS = timedelta(days=90)
 HERE = "entra https://graph.example application 03ef"
@@ -635,34 +636,30 @@ def test_a_fault_at_every_request_of_a_life(
 # --- Microsoft's SDK ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_the_contract_server_is_understood_by_microsofts_sdk(tenant: Tenant) -> None:
+@pytest.mark.real_provider
+@pytest.mark.filterwarnings("ignore")  # what it warns of is its vendor's to mend
+def test_the_contract_server_is_understood_by_microsofts_sdk(tenant: Tenant, sdk: Sdk) -> None:
     """What we add the SDK shows, what it adds we see and leave alone, and both remove by key id."""
-    asyncio.run(_by_sdk(tenant))
+    asyncio.run(_by_sdk(tenant, sdk))
 
 
-def part(module: str) -> Any:
-    """Return a part of Microsoft's SDK."""
-    return pytest.importorskip(module, reason="NO MICROSOFT GRAPH SDK: pip install msgraph-sdk")
-
-
-async def _by_sdk(tenant: Tenant) -> None:
-    keys = part("kiota_abstractions.authentication.api_key_authentication_provider")
+async def _by_sdk(tenant: Tenant, sdk: Sdk) -> None:
+    keys = sdk("kiota_abstractions.authentication.api_key_authentication_provider")
     where = keys.KeyLocation.Header
     access = keys.ApiKeyAuthenticationProvider(where, f"Bearer {TOKEN}", "Authorization", ["127.0.0.1"])
-    async with part("httpx").AsyncClient() as client:
-        adapter = part("msgraph.graph_request_adapter").GraphRequestAdapter(access, client)
+    async with sdk("httpx").AsyncClient() as client:
+        adapter = sdk("msgraph.graph_request_adapter").GraphRequestAdapter(access, client)
         adapter.base_url = f"{tenant.url}/v1.0"
-        service = part("msgraph").GraphServiceClient(request_adapter=adapter)
-        await _both(tenant, service.applications.by_application_id(OBJECT))
+        service = sdk("msgraph").GraphServiceClient(request_adapter=adapter)
+        await _both(tenant, sdk, service.applications.by_application_id(OBJECT))
 
 
-async def _both(tenant: Tenant, builder: Any) -> None:
+async def _both(tenant: Tenant, sdk: Sdk, builder: Any) -> None:
     item = "msgraph.generated.applications.item"
-    add = part(f"{item}.add_password.add_password_post_request_body").AddPasswordPostRequestBody
-    remove = part(f"{item}.remove_password.remove_password_post_request_body").RemovePasswordPostRequestBody
-    errors = part("msgraph.generated.models.o_data_errors.o_data_error")
-    models = part("msgraph.generated.models.password_credential")
+    add = sdk(f"{item}.add_password.add_password_post_request_body").AddPasswordPostRequestBody
+    remove = sdk(f"{item}.remove_password.remove_password_post_request_body").RemovePasswordPostRequestBody
+    errors = sdk("msgraph.generated.models.o_data_errors.o_data_error")
+    models = sdk("msgraph.generated.models.password_credential")
     bench = tenant.bench(others="Leave")
     first = bench.version(1)
     bench.reach([first])

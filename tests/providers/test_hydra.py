@@ -36,6 +36,7 @@ from tests.providers.exploration import Fault, Life, Virtual, World, http
 from tests.providers.hydra_server import CLIENT, FIRST_SECRET, KEPT, HydraApi
 from tests.providers.real_hydra import RealHydra
 from tests.providers.served import Asked, HangUp, Said, Served
+from tests.providers.vendor_sdks import Sdk
 
 HERE = "hydra https://acme.example client payments"
 THEN, LATER = "2030-01-01T00:00:00Z", "2030-01-01T00:00:07Z"
@@ -540,18 +541,20 @@ def test_a_life_with_a_fault_at_every_request(org: Org, fault: Fault, at: int) -
 # --- Ory's own SDK -------------------------------------------------------------------------------------------------
 
 
-def test_orys_own_sdk_understands_the_contract_server(org: Org) -> None:
+@pytest.mark.real_provider
+@pytest.mark.filterwarnings("ignore")  # what it warns of is its vendor's to mend
+def test_orys_own_sdk_understands_the_contract_server(org: Org, sdk: Sdk) -> None:
     """An independent client of the routes. This one is older than the rotation of secrets."""
-    sdk = pytest.importorskip("ory_hydra_client", reason="NO HYDRA SDK: pip install ory-hydra-client")
+    ory = sdk("ory_hydra_client")
     bench = org.bench()
     first = bench.version(1)
     bench.reach([first])
-    api = sdk.OAuth2Api(sdk.ApiClient(sdk.Configuration(host=org.url)))
+    api = ory.OAuth2Api(ory.ApiClient(ory.Configuration(host=org.url)))
     shown = api.get_o_auth2_client(CLIENT)
     assert shown.client_id == CLIENT
     assert shown.client_secret is None
     org.settle()
-    patch = sdk.JsonPatch(op="replace", path="/scope", value="orders")
+    patch = ory.JsonPatch(op="replace", path="/scope", value="orders")
     assert api.patch_o_auth2_client(CLIENT, [patch]).scope == "orders"
     assert bench.logs_in(bench.copy(first))
     second = bench.version(2)

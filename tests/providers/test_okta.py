@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -41,6 +42,7 @@ from tests.providers.exploration import (
 )
 from tests.providers.okta_server import APP, TOKEN, OktaApi
 from tests.providers.served import Served
+from tests.providers.vendor_sdks import Sdk
 
 A, B, C = (letter * 43 for letter in "abc")
 HERE = "okta https://acme.example app 0oa1"
@@ -524,46 +526,47 @@ def test_a_fault_at_every_request_of_a_life(
 # --- Okta's own SDK ---------------------------------------------------------------------------------------------------
 
 
-def sdk(org: Org, method: str, *arguments: str) -> tuple[Any, Any]:
+def by_sdk(sdk: Sdk, org: Org, method: str, *arguments: str) -> tuple[Any, Any]:
     """Ask by Okta's client; return what it answers, and its error."""
-    client = pytest.importorskip("okta.client", reason="NO OKTA SDK: pip install okta")
 
     async def ask() -> Any:
-        async with client.Client({"orgUrl": org.url, "token": TOKEN}) as okta:
+        async with sdk("okta.client").Client({"orgUrl": org.url, "token": TOKEN}) as okta:
             return await getattr(okta, method)(APP, *arguments)
 
     answer = asyncio.run(ask())
     return answer[0], answer[-1]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_the_contract_server_is_understood_by_oktas_sdk(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.real_provider
+@pytest.mark.filterwarnings("ignore")  # what it warns of is its vendor's to mend
+def test_the_contract_server_is_understood_by_oktas_sdk(
+    org: Org, sdk: Sdk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What we add the SDK shows, what it adds we see, and both meet the same refusals."""
     monkeypatch.setenv("OKTA_TESTING_TESTINGDISABLEHTTPSCHECK", "True")
     listing, adding = "list_o_auth2_client_secrets", "create_o_auth2_client_secret"
     deactivating, deleting = "deactivate_o_auth2_client_secret", "delete_o_auth2_client_secret"
+    ask = functools.partial(by_sdk, sdk, org)
     bench = org.bench(others="Leave")
     first = bench.version(1)
     bench.reach([first])
-    (shown,), _ = sdk(org, listing)
+    (shown,), _ = ask(listing)
     assert shown.client_secret == bench.material[first]["client_secret"].reveal()
     assert shown.id == bench.material[first][SECRET_ID].reveal()
     assert shown.status == "ACTIVE"
 
-    made, error = sdk(org, adding)
+    made, error = ask(adding)
     assert error is None
-    assert sdk(org, adding)[1].error_code == "E0000001"
-    assert sdk(org, deleting, made.id)[1].error_code == "E0000001"
+    assert ask(adding)[1].error_code == "E0000001"
+    assert ask(deleting, made.id)[1].error_code == "E0000001"
     second = bench.version(2)
     with pytest.raises(Frozen, match=made.id):
         bench.step([first, second])
 
-    assert sdk(org, deactivating, made.id)[1] is None
-    assert sdk(org, deactivating, shown.id)[1].error_code == "E0000001"
-    assert sdk(org, deleting, made.id)[1] is None
+    assert ask(deactivating, made.id)[1] is None
+    assert ask(deactivating, shown.id)[1].error_code == "E0000001"
+    assert ask(deleting, made.id)[1] is None
     bench.reach([first, second])
-    assert {s.status for s in sdk(org, listing)[0]} == {"ACTIVE"}
+    assert {s.status for s in ask(listing)[0]} == {"ACTIVE"}
     bench.reach([second], [first])
-    assert [s.client_secret for s in sdk(org, listing)[0]] == [
-        bench.material[second]["client_secret"].reveal()
-    ]
+    assert [s.client_secret for s in ask(listing)[0]] == [bench.material[second]["client_secret"].reveal()]

@@ -14,6 +14,7 @@ from tests.supply.containerfile import Containerfile, Instruction
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cronjobs" / "image"
+SDKS = ROOT / "tests" / "providers" / "requirements-sdk.txt"
 RECIPE = Containerfile.read(FOLDER / "Containerfile")
 BUILDER = RECIPE.stage("builder")
 FETCHES = [run for run in BUILDER.all("RUN") if "--require-hashes" in run.text]
@@ -114,7 +115,12 @@ def test_credentials_of_an_index_are_mounted_and_never_stay() -> None:
 
 def test_no_index_is_named() -> None:
     """Proves that the recipe and the locks work behind any index: none holds an address."""
-    files = [FOLDER / "Containerfile", FOLDER / "requirements-build.txt", *ROOT.glob("requirements*.txt")]
+    files = [
+        FOLDER / "Containerfile",
+        FOLDER / "requirements-build.txt",
+        SDKS,
+        *ROOT.glob("requirements*.txt"),
+    ]
     for file in files:
         assert "://" not in file.read_text(), file
         assert "--index" not in file.read_text(), file
@@ -138,6 +144,14 @@ def test_the_tools_are_those_of_the_development_lock() -> None:
     tools = pins(FOLDER / "requirements-build.txt")
     assert {"hatchling", "cyclonedx-bom"} <= set(tools)
     assert {name: pin for name, pin in tools.items() if known.get(name) != pin}.keys() <= left_out
+
+
+def test_the_vendors_sdks_have_what_the_development_lock_has() -> None:
+    """Proves that an SDK finds the versions that it was locked with: it is imported beside our own packages."""
+    known, theirs = pins(ROOT / "requirements-dev.txt"), pins(SDKS)
+    shared = known.keys() & theirs.keys()
+    assert {"urllib3", "pydantic"} <= shared
+    assert {name: theirs[name] for name in shared} == {name: known[name] for name in shared}
 
 
 def test_nothing_for_demonstrations_or_tests_is_installed() -> None:
