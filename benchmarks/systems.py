@@ -56,11 +56,7 @@ def started(folder: Path, *, emulator: bool) -> Iterator[Systems]:
             systems = Systems(folder, env, {})
             version = json.loads(systems.kubectl("get", "--raw", "/version"))["gitVersion"]
             kubernetes = "emulator" if isinstance(cluster, EmulatorServer) else f"kube-apiserver {version}"
-            names = {
-                "kubernetes": kubernetes,
-                "vault": f"OpenBao {vault.call('GET', 'sys/health')['version']}",
-            }
-            yield Systems(folder, env, names)
+            yield Systems(folder, env, {"kubernetes": kubernetes, "vault": str(vault.product)})
         finally:
             vault.stop()
 

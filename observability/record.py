@@ -37,7 +37,7 @@ from observability.servers import SCRAPE, ProgramNotFoundError, prometheus, push
 from rotator_sandbox.demo.scenarios import deployment
 from rotator_sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController
 from rotator_sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
-from rotator_sandbox.openbao import OpenBao, find_bao
+from rotator_sandbox.openbao import BaoNotFoundError, OpenBao
 
 ROOT = Path(__file__).parent.parent
 DECLARED = Path(__file__).parent / "record.yaml"
@@ -145,9 +145,7 @@ class Site:
 
 
 def site(folder: Path, stack: ExitStack) -> Site:
-    """Start everything; `stack` ends it. Raises ProgramNotFoundError."""
-    if not find_bao():
-        raise ProgramNotFoundError("no bao (rotator's extra `demo` has it)")
+    """Start everything; `stack` ends it. Raises ProgramNotFoundError or BaoNotFoundError."""
     gateway = pushgateway(folder, stack)
     rules = hurried(yaml.safe_load(RULES.read_text(encoding="utf-8")), HURRY)
     url = prometheus(folder, gateway, rules, stack)
@@ -313,7 +311,7 @@ def main(seconds: float, out: Path) -> None:
         try:
             with _whole():
                 standing = site(folder, stack)
-        except ProgramNotFoundError as error:
+        except (ProgramNotFoundError, BaoNotFoundError) as error:
             click.echo(f"NOTHING IS DRAWN: {error}", err=True)
             sys.exit(MISSING)
         click.echo(f"on {standing.backend}; {len(declared())} rotations for {seconds:.0f} s")

