@@ -44,10 +44,6 @@ class KubernetesServer(Protocol):
     def kubeconfig(self, path: Path, token: str = "") -> Path:
         """Write a kubeconfig."""
 
-    @property
-    def missing_progress(self) -> str:
-        """Why a watch cannot say that the initial events are over; empty where it can."""
-
     def compact(self) -> None:
         """Forget the history."""
 
@@ -58,11 +54,6 @@ class Emulator(EmulatorServer):
     def __init__(self) -> None:
         super().__init__(rbac=True)
 
-    @property
-    def missing_progress(self) -> str:
-        """See `KubernetesServer`."""
-        return ""
-
     def compact(self) -> None:
         """Forget the history."""
         self.cluster.compact()
@@ -70,15 +61,6 @@ class Emulator(EmulatorServer):
 
 class RealServer(ControlPlane):
     """A real kube-apiserver, whose etcd can be told to compact."""
-
-    @property
-    def missing_progress(self) -> str:
-        """Ask etcd for its version: kube-apiserver wants progress notifications that older ones get wrong."""
-        with urllib.request.urlopen(f"{self._etcd_url}/version", timeout=10) as response:
-            version = str(json.load(response)["etcdserver"])
-        major, minor, patch = (int(part) for part in version.partition("-")[0].split("."))
-        least = {(3, 4): 31, (3, 5): 13}.get((major, minor), 0)
-        return f"NO ETCD PROGRESS: etcd {version}, wanted 3.4.31, 3.5.13 or newer" if patch < least else ""
 
     def compact(self) -> None:
         """Forget the history, as the API server tells etcd every five minutes."""

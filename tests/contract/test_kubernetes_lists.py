@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.contract.kubernetes_servers import Api, KubernetesServer, config_map, reasons
+from tests.contract.kubernetes_servers import Api, config_map, reasons
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+NO_PROGRESS = "required storage feature RequestWatchProgress is disabled"
+"""etcd tells progress rightly from 3.4.31 and 3.5.13 on; kube-apiserver asks for its version."""
 
 
 @pytest.fixture
@@ -184,16 +187,17 @@ def test_a_watch_ends_in_time(api: Api, five: str) -> None:
     assert kinds <= {"BOOKMARK"}
 
 
-def test_initial_events_end_with_a_bookmark(kubernetes: KubernetesServer, api: Api, five: str) -> None:
-    """sendInitialEvents, which informers use in place of a list."""
-    if kubernetes.missing_progress:
-        pytest.skip(kubernetes.missing_progress)
+def test_initial_events_end_with_a_bookmark(api: Api, five: str) -> None:
+    """sendInitialEvents, which informers use in place of a list. On an old etcd kube-apiserver says that it cannot."""
     query = {
         "sendInitialEvents": "true",
         "allowWatchBookmarks": "true",
         "resourceVersionMatch": "NotOlderThan",
     }
     with api.watching(five, **query) as events:
-        first = [next(events) for _ in range(6)]
+        first = [next(events)]
+        if first[0]["type"] == "ERROR" and NO_PROGRESS in first[0]["object"]["message"]:
+            pytest.skip(f"NO ETCD PROGRESS: {first[0]['object']['message']}")
+        first += [next(events) for _ in range(5)]
     assert [each["type"] for each in first] == ["ADDED"] * 5 + ["BOOKMARK"]
     assert first[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
