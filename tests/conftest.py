@@ -15,6 +15,7 @@ from rotator_sandbox.envtest import BinariesNotFoundError, find_binaries
 from rotator_sandbox.openbao import OpenBao
 from tests.contract.kubernetes_servers import RealServer
 from tests.faults.environment import Bao
+from tests.measured import Measured
 from tests.skips import Skips
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,8 +23,9 @@ settings.load_profile("ci")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """See to it that nothing is skipped silently."""
+    """See to it that nothing is skipped silently, and that coverage is measured where it tells something."""
     config.pluginmanager.register(Skips())
+    config.pluginmanager.register(Measured())
 
 
 SHORTEST_SECRET = 12

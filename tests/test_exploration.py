@@ -28,6 +28,7 @@ from tests.faults.schedules import Schedule, singles
 from tests.faults.transport import Call
 from tests.faults.vault import KeptVault
 
+pytestmark = pytest.mark.no_cover
 NAMES = ("none", "9.KILL_AFTER", "9.PAUSED", "40.OTHER_RUN+44.LOST", "60.CLOCK_AHEAD", "5000.LOST")
 
 

@@ -563,6 +563,7 @@ def exactly(life: str) -> tuple[Grant, ...]:
 SINGLE = [(position, c) for position, g in enumerate(exactly("LIFE")) for c in g.capabilities]
 
 
+@pytest.mark.no_cover
 def test_a_hard_life_with_exactly_the_rendered_policy(kept: Bao) -> None:
     """With all of it, nothing goes worse than it could."""
     trial = Rough(kept)
@@ -575,6 +576,7 @@ def test_a_hard_life_with_exactly_the_rendered_policy(kept: Bao) -> None:
     SINGLE,
     ids=[f"{exactly('LIFE')[position].path}:{without}" for position, without in SINGLE],
 )
+@pytest.mark.no_cover
 def test_every_single_capability_is_needed(kept: Bao, position: int, without: str) -> None:
     """Take one away, and the same life goes worse; what could be missed would not be rendered."""
     trial = Rough(kept)

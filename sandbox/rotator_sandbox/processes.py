@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import random
+import secrets
 import socket
 import subprocess
 import time
@@ -21,7 +21,7 @@ PORTS = range(15_000, 32_000)
 def free_port() -> int:
     """Return a TCP port that is free on loopback now, and that no client is given before a server listens there."""
     while True:
-        port = random.choice(PORTS)  # noqa: S311 - a place, not a secret
+        port = secrets.choice(PORTS)
         with socket.socket() as s, contextlib.suppress(OSError):
             s.bind(("127.0.0.1", port))
             return port

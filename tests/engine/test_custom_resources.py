@@ -806,6 +806,7 @@ def _killed_at(resources: Resources, number: int, *, after: bool) -> Iterator[bo
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.no_cover
 def test_a_deletion_that_is_killed_anywhere_is_carried_on(bao: Bao, *, after: bool) -> None:
     """At every request: the next run finishes, and the resource is never gone before the credential."""
     call, killed = 1, True

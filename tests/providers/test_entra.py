@@ -614,6 +614,7 @@ def world(tenant: Tenant) -> World:
 
 
 @pytest.mark.parametrize("lag", [0, 2])
+@pytest.mark.no_cover
 def test_a_fault_at_every_request_of_a_life(
     tenant: Tenant, lag: int, caplog: pytest.LogCaptureFixture
 ) -> None:

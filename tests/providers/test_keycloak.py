@@ -923,6 +923,7 @@ class Sandbox:
 
 
 @pytest.mark.parametrize("fault", Fault)
+@pytest.mark.no_cover
 def test_a_fault_at_every_request_of_a_life(fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
     """Proves I2, I5 and I6 at Keycloak: whatever happens, what is in use is accepted, and all ends as wanted."""
     caplog.set_level(logging.INFO, logger="urllib3")

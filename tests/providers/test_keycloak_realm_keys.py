@@ -568,6 +568,7 @@ def _life(bench: Bench, api: KeycloakApi, trouble: Trouble) -> None:
     assert not [c for c in components(bench.realm) if c["name"].startswith("rotator ")]
 
 
+@pytest.mark.no_cover
 def test_a_request_lost_at_any_point_is_carried_on(contract: tuple[Admin, KeycloakApi]) -> None:
     """Proves I6 for each request of a life: lost before, or after it took effect."""
     admin, api = contract

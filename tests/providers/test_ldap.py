@@ -406,6 +406,7 @@ def test_a_life_with_the_wire_cut_at_any_change_is_carried_on(
     assert len(lives) >= 12
 
 
+@pytest.mark.no_cover
 def test_a_life_with_the_wire_cut_at_reads_and_binds_is_carried_on(in_memory: Place) -> None:
     """In the way that asks most: with rotator's own account, and passwords that are set blindly."""
     with Wire(in_memory.url) as wire:

@@ -506,6 +506,7 @@ def world(org: Org) -> World:
 
 
 @pytest.mark.parametrize(("lag", "shows_values"), [(0, True), (2, True), (0, False)])
+@pytest.mark.no_cover
 def test_a_fault_at_every_request_of_a_life(
     org: Org, lag: int, shows_values: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
