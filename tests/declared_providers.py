@@ -303,14 +303,14 @@ REFUSED = [
         declaration(REGISTERED, "keycloak"),
         6,
         "spec.credential.oauthClient.clientId: expected the client's id",
-        "spec.credential: clientId: expected the client's id; where each version is registered, none",
+        "spec.credential: clientId: expected the client's id",
     ),
     _wrong(
         "a client that is registered anew",
         declaration(SECRET, "registration"),
         6,
         "oauthClient.clientId: each version is registered as a client of its own; expected no clientId",
-        "spec.credential: clientId: expected the client's id; where each version is registered, none",
+        "spec.credential: clientId: each version is registered as a client of its own; expected no clientId",
     ),
     _wrong(
         "a client of dots",
