@@ -1,0 +1,312 @@
+"""A provider that another distribution brings: really installed, found by its entry point, loaded only where it is named.
+
+The distribution is the worked example of the page "Add a system". Everything here is a process of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rotator_sandbox.emulator import Cluster, EmulatorServer
+from rotator_sandbox.identity.served import Served
+from tests.declared_providers import ADMIN, SECRET, declaration
+from tests.faults.environment import TOKEN as ADMIN_TOKEN
+from toy_api import TOKEN, ToyApi
+
+ROOT = Path(__file__).parents[1]
+TOY = ROOT / "examples/toy-provider"
+PAGE = ROOT / "docs/declare/providers/add-a-system.md"
+NAMED = {"ROTATOR_SYSTEMS": "toy"}
+FROM_VAULT = "auth: {token: {vault: {mount: secret, path: payments/toy, field: token}}}"
+POSTED = (
+    "oauthClient: {clientId: payments, issuer: https://sso.example.com, authentication: client_secret_post}"
+)
+
+
+def toy(auth: str = ADMIN, credential: str = SECRET) -> str:
+    """Return a declaration of a client of Toy."""
+    return declaration(credential, f"toy: {{url: https://toy.example.com, {auth}}}")
+
+
+@dataclass
+class Shell:
+    """The command line, where a folder of distributions is on the path."""
+
+    folder: Path
+    packages: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, code: int = 0, **env: str) -> str:
+        """Call it, and return what it prints: where it fails, one sentence and no traceback."""
+        done = subprocess.run(
+            [sys.executable, "-m", "rotator", *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.folder),
+                "PYTHONPATH": str(self.packages),
+                **self.env,
+                **env,
+            },
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr.strip() if code else done.stdout
+
+    def file(self, text: str) -> str:
+        """Write a declaration, and return the name of its file."""
+        (self.folder / "toy.yaml").write_text(text)
+        return "toy.yaml"
+
+
+def install(source: Path, target: Path) -> None:
+    """Install a distribution as people do, without an index."""
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
+    subprocess.run([*pip, "--disable-pip-version-check", "--target", target, source], check=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the example is installed."""
+    target = tmp_path_factory.mktemp("installed")
+    install(TOY, target)
+    return target
+
+
+@pytest.fixture
+def shell(packages: Path, tmp_path: Path) -> Shell:
+    """The command line with the example installed."""
+    return Shell(tmp_path, packages)
+
+
+# --- where it is named ----------------------------------------------------------------------------------------------
+
+
+def test_it_can_be_declared_as_one_of_ours(shell: Shell) -> None:
+    """Proves that schema and definition have it, with its fields and its check, and nothing else is different."""
+    ours, both = (json.loads(shell.run("schema", **env)) for env in ({}, NAMED))
+    assert both["$defs"].keys() - ours["$defs"].keys() == {"Toy"}
+    assert both["$defs"]["Toy"]["properties"].keys() == {"caFile", "propagation", "url", "auth", "others"}
+    assert both["$defs"]["Verifier"]["properties"].keys() - ours["$defs"]["Verifier"][
+        "properties"
+    ].keys() == {"toy"}
+    (version,) = yaml.safe_load(shell.run("crd", **NAMED))["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert "toy" in spec["properties"]["verifiers"]["items"]["properties"]
+    said = [rule["message"] for rule in spec["x-kubernetes-validations"]]
+    assert (
+        "authentication: Toy reads a client's secret in the header only; expected client_secret_basic" in said
+    )
+
+
+@pytest.mark.parametrize("path", [TOY / "README.md", PAGE], ids=lambda path: path.name)
+def test_what_its_page_declares_is_good(shell: Shell, path: Path) -> None:
+    """Proves that people can copy it."""
+    text = path.read_text(encoding="utf-8")
+    (whole,) = [part for part in text.split("```yaml\n")[1:] if part.startswith("apiVersion: rotator.dev")]
+    assert "good" in shell.run("validate", "-f", shell.file(whole.partition("```")[0]), **NAMED)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (toy(credential=POSTED), f"toy.yaml:6: spec.credential.oauthClient.authentication: {HEADER_ONLY}"),
+        (
+            toy(credential="oauthClient: {clientId: payments, issuer: https://sso.example.com, length: 65}"),
+            "toy.yaml:6: spec.credential.oauthClient.length: Toy takes at most 64 characters; expected a shorter length",
+        ),
+        (
+            toy().replace("  every", "  takeOver: {secret: {name: old, key: secret}}\n  every"),
+            "toy.yaml:7: spec.takeOver: ",
+        ),
+        (toy(credential="jwtSigningKey: {}"), "toy.yaml:11: spec.verifiers.0: does not suit jwtSigningKey"),
+        (
+            toy("auth: {}"),
+            "toy.yaml:11: spec.verifiers.0.toy.auth: expected exactly one of client, token, own",
+        ),
+    ],
+)
+def test_what_it_cannot_do_is_refused(shell: Shell, text: str, says: str) -> None:
+    """Proves that its own check, and those that follow from what it says of itself, name file, line and what was expected."""
+    assert says in shell.run("validate", "-f", shell.file(text), code=2, **NAMED)
+
+
+def test_its_rights_are_rendered(shell: Shell) -> None:
+    """Proves that what it is let in by may be read, and nothing else of the namespace's Secrets."""
+    shown = shell.run("rbac", "-f", shell.file(toy()), "--service-account", "rotator/rotator", **NAMED)
+    rules = [rule for doc in yaml.safe_load_all(shown) if doc["kind"] == "Role" for rule in doc["rules"]]
+    assert {
+        "apiGroups": [""],
+        "resources": ["secrets"],
+        "verbs": ["get"],
+        "resourceNames": ["sso-admin"],
+    } in rules
+    policy = shell.run("vault", "policy", "-f", shell.file(toy(FROM_VAULT)), **NAMED)
+    assert 'path "secret/data/payments/toy"' in policy
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def cluster_of(shell: Shell, url: str) -> Cluster:
+    """Return a cluster with a Rotation of a client of Toy, and what rotator is let in by."""
+    cluster = Cluster(admin_token=ADMIN_TOKEN)
+    text = declaration(
+        f"oauthClient: {{clientId: payments, issuer: '{url}'}}",
+        f"toy: {{url: '{url}', propagation: 0s, auth: {{token: {{secret: {{name: toy, key: token}}}}}}}}",
+        holder="secret: {name: payments, data: {value: client_secret}}",
+    ).replace("{tokenTTL: 15m}", "{tokenTTL: 15m, clockSkew: 0s}")
+    ask(cluster, "POST", "/api/v1/namespaces", {"metadata": {"name": "payments"}})
+    ask(cluster, "POST", SECRETS, {"metadata": {"name": "toy"}, "stringData": {"token": TOKEN}})
+    ask(cluster, "POST", ROTATIONS, yaml.safe_load(text))
+    return cluster
+
+
+SECRETS = "/api/v1/namespaces/payments/secrets"
+ROTATIONS = "/apis/rotator.dev/v1alpha1/namespaces/payments/rotations"
+
+
+def ask(cluster: Cluster, method: str, path: str, body: Any = None) -> Any:
+    """Ask the cluster as its admin."""
+    headers = {"authorization": f"Bearer {ADMIN_TOKEN}", "content-type": "application/json"}
+    answer = cluster.handle(method, path, headers, json.dumps(body).encode() if body else b"")
+    assert isinstance(answer.body, bytes)
+    assert answer.status < 400, answer.body
+    return json.loads(answer.body)
+
+
+def test_a_custom_resource_is_carried_out_where_its_server_is_allowed(shell: Shell) -> None:
+    """Proves that its address is found by its type: a tenant has the job ask nobody whom the operator did not name."""
+    api = ToyApi()
+    with Served(api) as served:
+        api.url = served.url
+        cluster = cluster_of(shell, served.url)
+        with EmulatorServer(cluster, admin_token=ADMIN_TOKEN) as server:
+            env = {**NAMED, "KUBECONFIG": str(server.kubeconfig(shell.folder / "kubeconfig"))}
+            run = ("run", "--resources-in", "payments", "-o", "json")
+            (refused,) = json.loads(shell.run(*run, **env))
+            assert refused["result"] == "Refused"
+            assert f"provider {served.url}: expected an address below one" in refused["reason"]
+            assert api.journal == []
+            (done,) = json.loads(shell.run(*run, "--gate-urls", served.url, **env))
+            assert done["result"] == "Waiting", done
+    held = ask(cluster, "GET", f"{SECRETS}/payments")["data"]["value"]
+    (secret,) = api.secrets
+    assert base64.b64decode(held).decode() == secret.value
+    assert secret.id.startswith(f"rotator-{done['active']}-")
+
+
+def test_its_own_suite_passes(shell: Shell) -> None:
+    """Proves that what is installed keeps the contract of every provider: the suite is run as its page says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=", TOY],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(map(str, (shell.packages, TOY, ROOT))),
+        },
+        cwd=shell.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+# --- where it is not ------------------------------------------------------------------------------------------------
+
+
+def test_what_no_setting_names_is_not_there(shell: Shell) -> None:
+    """Proves that a distribution that merely is installed adds nothing."""
+    said = shell.run("validate", "-f", shell.file(toy()), code=2)
+    assert "toy.yaml:11: spec.verifiers.0.toy: unknown field" in said
+
+
+BROKEN = {
+    "raises": "raise RuntimeError('the moon is full\\nand more')",
+    "leaves": "raise SystemExit('no licence')",
+    "no_class": "Kind = object()",
+    "no_provider": "class Kind: declared_as = 'no_provider'",
+    "silent": "from rotator.systems.provider import Provider\nclass Kind(Provider): 'x'",
+    "renamed": (
+        "from rotator.systems.provider import Provider\n"
+        "class Kind(Provider):\n    declared_as, system, suits = 'other', 'other', ()"
+    ),
+    "no_client": (
+        "from rotator.systems.provider import Provider\n"
+        "class Kind(Provider):\n    declared_as, system, suits = 'no_client', 'x', ()"
+    ),
+    "okta": "",
+    "twice": "",
+}
+"""Modules that entry points name, by the name of the provider."""
+FAULTS = {
+    "raises": "(broken.raises:Kind), which broken 1.0 brings, cannot be loaded: RuntimeError: the moon is full",
+    "leaves": "(broken.leaves:Kind), which broken 1.0 brings, cannot be loaded: SystemExit: no licence",
+    "no_class": "is no class below rotator.systems.provider.Provider",
+    "no_provider": "is no class below rotator.systems.provider.Provider",
+    "silent": "does not say declared_as, suits, system",
+    "renamed": "is declared as other; expected the name of its entry point",
+    "no_client": "cannot be called; expected a module broken.no_client.client with a function build",
+    "nobody": "no installed distribution brings nobody; there are: leaves, no_class, no_client, ",
+    "okta": "okta is a verifier of rotator itself; expected another name",
+    "jwks": "jwks is a verifier of rotator itself; expected another name",
+    "twice": "again and broken bring a twice each; expected one of them to be installed",
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with distributions as an installer leaves them, each of whose providers is none."""
+    folder = tmp_path_factory.mktemp("broken")
+    for dist, names in {"broken": list(BROKEN), "again": ["twice"]}.items():
+        info = folder / f"{dist}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.0\n")
+        lines = [f"{n} = {f'broken.{n}' if dist == 'broken' else dist}:Kind" for n in names]
+        (info / "entry_points.txt").write_text("\n".join(["[rotator.systems]", *lines, ""]))
+    (folder / "broken").mkdir()
+    for name, text in BROKEN.items():
+        (folder / "broken" / f"{name}.py").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_no_provider_is_named(broken: Path, tmp_path: Path, name: str) -> None:
+    """Proves that whatever is wrong with it ends in one sentence, before anything is done."""
+    said = Shell(tmp_path, broken).run("validate", "-f", "x.yaml", code=2, ROTATOR_SYSTEMS=name)
+    assert said.startswith("rotator: ROTATOR_SYSTEMS: ")
+    assert FAULTS[name] in said
+    assert said.endswith("Nothing was done")
+    assert "\n" not in said
+
+
+def test_help_needs_none_of_them(broken: Path, tmp_path: Path) -> None:
+    """Proves that a provider that cannot be loaded takes nobody the help."""
+    assert "validate" in Shell(tmp_path, broken).run("--help", ROTATOR_SYSTEMS="raises")
