@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.pictures import states, timeline
-from docs.reference import dependencies, providers, schema, values
+from docs.reference import class_vars, dependencies, providers, schema, values
 from docs.written import finish
 
 
@@ -19,6 +19,7 @@ def texts() -> Mapping[Path, str]:
         **values.texts(),
         **providers.texts(),
         **dependencies.texts(),
+        **class_vars.texts(),
     }
 
 

@@ -5,6 +5,7 @@ The distribution is the worked example of the page "Add a system". Everything he
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +169,22 @@ def test_its_rights_are_rendered(shell: Shell) -> None:
     } in rules
     policy = shell.run("vault", "policy", "-f", shell.file(toy(FROM_VAULT)), **NAMED)
     assert 'path "secret/data/payments/toy"' in policy
+
+
+def test_it_imports_what_its_page_names() -> None:
+    """Proves that the modules which others may import are enough, and are there."""
+    table = PAGE.read_text(encoding="utf-8").partition("| for | modules |")[2].partition("\n\n")[0]
+    allowed = set(re.findall(r"`(rotator\.[\w.]+)`", table))
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in (TOY / "rotator_toy").glob("*.py")]
+    asked = {
+        node.module or ""
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("rotator.")
+    }
+    assert len(asked) > 8
+    assert asked <= allowed
+    assert all(find_spec(name) for name in allowed)
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
