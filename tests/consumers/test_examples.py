@@ -31,7 +31,7 @@ from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir())
+NAMES = sorted(p.parent.name for p in EXAMPLES.glob("*/rotation.yaml"))
 KUBERNETES = kubernetes_validate.latest_version()
 MINUTE = timedelta(minutes=1)
 KUBELET = timedelta(minutes=3)
