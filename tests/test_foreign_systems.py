@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,9 +23,11 @@ import pytest
 import yaml
 
 from rotator_sandbox.emulator import Cluster, EmulatorServer
+from rotator_sandbox.envtest import ControlPlane
 from rotator_sandbox.identity.served import Served
 from tests.declared_providers import ADMIN, SECRET, declaration
 from tests.faults.environment import TOKEN as ADMIN_TOKEN
+from tests.test_crd_server import Server
 from toy_api import TOKEN, ToyApi
 
 ROOT = Path(__file__).parents[1]
@@ -190,6 +193,9 @@ def test_it_imports_what_its_page_names() -> None:
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
+GROUP = "foreign.rotator.dev"
+"""Of a definition beside that of other tests."""
+DECLARED = f"/apis/{GROUP}/v1alpha1/namespaces/default/rotations"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 SECRETS = "/api/v1/namespaces/payments/secrets"
 ROTATIONS = "/apis/rotator.dev/v1alpha1/namespaces/payments/rotations"
@@ -238,6 +244,35 @@ def test_a_custom_resource_is_carried_out_where_its_server_is_allowed(shell: She
     (secret,) = api.secrets
     assert base64.b64decode(held).decode() == secret.value
     assert secret.id.startswith(f"rotator-{done['active']}-")
+
+
+def conditions(server: Server) -> set[tuple[str, str]]:
+    """Return the conditions of the definition, each with its status."""
+    status = server.ask("GET", f"{DEFINITIONS}/rotations.{GROUP}").get("status", {})
+    return {(one["type"], one["status"]) for one in status.get("conditions") or ()}
+
+
+def test_the_api_server_refuses_what_its_check_refuses(
+    shell: Shell, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    """Proves on a real kube-apiserver that the definition with one more provider is taken, and its check works in CEL."""
+    definition = json.dumps(yaml.safe_load(shell.run("crd", **NAMED))).replace("rotator.dev", GROUP)
+    with closing(Server(control_plane, tmp_path)) as server:
+        made = server.ask("POST", DEFINITIONS, json.loads(definition))
+        assert made["kind"] == "CustomResourceDefinition", made.get("message")
+        server.until(lambda: ("Established", "True") in conditions(server))
+        server.until(lambda: server.ask("GET", DECLARED).get("kind") == "RotationList")
+
+        def refusal(text: str) -> str:
+            document = yaml.safe_load(
+                text.replace("rotator.dev", GROUP).replace("namespace: payments", "namespace: default")
+            )
+            answer = server.ask("POST", f"{DECLARED}?dryRun=All&fieldValidation=Strict", document)
+            return "" if answer["kind"] == "Rotation" else str(answer["message"])
+
+        assert refusal(toy()) == ""
+        assert f"authentication: {HEADER_ONLY}" in refusal(toy(credential=POSTED))
+        assert "does not suit jwtSigningKey" in refusal(toy(credential="jwtSigningKey: {}"))
 
 
 def test_its_own_suite_passes(shell: Shell) -> None:
