@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,8 @@ class Shell:
 
     folder: Path
     packages: Path
-    env: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, code: int = 0, **env: str) -> str:
+    def run(self, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> str:
         """Call it, and return what it prints: never a traceback."""
         done = subprocess.run(
             [sys.executable, "-m", "rotator", *arguments],
@@ -62,8 +61,7 @@ class Shell:
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.folder),
                 "PYTHONPATH": str(self.packages),
-                **self.env,
-                **env,
+                **(env or {}),
             },
             cwd=self.folder,
             capture_output=True,
@@ -115,13 +113,13 @@ def shell(packages: Path, tmp_path: Path) -> Shell:
 
 def test_it_can_be_declared_as_one_of_ours(shell: Shell) -> None:
     """Proves that schema and definition have it, with its fields and its check, and nothing else is different."""
-    ours, both = (json.loads(shell.run("schema", **env)) for env in ({}, NAMED))
+    ours, both = (json.loads(shell.run("schema", env=env)) for env in ({}, NAMED))
     assert both["$defs"].keys() - ours["$defs"].keys() == {"Toy"}
     assert both["$defs"]["Toy"]["properties"].keys() == {"caFile", "propagation", "url", "auth", "others"}
     assert both["$defs"]["Verifier"]["properties"].keys() - ours["$defs"]["Verifier"][
         "properties"
     ].keys() == {"toy"}
-    (version,) = yaml.safe_load(shell.run("crd", **NAMED))["spec"]["versions"]
+    (version,) = yaml.safe_load(shell.run("crd", env=NAMED))["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     assert "toy" in spec["properties"]["verifiers"]["items"]["properties"]
     said = [rule["message"] for rule in spec["x-kubernetes-validations"]]
@@ -133,7 +131,7 @@ def test_it_can_be_declared_as_one_of_ours(shell: Shell) -> None:
 def test_what_its_page_declares_is_good(shell: Shell) -> None:
     """Proves that people can copy it."""
     (declared,) = re.findall(r"```yaml\n(.*?)```", (TOY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert "good" in shell.run("validate", "-f", shell.file(declared), **NAMED)
+    assert "good" in shell.run("validate", "-f", shell.file(declared), env=NAMED)
 
 
 @pytest.mark.parametrize(
@@ -157,12 +155,12 @@ def test_what_its_page_declares_is_good(shell: Shell) -> None:
 )
 def test_what_it_cannot_do_is_refused(shell: Shell, text: str, says: str) -> None:
     """Proves that its own check, and those that follow from what it says of itself, name file, line and what was expected."""
-    assert says in shell.run("validate", "-f", shell.file(text), code=2, **NAMED)
+    assert says in shell.run("validate", "-f", shell.file(text), code=2, env=NAMED)
 
 
 def test_its_rights_are_rendered(shell: Shell) -> None:
     """Proves that what it is let in by may be read, and nothing else of the namespace's Secrets."""
-    shown = shell.run("rbac", "-f", shell.file(toy()), "--service-account", "rotator/rotator", **NAMED)
+    shown = shell.run("rbac", "-f", shell.file(toy()), "--service-account", "rotator/rotator", env=NAMED)
     rules = [rule for doc in yaml.safe_load_all(shown) if doc["kind"] == "Role" for rule in doc["rules"]]
     assert {
         "apiGroups": [""],
@@ -170,7 +168,7 @@ def test_its_rights_are_rendered(shell: Shell) -> None:
         "verbs": ["get"],
         "resourceNames": ["sso-admin"],
     } in rules
-    policy = shell.run("vault", "policy", "-f", shell.file(toy(FROM_VAULT)), **NAMED)
+    policy = shell.run("vault", "policy", "-f", shell.file(toy(FROM_VAULT)), env=NAMED)
     assert 'path "secret/data/payments/toy"' in policy
 
 
@@ -230,15 +228,15 @@ def test_a_custom_resource_is_carried_out_where_its_server_is_allowed(shell: She
     api = ToyApi()
     with Served(api) as served:
         api.url = served.url
-        cluster = cluster_of(shell.run("crd", **NAMED), served.url)
+        cluster = cluster_of(shell.run("crd", env=NAMED), served.url)
         with EmulatorServer(cluster, admin_token=ADMIN_TOKEN) as server:
             env = {**NAMED, "KUBECONFIG": str(server.kubeconfig(shell.folder / "kubeconfig"))}
             run = ("run", "--resources-in", "payments", "-o", "json")
-            (refused,) = json.loads(shell.run(*run, code=1, **env))
+            (refused,) = json.loads(shell.run(*run, code=1, env=env))
             assert refused["result"] == "Refused"
             assert f"provider {served.url}: expected an address below one" in refused["reason"]
             assert api.journal == []
-            (done,) = json.loads(shell.run(*run, "--gate-urls", served.url, **env))
+            (done,) = json.loads(shell.run(*run, "--gate-urls", served.url, env=env))
             assert done["result"] == "Waiting", done
     held = ask(cluster, "GET", f"{SECRETS}/payments")["data"]["value"]
     (secret,) = api.secrets
@@ -256,7 +254,7 @@ def test_the_api_server_refuses_what_its_check_refuses(
     shell: Shell, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     """Proves on a real kube-apiserver that the definition with one more provider is taken, and its check works in CEL."""
-    definition = json.dumps(yaml.safe_load(shell.run("crd", **NAMED))).replace("rotator.dev", GROUP)
+    definition = json.dumps(yaml.safe_load(shell.run("crd", env=NAMED))).replace("rotator.dev", GROUP)
     with closing(Server(control_plane, tmp_path)) as server:
         made = server.ask("POST", DEFINITIONS, json.loads(definition))
         assert made["kind"] == "CustomResourceDefinition", made.get("message")
@@ -355,7 +353,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_is_no_provider_is_named(broken: Path, tmp_path: Path, name: str) -> None:
     """Proves that whatever is wrong with it ends in one sentence, before anything is done."""
-    said = Shell(tmp_path, broken).run("validate", "-f", "x.yaml", code=2, ROTATOR_SYSTEMS=name)
+    said = Shell(tmp_path, broken).run("validate", "-f", "x.yaml", code=2, env={"ROTATOR_SYSTEMS": name})
     assert said.startswith("rotator: ROTATOR_SYSTEMS: ")
     assert FAULTS[name] in said
     assert said.endswith("Nothing was done")
@@ -364,4 +362,4 @@ def test_what_is_no_provider_is_named(broken: Path, tmp_path: Path, name: str) -
 
 def test_help_needs_none_of_them(broken: Path, tmp_path: Path) -> None:
     """Proves that a provider that cannot be loaded takes nobody the help."""
-    assert "validate" in Shell(tmp_path, broken).run("--help", ROTATOR_SYSTEMS="raises")
+    assert "validate" in Shell(tmp_path, broken).run("--help", env={"ROTATOR_SYSTEMS": "raises"})
