@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from docs.reference import vault_variables
+from docs.reference import rooms, vault_variables
 from rotator.cli.report import as_yaml
 from rotator.cli.verbs import cli
 from rotator.core.machine import TRANSITIONS, Step, Transition
@@ -93,6 +93,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "verbs": verbs,
     "example": example,
     "vault-variables": vault_variables.table,
+    "rooms": rooms.picture,
 }
 
 

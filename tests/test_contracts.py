@@ -25,7 +25,7 @@ PLANTED = {
     "systems do not know": [("rotator/systems/okta/client.py", "rotator.systems.entra.client")],
     "declarations stand on": [
         ("rotator/systems/at.py", "rotator.policy.model"),
-        ("rotator/systems/kubernetes/target.py", "rotator.world"),
+        ("rotator/systems/kubernetes/target.py", "rotator.systems.world"),
         ("rotator/clients/retry.py", "rotator.kinds"),
     ],
     "the vocabulary is": [("rotator/vocabulary/types.py", "rotator.clients.http")],

@@ -14,7 +14,6 @@ from pathlib import Path
 import click
 import pytest
 
-from rotator import world
 from rotator.cli.options import choice_options, run_options
 from rotator.cli.report import advice
 from rotator.core.request import Request
@@ -34,6 +33,7 @@ from rotator.run.request import (
     RunRequest,
     Selection,
 )
+from rotator.systems import world
 from rotator.systems.kubernetes import lease
 
 ROOT = Path(__file__).parent.parent

@@ -22,7 +22,7 @@ from rotator.run import wiring
 from rotator.systems.kubernetes.client import Kubernetes
 from rotator.systems.vault.client import Vault
 from rotator.systems.vault.settings import VaultSettings
-from rotator.world import World, ends_after
+from rotator.systems.world import World, ends_after
 from tests.faults.environment import NAMESPACE, TOKEN, Bao, Environment
 from tests.faults.timeline import TICK, Timeline
 from tests.faults.traffic import text_of

@@ -21,7 +21,7 @@ from rotator.run import wiring
 from rotator.run.custom_resources import Found, leave, let_go, load_resources, prepare, release
 from rotator.run.report import Report, report_of
 from rotator.run.request import Mode, RunRequest
-from rotator.world import World, world
+from rotator.systems.world import World, world
 
 if TYPE_CHECKING:
     from rotator.telemetry import events, status

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rotator.policy.model import RotationPolicy
     from rotator.run import job
     from rotator.run.report import Report
+    from rotator.systems.world import World
     from rotator.telemetry import figures, publish, sources, traces
-    from rotator.world import World
 else:  # clients load after the policies are known to be good, and metrics where they are wanted
     job, traces = Late("rotator.run.job"), Late("rotator.telemetry.traces")
     figures, publish = Late("rotator.telemetry.figures"), Late("rotator.telemetry.publish")

@@ -41,10 +41,10 @@ from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.kubernetes.workloads import annotation_key
 from rotator.systems.static import StaticPlace
 from rotator.systems.vault.target import VaultPath
+from rotator.systems.world import CONCURRENCY, World
 from rotator.vocabulary.credential import Beside
 from rotator.vocabulary.footprint import Document, Place, Use, VaultCall
 from rotator.vocabulary.places import Restart
-from rotator.world import CONCURRENCY, World
 
 LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
 """The kinds of targets that are listed to see in one request whether somebody wrote to them."""

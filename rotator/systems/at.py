@@ -24,7 +24,7 @@ from rotator.vocabulary.footprint import Home, Place
 
 if TYPE_CHECKING:
     from rotator.clients.http import Http
-    from rotator.world import World
+    from rotator.systems.world import World
 
 
 Read = Callable[[Sensitive], Sensitive]

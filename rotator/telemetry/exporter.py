@@ -17,11 +17,11 @@ from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.ports import Lease, Leases
 from rotator.systems.kubernetes.lease import LEASE_DURATION, KubernetesLeases
+from rotator.systems.world import TIMEOUT, world
 from rotator.telemetry import metrics_out, metrics_server
 from rotator.telemetry.figures import RotationFigures
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.sources import of_lease
-from rotator.world import TIMEOUT, world
 
 log = logging.getLogger("rotator")
 PORT = 9464

@@ -20,7 +20,7 @@ from rotator.ports import Lease
 from rotator.run import wiring
 from rotator.systems.kubernetes.client import Kubernetes
 from rotator.systems.kubernetes.lease import LEASE_DURATION
-from rotator.world import World
+from rotator.systems.world import World
 from rotator_sandbox.emulator import Cluster, EmulatorServer
 from tests.clusters import official, over_http
 from tests.faults.environment import NAMESPACE, Bao

@@ -12,7 +12,7 @@ import pytest
 
 from rotator.core.codec import parse_instant
 from rotator.engine.outcome import Result
-from rotator.world import World
+from rotator.systems.world import World
 from tests.faults.environment import Bao
 from tests.faults.transport import Answer, Call, Perform
 from tests.trial import Trial

@@ -11,7 +11,7 @@ import pytest
 
 from rotator.cli import report
 from rotator.engine.outcome import Result
-from rotator.world import World
+from rotator.systems.world import World
 from tests.engine.test_custom_resources import Resources
 from tests.faults.environment import Bao
 from tests.faults.kinds_of_faults import Killed

@@ -18,7 +18,7 @@ from rotator.run import wiring
 from rotator.systems.kubernetes.client import Kubernetes
 from rotator.systems.vault.client import Vault
 from rotator.systems.vault.settings import VaultSettings
-from rotator.world import World, ends_after
+from rotator.systems.world import World, ends_after
 from rotator_sandbox.emulator.nodes import MOST_LATE
 from tests.faults.environment import NAMESPACE, RING_SECRET, TOKEN, Bao, Environment, Scenario
 from tests.faults.kinds_of_faults import AMBIGUOUS, ON_THE_WIRE, Fault, Killed, applies, refusal

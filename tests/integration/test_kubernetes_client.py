@@ -25,7 +25,7 @@ from rotator.ports import Deadline
 from rotator.run import wiring
 from rotator.systems.kubernetes import client as kubernetes
 from rotator.systems.kubernetes.client import Kubernetes
-from rotator.world import World, ends_after
+from rotator.systems.world import World, ends_after
 from rotator_sandbox.certificates import ServerFiles, issue
 from rotator_sandbox.emulator import Cluster, EmulatorServer
 from rotator_sandbox.processes import free_port

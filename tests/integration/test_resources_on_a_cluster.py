@@ -24,7 +24,7 @@ from rotator.policy.resources import from_resource
 from rotator.run.job import Job
 from rotator.run.request import Connections, Declarations, FleetSettings, Notices, RunRequest
 from rotator.systems.kubernetes.client import Kubernetes
-from rotator.world import World, ends_after
+from rotator.systems.world import World, ends_after
 from tests.clusters import Served
 
 pytest_plugins = ["tests.apis"]
