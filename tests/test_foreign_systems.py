@@ -199,11 +199,11 @@ SECRETS = "/api/v1/namespaces/payments/secrets"
 ROTATIONS = "/apis/rotator.dev/v1alpha1/namespaces/payments/rotations"
 
 
-def cluster_of(definition: str, url: str) -> Cluster:
+def cluster_of(definition: str, url: str, issuer: str) -> Cluster:
     """Return a cluster with the definition, a Rotation of a client of Toy, and what rotator is let in by."""
     cluster = Cluster(admin_token=ADMIN_TOKEN)
     text = declaration(
-        f"oauthClient: {{clientId: payments, issuer: '{url}'}}",
+        f"oauthClient: {{clientId: payments, issuer: '{issuer}'}}",
         f"toy: {{url: '{url}', propagation: 0s, auth: {{token: {{secret: {{name: toy, key: token}}}}}}}}",
         holder="secret: {name: payments, data: {value: client_secret}}",
     ).replace("{tokenTTL: 15m}", "{tokenTTL: 15m, clockSkew: 0s}")
@@ -224,14 +224,14 @@ def ask(cluster: Cluster, method: str, path: str, body: Any = None) -> Any:
 
 
 def test_a_custom_resource_is_carried_out_where_its_server_is_allowed(shell: Shell) -> None:
-    """Proves that its address is found by its type: a tenant has the job ask nobody whom the operator did not name."""
+    """Proves that its address is found by its type: where only its issuer is allowed, nobody is asked."""
     api = ToyApi()
     with Served(api) as served:
-        api.url = served.url
-        cluster = cluster_of(shell.run("crd", env=NAMED), served.url)
+        api.url = served.url.replace("127.0.0.1", "localhost")
+        cluster = cluster_of(shell.run("crd", env=NAMED), served.url, issuer=api.url)
         with EmulatorServer(cluster, admin_token=ADMIN_TOKEN) as server:
             env = {**NAMED, "KUBECONFIG": str(server.kubeconfig(shell.folder / "kubeconfig"))}
-            run = ("run", "--resources-in", "payments", "-o", "json")
+            run = ("run", "--resources-in", "payments", "-o", "json", "--gate-urls", api.url)
             (refused,) = json.loads(shell.run(*run, code=1, env=env))
             assert refused["result"] == "Refused"
             assert f"provider {served.url}: expected an address below one" in refused["reason"]

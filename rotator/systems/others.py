@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from importlib.util import find_spec
 
 from rotator.errors import SettingsError
@@ -21,24 +21,30 @@ def others(named: str, known: Collection[str]) -> Iterator[type[Provider]]:
 
     Raises SettingsError for a name that no distribution brings, or several do, and for what is no provider.
     """
-    brought = entry_points(group=GROUP)
-    for name in dict.fromkeys(named.split()):
+    names = dict.fromkeys(named.split())
+    brought = entry_points(group=GROUP) if names else EntryPoints()  # it reads all that is installed
+    for name in names:
         if name in known:
             raise SettingsError(
                 f"{SETTING}: {name} is a verifier of rotator itself; expected another name. Nothing was done"
             )
-        points = [point for point in brought if point.name == name]
-        if not points:
-            there = ", ".join(sorted(brought.names)) or "none"
-            raise SettingsError(
-                f"{SETTING}: no installed distribution brings {name}; there are: {there}. Nothing was done"
-            )
-        if len(points) > 1:
-            several = " and ".join(sorted(point.dist.name for point in points if point.dist))
-            raise SettingsError(
-                f"{SETTING}: {several} bring a {name} each; expected one of them to be installed. Nothing was done"
-            )
-        yield _loaded(points[0])
+        yield _loaded(_the_one(name, brought))
+
+
+def _the_one(name: str, brought: EntryPoints) -> EntryPoint:
+    """Return the entry point of a name."""
+    points = [point for point in brought if point.name == name]
+    if not points:
+        there = ", ".join(sorted(brought.names)) or "none"
+        raise SettingsError(
+            f"{SETTING}: no installed distribution brings {name}; there are: {there}. Nothing was done"
+        )
+    if len(points) > 1:
+        several = " and ".join(sorted(point.dist.name for point in points if point.dist))
+        raise SettingsError(
+            f"{SETTING}: {several} bring a {name} each; expected one of them to be installed. Nothing was done"
+        )
+    return points[0]
 
 
 def _loaded(point: EntryPoint) -> type[Provider]:
