@@ -142,7 +142,7 @@ class _Http(ThreadingHTTPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         TCPServer.server_bind(self)
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - the library's signature
+    def verify_request(self, request: Any, *_: object) -> bool:
         """Say whether there is a place for one more; a connection that gets none is closed."""
         if len(self._open) >= AT_ONCE:
             return False
