@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,21 @@ def test_a_secret_leaves_in_the_body_and_the_header_only() -> None:
             client().send("POST", f"{served.url}/a?page=2", form={"secret": Sensitive(HIDDEN)})
         assert str(caught.value) == f"POST {served.url}/a: HTTP 400 bad"
         assert caught.value.reason == "bad"
+
+
+@pytest.mark.parametrize(
+    "asks", [{"form": {"secret": Sensitive(HIDDEN)}}, {"document": {"a": [Sensitive(HIDDEN)]}}, {}]
+)
+def test_a_server_that_sends_a_secret_back_as_its_error_is_not_quoted(asks: dict[str, Any]) -> None:
+    """Neither one that it was sent in a body, nor the one that let us in."""
+    with Served(Echo()) as served:
+        assert isinstance(served.api, Echo)
+        for error in ({"error": HIDDEN}, {"errorCode": HIDDEN}, {"error": {"code": HIDDEN}}):
+            served.api.says = Said(400, error)
+            with pytest.raises(Rejected) as caught:
+                client().send("POST", f"{served.url}/a", **asks)
+            assert str(caught.value) == f"POST {served.url}/a: HTTP 400"
+            assert caught.value.reason == ""
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ class Http:
         check_redirect(Asked(what, method, url, _MOVED), answer.status, answer.headers)
         found, why = _read(octets)
         if answer.status not in (TAKEN if method != "GET" else _SHOWN):
-            word = error_word(found)
+            word = _unsent(error_word(found), body, headers)
             said = f"HTTP {answer.status} {word}".strip() + answered_by(url)
             again = answer.headers.get("Retry-After") or _reset(answer.headers)
             raise by_status(what, answer.status, said, again, word)
@@ -147,6 +147,12 @@ def _reset(headers: Mapping[str, str]) -> str | None:
     reset = fitting(digits, headers.get("X-Rate-Limit-Reset"), None)
     date = http_date(headers.get("Date") or "")
     return None if reset is None or date is None else str(max(1, math.ceil(reset - date.timestamp())))
+
+
+def _unsent(word: str, body: bytes | None, headers: Mapping[str, str]) -> str:
+    """Return a server's word for its error, but not what it was sent: that may be a secret."""
+    sent = (body or b"", *(value.encode() for value in headers.values()))
+    return "" if any(word.encode() in part for part in sent) else word
 
 
 def _read(octets: bytes) -> tuple[Any, str]:
