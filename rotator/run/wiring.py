@@ -105,7 +105,6 @@ def rotation(
         converge=policy.converge + w.landing + (COPIES if _restarts_pods(policy) else timedelta()),
         first_lead=policy.waits_at_first,
     )
-    mounts = _mounts(policy)
     installed = list(_installed(w, policy))
     return Rotation(
         ref=policy.ref,
@@ -118,7 +117,7 @@ def rotation(
             request=_asked(w, policy, request),
             outage=outage.weekly if outage else None,
         ),
-        check_clocks=partial(w.meter.check_skew, policy.spec.overlap.clock_skew, _timed_by(policy)),
+        check_clocks=lambda: w.meter.check_skew(policy.spec.overlap.clock_skew, _timed_by(policy)),
         credential=credential,
         store=_store(w, policy.spec.store.place(policy.home)),
         verifiers=_verifiers(w, policy, credential, installed),
@@ -127,7 +126,7 @@ def rotation(
         before_activate=_gates(w, policy, "before_activate"),
         before_destroy=_gates(w, policy, "before_destroy"),
         asked_again=request is None,
-        unseen=lambda: w.vault.unseen(mounts) if mounts else "",
+        unseen=partial(_unseen, w, policy),
         leaving=leaving,
         ending=ending,
     )
@@ -146,13 +145,14 @@ def _timed_by(policy: RotationPolicy) -> frozenset[str]:
     return frozenset({REFERENCE, VAULT} if vault else {REFERENCE})
 
 
-def _mounts(policy: RotationPolicy) -> set[str]:
-    """Return the mounts in Vault at which something of ours is to be kept."""
-    return {
+def _unseen(w: World, policy: RotationPolicy) -> str:
+    """Say of which mounts in Vault that are to keep something of ours this login may not read the settings; empty: of none."""
+    mounts = {
         thing.mount
         for _, (thing, use, _) in policy.footprint
         if isinstance(thing, Document) and use is not Use.READ
     }
+    return w.vault.unseen(mounts) if mounts else ""
 
 
 def _restarts_pods(policy: RotationPolicy) -> bool:
@@ -345,8 +345,10 @@ class Shown:
 
 
 def _gates(w: World, policy: RotationPolicy, which: str) -> list[Gate]:
+    if not (declared := getattr(policy.spec.gates, which)):
+        return []
     at = GateAt(lambda ca_file: w.http(ca_file=ca_file), policy.lead, w.clock)
-    return [gate.one.build(at) for gate in getattr(policy.spec.gates, which)]
+    return [gate.one.build(at) for gate in declared]
 
 
 # --- what lists show ---------------------------------------------------------------------------------------------
