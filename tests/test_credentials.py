@@ -241,12 +241,12 @@ def test_an_hmac_key_has_the_entropy_of_its_hash(algorithm: str, size: int) -> N
     assert len(unpadded(value)) == size
 
 
+@pytest.mark.no_cover
 @settings(deadline=None)
 @given(
     length=st.integers(16, 200),
     alphabet=st.sets(st.sampled_from(string.ascii_letters + string.digits + string.punctuation), min_size=10),
 )
-@pytest.mark.no_cover
 def test_an_opaque_value_has_its_length_and_its_alphabet(length: int, alphabet: set[str]) -> None:
     """Proves both parameters."""
     secret = SharedSecret(length=length, alphabet="".join(sorted(alphabet)))
