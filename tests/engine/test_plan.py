@@ -14,6 +14,7 @@ from rotator.policy.model import RotationPolicy
 from rotator.ports import Summary
 from tests.engine.test_providers import MONTH, Stand
 from tests.faults.environment import NAMESPACE, Bao
+from tests.faults.transport import Answer
 from tests.trial import Trial
 
 EVERY = timedelta(days=30)
@@ -116,6 +117,20 @@ def test_with_a_provider_the_plan_ends_at_the_first_call_and_the_run_begins_with
     planned = stand.trial.run(life.policy, act=False)
     assert [step.partition(" ")[0] for step in planned.steps] == ["stage", "add"]
     life.until("destroy")
+
+
+def test_what_nobody_may_look_at_is_believed_and_the_plan_says_so(trial: Trial) -> None:
+    """Whether pods read again by themselves is seen at the pods: where they may not be listed, the run goes on without."""
+    policy = trial.policy()
+    trial.until_stable(policy)
+    trial.timeline.pass_by(EVERY)
+    trial.answers["GET", "/pods"] = Answer(403, {}, b"{}")
+    planned, done = trial.run(policy, act=False), trial.run(policy)
+    assert [step for step in planned.steps if step.startswith("believe")] == [
+        "believe that the pods that read configmap payments/key-accepted read it again: pods may not be listed there"
+    ]
+    assert "publish" in {step.partition(" ")[0] for step in done.steps}
+    assert not [step for step in done.steps if step.startswith("believe")]
 
 
 def _remapped(trial: Trial) -> RotationPolicy:
