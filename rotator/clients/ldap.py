@@ -37,12 +37,17 @@ from rotator.errors import (
     SettingsError,
     Unavailable,
 )
+from rotator.late import Late
 from rotator.ports import Copy
 
 if TYPE_CHECKING:
     import types
 
     from ldap3 import Connection
+    from ldap3.core import exceptions
+    from ldap3.protocol import rfc3062
+else:
+    exceptions, rfc3062 = Late("ldap3.core.exceptions"), Late("ldap3.protocol.rfc3062")
 
 T = TypeVar("T")
 
@@ -222,9 +227,7 @@ class Ldap:
         """Set the one password of an account, which the directory hashes itself (RFC 3062)."""
 
         def perform(connection: Connection) -> Result:
-            from ldap3.protocol.rfc3062 import PasswdModifyRequestValue  # noqa: PLC0415 - slow to load
-
-            request = PasswdModifyRequestValue()
+            request = rfc3062.PasswdModifyRequestValue()
             request["userIdentity"] = dn
             request["newPasswd"] = password.octets()
             connection.extended("1.3.6.1.4.1.4203.1.11.1", request, _policy_control())
@@ -442,8 +445,6 @@ def _ldap3() -> types.ModuleType:
 @cache
 def _transport_errors() -> tuple[type[Exception], ...]:
     """Return what ldap3 raises where no answer can be read; its own checks of what we send are none of these."""
-    from ldap3.core import exceptions  # noqa: PLC0415 - slow to load
-
     return (exceptions.LDAPCommunicationError, OSError)
 
 

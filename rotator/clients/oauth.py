@@ -22,10 +22,13 @@ from rotator.clients.http import Fetched, Http
 from rotator.core.sensitive import Material, Sensitive
 from rotator.core.shapes import Shape, anything, flag, record, token
 from rotator.errors import Ambiguous, ClientError, Forbidden, NotFound, Rejected, SettingsError
+from rotator.late import Late
 from rotator.ports import Clock, Copy
 
 if TYPE_CHECKING:
-    from joserfc import jwk
+    from joserfc import errors, jwk, jws
+else:
+    errors, jwk, jws = Late("joserfc.errors"), Late("joserfc.jwk"), Late("joserfc.jws")
 
 BASIC, POST, PRIVATE_KEY_JWT = "client_secret_basic", "client_secret_post", "private_key_jwt"
 METHODS = (BASIC, POST, PRIVATE_KEY_JWT)
@@ -229,10 +232,8 @@ def _signed(
     key: jwk.RSAKey | jwk.ECKey | jwk.OKPKey,
 ) -> Sensitive:
     """Return a JWS in compact form (RFC 7515, section 7.1)."""
-    from joserfc.jws import JWSRegistry  # noqa: PLC0415 - slow to load
-
     parts = ".".join(_text(json.dumps(part).encode()) for part in (header, claims))
-    signature = JWSRegistry.algorithms[algorithm].sign(parts.encode(), key)
+    signature = jws.JWSRegistry.algorithms[algorithm].sign(parts.encode(), key)
     return Sensitive(f"{parts}.{_text(signature)}")
 
 
@@ -241,14 +242,11 @@ def _text(octets: bytes) -> str:
 
 
 def _key(pem: Sensitive) -> jwk.RSAKey | jwk.ECKey | jwk.OKPKey:
-    from joserfc import jwk  # noqa: PLC0415 - slow to load
-    from joserfc.errors import InvalidKeyTypeError  # noqa: PLC0415 - as above
-
     kinds: tuple[type[jwk.RSAKey | jwk.ECKey | jwk.OKPKey], ...] = (jwk.RSAKey, jwk.ECKey, jwk.OKPKey)
     for kind in kinds:
         try:
             return kind.import_key(pem.octets())
-        except InvalidKeyTypeError:
+        except errors.InvalidKeyTypeError:
             continue
         except ValueError:
             break  # it may quote the key: ours must not carry it on

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rotator import kinds
 from rotator.clients.meter import REFERENCE, VAULT
@@ -23,6 +24,7 @@ from rotator.engine.proof import PATIENCE, Proof
 from rotator.engine.rotation import Existing, Rotation
 from rotator.errors import Forbidden
 from rotator.kinds import Address
+from rotator.late import Late
 from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.policy.model import Holder as HolderPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
@@ -45,6 +47,13 @@ from rotator.systems.world import CONCURRENCY, World
 from rotator.vocabulary.credential import Beside
 from rotator.vocabulary.footprint import Document, Place, Use, VaultCall
 from rotator.vocabulary.places import Restart
+
+if TYPE_CHECKING:
+    from rotator.systems.kubernetes import store as kubernetes_store
+    from rotator.systems.vault import store as vault_store
+else:
+    kubernetes_store = Late("rotator.systems.kubernetes.store")
+    vault_store = Late("rotator.systems.vault.store")
 
 LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
 """The kinds of targets that are listed to see in one request whether somebody wrote to them."""
@@ -170,12 +179,8 @@ def credential_of(policy: RotationPolicy) -> Credential:
 
 def _store(w: World, place: Place) -> Store:
     if isinstance(place, Document):
-        from rotator.systems.vault.store import VaultStore  # noqa: PLC0415 - hvac only where Vault is used
-
-        return VaultStore(w.vault, place.mount, place.path)
-    from rotator.systems.kubernetes.store import KubernetesStore  # noqa: PLC0415 - as above
-
-    return KubernetesStore(w.kubernetes, place)
+        return vault_store.VaultStore(w.vault, place.mount, place.path)
+    return kubernetes_store.KubernetesStore(w.kubernetes, place)
 
 
 # --- those who accept --------------------------------------------------------------------------------------------

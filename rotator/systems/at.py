@@ -14,6 +14,7 @@ from rotator.core.sensitive import Sensitive
 from rotator.credentials.oauth_client import OAuthClient
 from rotator.errors import Frozen, SettingsError
 from rotator.kinds import Address
+from rotator.late import Late
 from rotator.ports import Access, Copy, Login, Provider, Target
 from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.provider import Provider as Declared
@@ -23,8 +24,11 @@ from rotator.vocabulary.credential import CredentialKind
 from rotator.vocabulary.footprint import Home, Place
 
 if TYPE_CHECKING:
+    from rotator.clients import oauth
     from rotator.clients.http import Http
     from rotator.systems.world import World
+else:
+    oauth = Late("rotator.clients.oauth")
 
 
 Read = Callable[[Sensitive], Sensitive]
@@ -136,9 +140,7 @@ class At:
 
     def token(self, source: SecretSource) -> Access:
         """Return what sends a token that was given to us."""
-        from rotator.clients.oauth import StaticToken  # noqa: PLC0415 - only where one is declared
-
-        return StaticToken(self.reader(source, token_of), scheme=self.declared.token_scheme)
+        return oauth.StaticToken(self.reader(source, token_of), scheme=self.declared.token_scheme)
 
     def http(self, access: Access | None = None) -> Http:
         """Return a client of the provider."""
@@ -162,9 +164,7 @@ class At:
             return self._by_the_client(issuer, scope, audience)
         if isinstance(way, SecretSource):
             return self.token(way)
-        from rotator.clients.oauth import ClientCredentials  # noqa: PLC0415 - as above
-
-        return ClientCredentials(
+        return oauth.ClientCredentials(
             http=self.http(),
             issuer=way.issuer or issuer,
             method=_method(way),
@@ -178,10 +178,8 @@ class At:
         )
 
     def _by_the_client(self, issuer: str, scope: str | None, audience: str | None) -> Access:
-        from rotator.clients.oauth import OwnClient  # noqa: PLC0415 - as above
-
         client = self.client
-        own = OwnClient(
+        own = oauth.OwnClient(
             http=self.http(),
             issuer=issuer,
             method=client.authentication,
@@ -201,10 +199,8 @@ class At:
 
 def client_login(w: World, client: OAuthClient) -> Login:
     """Return the login that proves a version of a client, at its issuer."""
-    from rotator.clients.oauth import OAuthLogin  # noqa: PLC0415 - only where a client is declared
-
     login = client.login
-    return OAuthLogin(
+    return oauth.OAuthLogin(
         http=w.http(ca_file=login.ca_file, timeout=w.timeout, system="login", connect=w.connect_http),
         issuer=client.issuer,
         method=client.authentication,

@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, Any
 from rotator.clients.clock import RunClock
 from rotator.clients.meter import Meter, Span, no_span
 from rotator.clients.retry import Retry
+from rotator.late import Late
 from rotator.ports import Deadline
 
 if TYPE_CHECKING:
+    from rotator.clients import http
     from rotator.clients.http import Connect, Http
     from rotator.clients.ldap import Ldap as Directory
+    from rotator.systems.kubernetes import client as kubernetes_client
     from rotator.systems.kubernetes.client import Kubernetes
+    from rotator.systems.vault import client as vault_client
+    from rotator.systems.vault import settings
     from rotator.systems.vault.client import Vault
+else:
+    http = Late("rotator.clients.http")
+    kubernetes_client = Late("rotator.systems.kubernetes.client")
+    vault_client, settings = Late("rotator.systems.vault.client"), Late("rotator.systems.vault.settings")
 
 NODE = "NODE_NAME"
 """The variable that names the node: the manifests fill it from the pod (downward API)."""
@@ -95,9 +104,7 @@ class World:
 
     def http(self, **given: Any) -> Http:
         """Return a client of an HTTP server; `given`: what `Http` takes beside the run's own."""
-        from rotator.clients.http import Http  # noqa: PLC0415 - only where one is declared
-
-        made = Http(self.retry, self.meter, **given)
+        made = http.Http(self.retry, self.meter, **given)
         self._http.append(made)
         return made
 
@@ -131,16 +138,13 @@ def world(  # noqa: PLR0913 - what the command line may ask
     clock = RunClock()
 
     def kubernetes(retry: Retry, meter: Meter) -> Kubernetes:
-        from rotator.systems.kubernetes.client import PROGRAM, Kubernetes, connect  # noqa: PLC0415 - slow to import
-
-        api = retry.bounded(PROGRAM, lambda: connect(context, pool=concurrency))
-        return Kubernetes(api, retry, meter, timeout=timeout)
+        connect = kubernetes_client.connect
+        api = retry.bounded(kubernetes_client.PROGRAM, lambda: connect(context, pool=concurrency))
+        return kubernetes_client.Kubernetes(api, retry, meter, timeout=timeout)
 
     def vault(retry: Retry, meter: Meter) -> Vault:
-        from rotator.systems.vault.client import Vault  # noqa: PLC0415 - slow to import
-        from rotator.systems.vault.settings import VaultSettings  # noqa: PLC0415 - goes with it
-
-        return Vault(VaultSettings.from_environment(os.environ), retry, meter, pool=concurrency)
+        found = settings.VaultSettings.from_environment(os.environ)
+        return vault_client.Vault(found, retry, meter, pool=concurrency)
 
     return World(
         clock=clock,

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rotator.core.due import Reason
 from rotator.core.ring import Version
 from rotator.core.sensitive import Material, Sensitive
 from rotator.credentials.jwt_signing_key import JwtSigningKey as Declared
 from rotator.credentials.loaded import known_id, need, need_spec
+from rotator.late import Late
 from rotator.ports import Made
 from rotator.vocabulary.credential import Beside
+
+if TYPE_CHECKING:
+    from rotator.credentials import found as reading
+    from rotator.credentials import keys
+else:
+    keys, reading = Late("rotator.credentials.keys"), Late("rotator.credentials.found")
 
 RSA_BITS = 3072
 """NIST SP 800-57 part 1 rev. 5, table 2: 128 bits of security, the strength of ES256."""
@@ -41,7 +47,6 @@ class JwtSigningKey:
     def make(self, rotation: str, number: int) -> Made:
         """Make a key pair. The id is its RFC 7638 thumbprint, so rotation and number do not matter."""
         del rotation, number
-        keys = _keys()
         pem = keys.to_pem(keys.generate(self.algorithm, self.bits))
         material = {"private_key": pem, "algorithm": Sensitive(self.algorithm)}
         return Made(keys.to_jwk(pem).thumbprint(), material, self.spec)
@@ -53,7 +58,7 @@ class JwtSigningKey:
         no private key of a kind that we make.
         """
         del rotation
-        keys, found = _keys(), _found().read_private_key(value.octets(), self.algorithm)
+        found = reading.read_private_key(value.octets(), self.algorithm)
         private = found.private
         bits = keys.rsa_bits(private)
         candidates = (found.algorithm, self.algorithm, keys.own_algorithm(private))
@@ -72,7 +77,7 @@ class JwtSigningKey:
     def check(self, version: Version, material: Material) -> None:
         """See `rotator.ports.Credential`. The id is the thumbprint, unless the tokens of a key taken over carry another."""
         need(material, "private_key", "algorithm")
-        keys, pem = _keys(), material["private_key"]
+        pem = material["private_key"]
         private, algorithm = keys.from_pem(pem), material["algorithm"].reveal()
         if not keys.suits(private, algorithm):
             raise ValueError(
@@ -84,7 +89,7 @@ class JwtSigningKey:
 
     def fields(self, version_id: str, material: Material) -> Mapping[str, Sensitive]:
         """Return `private_key` and `public_key` (PEM, PKCS #8 and SPKI), `jwk` (private), `kid`, `algorithm`."""
-        key = _keys().to_jwk(material["private_key"])
+        key = keys.to_jwk(material["private_key"])
         private = _described(version_id, material, key.as_dict(private=True))
         return {
             "private_key": material["private_key"],
@@ -98,38 +103,24 @@ class JwtSigningKey:
         """See `rotator.ports.Credential`. Keys are compared as keys, and with the `kid` where theirs has one."""
         if theirs == ours or name not in {"private_key", "jwk", "public_key"}:
             return theirs == ours
-        found = _found()
+        found = reading
         if name == "public_key":
             return bool(found.same_public_key(theirs.octets(), ours.octets()))
         try:
             one, other = (found.read_private_key(v.octets(), self.algorithm) for v in (theirs, ours))
         except ValueError:
             return False
-        return bool(_keys().same_key(one.private, other.private)) and one.kid in {None, other.kid}
+        return bool(keys.same_key(one.private, other.private)) and one.kid in {None, other.kid}
 
     def accepted(self, version_id: str, material: Material) -> Mapping[str, Any]:
         """Return the public JWK (RFC 7517) with `kid`, `alg` and `use`."""
-        public = _keys().to_jwk(material["private_key"]).as_dict(private=False)
+        public = keys.to_jwk(material["private_key"]).as_dict(private=False)
         return _described(version_id, material, public)
 
 
 def _described(version_id: str, material: Material, document: Mapping[str, Any]) -> dict[str, Any]:
     """Add what a verifier needs. The algorithm is the version's own: a policy may ask for another by now."""
     return {**document, "kid": version_id, "use": "sig", "alg": material["algorithm"].reveal()}
-
-
-def _found() -> ModuleType:
-    """Load what reads the keys of others, likewise."""
-    from rotator.credentials import found  # noqa: PLC0415 - slow to load
-
-    return found
-
-
-def _keys() -> ModuleType:
-    """Load what makes and reads keys: a run with nothing due needs none of it."""
-    from rotator.credentials import keys  # noqa: PLC0415 - slow to load
-
-    return keys
 
 
 def build(declared: Declared, beside: Beside) -> JwtSigningKey:

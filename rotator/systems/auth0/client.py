@@ -22,7 +22,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rotator.clients.answers import check_whole, shaped
@@ -30,10 +30,16 @@ from rotator.clients.http import Http
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import distinct, handle, moment, record, text
 from rotator.errors import Conflict, Frozen, NotFound, Rejected
+from rotator.late import Late
 from rotator.ports import Aim, Blocked, Call, Clock, Copy, Learned
 from rotator.systems.at import At, Wired
 from rotator.systems.auth0 import Auth0
 from rotator.systems.notes import noted
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives import serialization
+else:
+    serialization = Late("cryptography.hazmat.primitives.serialization")
 
 MOST_NAMED = 2
 """So many keys a client names at the same time."""
@@ -324,15 +330,15 @@ class Auth0Keys:
 
 def _public(pem: Sensitive) -> str:
     """Return the public half of a key, in PEM (SPKI)."""
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - slow to load
-        Encoding,
-        PublicFormat,
-        load_pem_private_key,
-    )
-
     # it was checked when it was made or taken over; checking an RSA key again takes longer than all the requests
-    private = load_pem_private_key(pem.octets(), password=None, unsafe_skip_rsa_key_validation=True)
-    return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    private = serialization.load_pem_private_key(
+        pem.octets(), password=None, unsafe_skip_rsa_key_validation=True
+    )
+    return (
+        private.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
 
 
 # --- the secret ----------------------------------------------------------------------------------------------------
