@@ -147,9 +147,7 @@ class Verifier(_Verifiers):
     def touches(self, home: Home) -> Iterator[Touch]:
         """The workloads that are restarted."""
         if self.restart and self.document:
-            place = self.document.place(home)
-            namespace = place.namespace if isinstance(place, Address) else home.namespace
-            yield from self.restart.in_namespace(namespace)
+            yield from self.restart.in_namespace(self.document.namespace or home.namespace)
 
 
 _HANDED_NOTHING = "a realm is handed nothing; expected no restart and no pickUp"

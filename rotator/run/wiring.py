@@ -288,11 +288,13 @@ def _readers(
 ) -> Readers | None:
     """Return who reads a document: to be restarted, or looked at where a kubelet hands it to them."""
     at = document.address if isinstance(document, KubernetesObject) else None
-    holds = isinstance(declared, HolderPolicy)
+    home, role, pick_up = policy.metadata.namespace, "accepts", None
+    if isinstance(declared, HolderPolicy):
+        role, pick_up = "holds", declared.picks_up_within
+    elif declared.document and declared.document.namespace:
+        home = declared.document.namespace
     if declared.restart:
-        key = annotation_key(policy.ref, "holds" if holds else "accepts", document.label)
-        return _rollout(w, key, declared.restart, at, policy.metadata.namespace)
-    pick_up = declared.picks_up_within if isinstance(declared, HolderPolicy) else None
+        return _rollout(w, annotation_key(policy.ref, role, document.label), declared.restart, at, home)
     return Rereading(w.kubernetes, w.clock, at, pick_up or COPIES) if at else None
 
 

@@ -34,8 +34,9 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def declared() -> set[str]:
-    """Return what pyproject.toml asks for: what is shipped, and the extra for traces."""
-    return names(PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["otel"])
+    """Return what pyproject.toml asks for: what is shipped, and the extras for traces and directories."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    return names(PROJECT["project"]["dependencies"] + extras["otel"] + extras["ldap"])
 
 
 def development() -> set[str]:
@@ -104,7 +105,7 @@ def imported() -> dict[str, set[str]]:
     for file in sorted((ROOT / "rotator").rglob("*.py")):
         for module in _modules(file):
             top = module.partition(".")[0]
-            if top not in sys.stdlib_module_names and top != "rotator":
+            if top not in sys.stdlib_module_names and top not in {"rotator", "_typeshed"}:  # types only
                 for name in providers[top]:
                     found.setdefault(canonicalize_name(name), set()).add(file.name)
     return found
