@@ -16,6 +16,7 @@ from rotator.kinds import CREDENTIALS
 from rotator.policy import model as policy
 from rotator.policy import rules
 from rotator.policy.model import Credential, RotationPolicy
+from rotator.systems.forms import SHAPE
 from rotator.systems.registry import FORMS, PROVIDERS
 from rotator.vocabulary.types import DURATION_PATTERN, PATTERNS
 from tests import declared_providers
@@ -232,7 +233,7 @@ def test_what_is_named_in_other_places_is_what_the_schema_knows() -> None:
 def test_every_pattern_has_its_words() -> None:
     """Proves that nobody is shown a regular expression: what each pattern asks for is said in a sentence."""
     patterns = {p["pattern"] for _, p in objects(SCHEMA) if isinstance(p.get("pattern"), str)}
-    assert patterns == PATTERNS.keys() | {DURATION_PATTERN}
+    assert patterns == PATTERNS.keys() | {DURATION_PATTERN, SHAPE}
 
 
 def test_every_pattern_means_the_same_in_javascript() -> None:

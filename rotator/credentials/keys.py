@@ -53,6 +53,25 @@ def to_pem(private: PrivateKey) -> Sensitive:
     return Sensitive(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
+def to_pkcs1(pem: Sensitive) -> Sensitive:
+    """Write an RSA key in PEM as PKCS #1 (RFC 8017, appendix A.1.2). Raises ValueError like `from_pem`, and for other keys."""
+    return _of_its_kind(pem, rsa.RSAPrivateKey, "RSA")
+
+
+def to_sec1(pem: Sensitive) -> Sensitive:
+    """Write a key of an elliptic curve in PEM as SEC 1 has it (RFC 5915). Raises ValueError like `from_pem`, and for other keys."""
+    return _of_its_kind(pem, ec.EllipticCurvePrivateKey, "elliptic curves P-256, P-384 and P-521")
+
+
+def _of_its_kind(pem: Sensitive, kind: type[PrivateKey], called: str) -> Sensitive:
+    private = from_pem(pem)
+    if isinstance(private, kind):
+        return Sensitive(
+            private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        )
+    raise ValueError(f"only keys of {called} are written so, and this version has another")
+
+
 def from_pem(pem: Sensitive) -> PrivateKey:
     """Read a key. Raises ValueError, without quoting it, for what is no private key of a kind that we make."""
     return _from_pem(pem.octets())

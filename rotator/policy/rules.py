@@ -10,10 +10,12 @@ from typing import Any
 
 from rotator.core.due import LONGEST, is_reason
 from rotator.core.timing import format_duration
+from rotator.credentials.jwt_signing_key import SIGNING_KEY, JwtSigningKey
 from rotator.credentials.oauth_client import CLIENT_KEY, OAuthClient
-from rotator.credentials.shared_secret import HAS_ALGORITHM, SHARED, SharedSecret
+from rotator.credentials.shared_secret import HAS_ALGORITHM, IS_RAW, SHARED, SharedSecret
 from rotator.policy.model import ROTATE, RotationPolicy
-from rotator.systems.holders import PREVIOUS
+from rotator.systems.forms import ENCODINGS, PREVIOUS, Encoding, Taken, encodings_of, parse
+from rotator.systems.holders import HolderKind
 from rotator.systems.provider import ALWAYS, ITSELF, NEVER, Provider, When
 from rotator.systems.registry import (
     CREDENTIALS,
@@ -272,9 +274,15 @@ def providers(policy: RotationPolicy) -> list[Provider]:
     return [v.provider for v in policy.spec.verifiers if v.provider]
 
 
+def _taken_by(holder: Any) -> Iterator[Taken]:
+    """Yield the fields that a holder is handed."""
+    for ours in holder.one.asked.values():
+        yield from parse(ours).taken
+
+
 def _lacks_name(policy: RotationPolicy, holder: Any) -> bool:
     """Whether a holder is handed something without the name that goes with it, where each version has its own."""
-    given, credential = set(holder.one.asked.values()), policy.spec.credential.one
+    given, credential = {taken.named for taken in _taken_by(holder)}, policy.spec.credential.one
     return any(p.alternates.holds(p, credential) for p in providers(policy)) and any(
         f"{of}{field}" in given and f"{of}{name}" not in given
         for field, name in NAMES.items()
@@ -283,14 +291,25 @@ def _lacks_name(policy: RotationPolicy, holder: Any) -> bool:
 
 
 def _named(way: str) -> str:
-    """Return, in CEL, that the holder `h` is handed nothing without the name that goes with it."""
+    """Return, in CEL, that the holder `h` is handed nothing without the name that goes with it, unless it has a template."""
     data = f"h.{way}.data"
+    alone = _texts((*NAMES, *NAMES.values(), "issuer"))
     pairs = " && ".join(
-        f"(!{data}.exists(k, {data}[k] == '{of}{field}') || {data}.exists(k, {data}[k] == '{of}{name}'))"
+        f"(!{data}.exists(k, {data}[k] == '{of}{field}') || {data}.exists(k, {data}[k] in {_written(of + name)}))"
         for field, name in NAMES.items()
         for of in ("", PREVIOUS)
     )
-    return f"(!has(h.{way}) || !has({data}) || ({pairs}))"
+    return f"(!has(h.{way}) || !has({data}) || {data}.exists(k, !({data}[k] in {alone})) || ({pairs}))"
+
+
+def _written(name: str) -> list[str]:
+    """Return how a field that stands alone is asked for, as it is and in each encoding."""
+    return [name, *(f"{name}|{encoding}" for encoding in encodings_of(name.removeprefix(PREVIOUS)))]
+
+
+def _texts(fields: Iterable[str]) -> list[str]:
+    """Return the same of several fields in both versions."""
+    return [text for field in fields for of in ("", PREVIOUS) for text in _written(of + field)]
 
 
 def _client(policy: RotationPolicy) -> Any:
@@ -495,44 +514,185 @@ def _unknown_fields(policy: RotationPolicy) -> Iterator[Location]:
     known = policy.spec.credential.one.fields
     for position, holder in enumerate(policy.spec.holders):
         for theirs, ours in holder.one.asked.items():
-            if ours.removeprefix(PREVIOUS) not in known:
+            if any(taken.field not in known for taken in parse(ours).taken):
                 yield "holders", position, holder.chosen, "data", theirs
 
 
 def _unknown_field(policy: RotationPolicy, place: Location) -> str:
-    credential = policy.spec.credential.one
+    known = policy.spec.credential.one.fields
+    unknown = next(taken.named for taken in _taken_at(policy, place) if taken.field not in known)
+    return f"unknown field {unknown}; {_expected(known)}"
+
+
+def _taken_at(policy: RotationPolicy, place: Location) -> tuple[Taken, ...]:
+    """Return the fields that stand in one data key of a holder."""
     _, position, _, _, theirs = place
-    ours = policy.spec.holders[int(position)].one.asked[str(theirs)]
-    return f"unknown field {ours}; {_expected(credential.fields)}"
+    return parse(policy.spec.holders[int(position)].one.asked[str(theirs)]).taken
 
 
-def _hands(condition: str, known: tuple[str, ...]) -> Check:
-    """Return the check, by CEL alone, that under `condition` every holder is handed only fields that are known."""
-    names = [*known, *(f"{PREVIOUS}{name}" for name in known)]
-    mapped = " && ".join(
-        f"(!has(h.{way}) || !has(h.{way}.data) || h.{way}.data.all(k, h.{way}.data[k] in {names}))"
-        for way in (kind.camel() for kind in HOLDERS if "data" in kind.model_fields)
+def _mapped(entry: str) -> str:
+    """Return, in CEL, that `entry` holds of each text in a mapping, which it calls `of[k]`."""
+    ways = (f"h.{kind.camel()}" for kind in HOLDERS if "data" in kind.model_fields)
+    each_way = (
+        f"(!has({way}) || !has({way}.data) || {way}.data.all(k, {entry.format(f'{way}.data[k]')}))"
+        for way in ways
     )
+    return f"self.holders.all(h, {' && '.join(each_way)})"
+
+
+def _in_each(cases: Iterable[tuple[str, str]]) -> str:
+    """Return, in CEL, what is to hold under each of some conditions that exclude each other; under none all is well."""
+    text = "true"
+    for condition, holds in cases:
+        text = f"({condition}) ? ({holds}) : ({text})"
+    return text
+
+
+def _none_of(refused: Iterable[str]) -> str:
+    """Return, in CEL, that no holder asks for one of some texts."""
+    return _mapped(f"!({{0}} in {list(refused)})")
+
+
+def _others(known: tuple[str, ...]) -> list[str]:
+    """Return how fields are asked for that only other credentials have."""
+    return _texts(f for f in _ALL_FIELDS if f not in known)
+
+
+def _is_known(kind: type[HolderKind]) -> Check:
+    """Return the check, by CEL alone, that what stands alone is a field of some credential, in an encoding that it has.
+
+    The API server reckons that each look for `${` walks through the longest text there can be: there is one, for each kind.
+    """
     return Check(
         "UnknownField",
-        f"a holder's data asks for an unknown field; {_expected(known)}",
+        f"a holder's data asks for an unknown field, or for an encoding that it has not; {_expected(_ALL_FIELDS)}, perhaps with |ENCODING",
         None,
-        f"!({condition}) || self.holders.all(h, {mapped})",
-        field=".holders",
+        f"!has(self.data) || self.data.all(k, self.data[k] in {_texts(_ALL_FIELDS)} || self.data[k].contains('${{'))",
+        field=".data",
+        of=kind.__name__,
     )
 
+
+def _which_of_each() -> str:
+    """Return, in CEL, what is said of an unknown field: which fields there are."""
+    text = "''"
+    for condition, one in _EXAMPLES:
+        said = f"a holder\\'s data asks for an unknown field; {_expected(one.fields)}"
+        text = f"({condition}) ? '{said}' : ({text})"
+    return text
+
+
+_EXAMPLES = [item for kind in CREDENTIALS for item in kind.examples().items() if item[1].fields]
+_ALL_FIELDS = tuple(dict.fromkeys(field for _, one in _EXAMPLES for field in one.fields))
 
 MAPPINGS = (
     Check("UnknownField", "unknown field", _unknown_fields, says=_unknown_field),
-    *(
-        _hands(condition, one.fields)
-        for kind in CREDENTIALS
-        for condition, one in kind.examples().items()
-        if one.fields
+    *(_is_known(kind) for kind in HOLDERS if "data" in kind.model_fields),
+    Check(
+        "UnknownField",
+        "a holder's data asks for a field that this credential has not",
+        None,
+        _in_each((condition, _none_of(_others(one.fields))) for condition, one in _EXAMPLES),
+        field=".holders",
+        written_out=_which_of_each(),
     ),
 )
 
-CHECKS = (*WINDOWS, *KINDS, *OUTAGES, *PROVIDED, *TAKEN_OVER, *MAPPINGS, *checks())
+
+# --- how it is written -------------------------------------------------------------------------------------------
+
+
+def _algorithm_of(policy: RotationPolicy) -> str | None:
+    """Return the `alg` of keys; None for other credentials."""
+    credential = policy.spec.credential.one
+    if isinstance(credential, JwtSigningKey) or (isinstance(credential, OAuthClient) and credential.has_key):
+        return credential.algorithm
+    return None
+
+
+def _is_raw(policy: RotationPolicy) -> bool:
+    credential = policy.spec.credential.one
+    return isinstance(credential, SharedSecret) and credential.encoding == "raw"
+
+
+def _why_not(policy: RotationPolicy, taken: Taken) -> str:
+    """Say why a field that has an encoding has it not with this credential; empty: it has."""
+    encoding, algorithm = ENCODINGS.get(taken.encoding), _algorithm_of(policy)
+    if encoding is None:
+        return ""
+    if algorithm and not algorithm.startswith(encoding.algorithms):
+        return f"a key of {algorithm} is not written as {encoding.name}; expected pkcs8, or {_algorithms(encoding)} as algorithm"
+    if encoding.only_text and taken.field == "value" and _is_raw(policy):
+        return f"raw bytes are not written as {encoding.name}, which is for text; expected base64 or hex"
+    alphabet = getattr(policy.spec.credential.one, "alphabet", None) or ""
+    if odd := sorted(set(alphabet) & set(encoding.never)):
+        return f"readers of {encoding.name} do not agree on {' '.join(odd)}; expected an alphabet without"
+    return ""
+
+
+def _algorithms(encoding: Encoding) -> str:
+    return " or ".join(f"{begin}…" for begin in encoding.algorithms)
+
+
+def _not_written(policy: RotationPolicy) -> Iterator[Location]:
+    for position, holder in enumerate(policy.spec.holders):
+        for theirs, ours in holder.one.asked.items():
+            if any(_why_not(policy, taken) for taken in parse(ours).taken):
+                yield "holders", position, holder.chosen, "data", theirs
+
+
+def _says_why_not(policy: RotationPolicy, place: Location) -> str:
+    return next(why for taken in _taken_at(policy, place) if (why := _why_not(policy, taken)))
+
+
+def _unfit(algorithm: str) -> list[str]:
+    """Return how keys of an algorithm are asked for in encodings that they have not."""
+    return [
+        f"{of}{field}|{encoding.name}"
+        for encoding in ENCODINGS.values()
+        if not algorithm.startswith(encoding.algorithms)
+        for field in encoding.of
+        for of in ("", PREVIOUS)
+    ]
+
+
+def _keys_are_written(form: str, kind: str) -> tuple[str, str]:
+    """Return, in CEL, the condition of one form that is a key, and that it is asked for in no encoding that it has not."""
+    algorithm = f"self.credential.{kind}.algorithm"
+    by_beginning = (
+        (f"{algorithm}.startsWith('{kind}')", _none_of(_unfit(kind))) for kind in ("RS", "PS", "ES", "EdDSA")
+    )
+    default = _none_of(_unfit(JwtSigningKey().algorithm))
+    return FORMS[form], f"has({algorithm}) ? ({_in_each(by_beginning)}) : ({default})"
+
+
+WRITTEN = (
+    Check("NotWritten", "is not written so", _not_written, says=_says_why_not),
+    Check(
+        "NotWritten",
+        "a holder's data asks for an encoding that this credential has not: pkcs1 is for RSA, sec1 for elliptic curves, and raw bytes "
+        "are no text",
+        None,
+        _in_each(
+            (
+                _keys_are_written(SIGNING_KEY, "jwtSigningKey"),
+                _keys_are_written(CLIENT_KEY, "oauthClient"),
+                (
+                    IS_RAW,
+                    _none_of(
+                        f"{of}value|{e.name}"
+                        for e in ENCODINGS.values()
+                        if e.only_text
+                        for of in ("", PREVIOUS)
+                    ),
+                ),
+            )
+        ),
+        field=".holders",
+    ),
+)
+
+CHECKS = (*WINDOWS, *KINDS, *OUTAGES, *PROVIDED, *TAKEN_OVER, *MAPPINGS, *WRITTEN, *checks())
 """All checks, in the order in which problems are told."""
 _IN_PYTHON = tuple(check for check in CHECKS if check.places)
 

@@ -10,19 +10,19 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
+from rotator.core.sensitive import Sensitive
 from rotator.credentials.shared_secret import IS_RAW, SharedSecret
 from rotator.kinds import SECRET, Address
 from rotator.ports import Credential, Rendered, Want
 from rotator.ports.stamp import STAMP_FIELDS
+from rotator.systems.forms import PREVIOUS, Source, parse, read, render
 from rotator.vocabulary.checks import Check, each, when
 from rotator.vocabulary.footprint import Home, Location, Place, Touch
 from rotator.vocabulary.places import FETCHED, MOUNTED, delivered
-from rotator.vocabulary.types import DataKey, Model, Name, Namespace, Source, VaultRef
+from rotator.vocabulary.types import DataKey, Model, Name, Namespace, VaultRef
 
 CARRIERS = {"private_key", "jwk", "value", "client_secret", "password", "secret_id"}
 """The fields of ours that are the credential itself."""
-PREVIOUS = "previous."
-"""The prefix by which a mapping names a field of the version on its way out: `previous.private_key`."""
 
 
 # --- what is declared --------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def _some_active(of: str, camel: str) -> Check:
 
 
 def _only_previous(kind: HolderKind) -> bool:
-    return bool(kind.asked) and all(ours.startswith(PREVIOUS) for ours in kind.asked.values())
+    return bool(kind.asked) and all(parse(ours).is_previous for ours in kind.asked.values())
 
 
 class SecretHolder(HolderKind):
@@ -98,7 +98,7 @@ class SecretHolder(HolderKind):
     data: dict[DataKey, Source] | None = Field(
         None,
         min_length=1,
-        max_length=64,
+        max_length=32,
         description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out. "
         "Default: every field by its own name.",
     )
@@ -145,7 +145,7 @@ class VaultHolder(VaultRef, HolderKind):
     data: dict[DataKey, Source] | None = Field(
         None,
         min_length=1,
-        max_length=64,
+        max_length=32,
         description="Their field -> our field. Default: every field by its own name, and as previous_FIELD.",
     )
 
@@ -196,17 +196,29 @@ class Mapped:
         return tuple(self.data)
 
     def __call__(self, want: Want) -> Rendered:
-        """Return the fields; those of a previous version that does not exist are to be removed."""
+        """Return the fields; those of a previous version that does not exist are to be removed.
+
+        What holds something of the active version is current, also where a template has the previous one in it as well.
+        """
         active, *previous = want.copies
         current = self.credential.fields(active.id, active.material)
         before = self.credential.fields(previous[0].id, previous[0].material) if previous else {}
-        asked = {name: ours.removeprefix(PREVIOUS) for name, ours in self.data.items() if PREVIOUS in ours}
+        shapes = {name: parse(ours) for name, ours in self.data.items()}
+        values = {name: render(shape, current, before) for name, shape in shapes.items()}
         return Rendered(
-            current={name: current[ours] for name, ours in self.data.items() if name not in asked},
-            previous={name: before.get(ours) for name, ours in asked.items()},
-            same=lambda name, theirs, ours: self.credential.same(self.data[name], theirs, ours),
-            carriers=frozenset(name for name, ours in self.data.items() if ours in CARRIERS),
+            current={n: v for n, v in values.items() if v is not None and not shapes[n].is_previous},
+            previous={n: v for n, v in values.items() if shapes[n].is_previous},
+            same=self._is_same,
+            carriers=frozenset(n for n, shape in shapes.items() if CARRIERS & {t.named for t in shape.taken}),
         )
+
+    def _is_same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
+        """Whether others wrote down the same: a field is compared by its meaning, in whatever encoding, a template as text."""
+        shape = parse(self.data[name])
+        one, other = read(shape, theirs), read(shape, ours)
+        if theirs == ours or one is None or other is None:
+            return theirs == ours
+        return self.credential.same(shape.taken[0].field, one, other)
 
 
 def current_and_previous(fields: tuple[str, ...]) -> dict[str, str]:

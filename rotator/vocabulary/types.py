@@ -176,8 +176,6 @@ def _is_free(key: str) -> str:
 
 
 DataKey = Annotated[str, Field(pattern=DATA_KEY, max_length=253), AfterValidator(_is_free)]
-Source = Annotated[str, Field(max_length=64)]
-"""The name of one of our fields, perhaps with `previous.` before it."""
 Words = Annotated[str, Field(min_length=1, max_length=1024)]
 Url = Annotated[str, Field(pattern=PROVIDER_URL, max_length=1024)]
 Issuer = Annotated[str, Field(pattern=ISSUER_URL, max_length=1024)]

@@ -25,7 +25,8 @@ from rotator.policy.model import RotationPolicy
 from rotator.policy.vault_access import consumers, hcl
 from rotator.ports.stamp import STAMP_FIELDS
 from rotator.run.wiring import credential_of
-from rotator.systems.holders import PREVIOUS, SecretHolder, VaultHolder
+from rotator.systems.forms import PREVIOUS
+from rotator.systems.holders import SecretHolder, VaultHolder
 from rotator.systems.jwks import JwksPlace
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
