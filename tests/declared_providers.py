@@ -277,7 +277,7 @@ _NO_LOGIN = "the login that proves a version needs the grant client_credentials;
 _NOTHING_READS = (
     "nothing in Kubernetes reads what a provider accepts; expected restart at the holders, if anywhere"
 )
-_FIELDS = "a holder's data asks for an unknown field; expected one of"
+_FIELDS = "a holder's data asks for an unknown field, or for an encoding that it has not; expected one of"
 _PROBE = "jwksProbe reads public keys; this credential has none"
 _TWICE = "an account is there twice; expected each once"
 _BESIDE_HARD = (SECRET, HARD, OUTAGE)
@@ -967,6 +967,23 @@ REFUSED = [
         13,
         "data.b: unknown field role_id; expected one of secret_id, or previous.FIELD",
         f"spec.holders: {_FIELDS} secret_id, or previous.FIELD",
+    ),
+    _wrong(
+        "a client's key on a curve as PKCS #1",
+        declaration(KEY, "jwks", holder=_holding("a: private_key|pkcs1")),
+        13,
+        "data.a: a key of ES256 is not written as pkcs1; expected pkcs8, or RS… or PS… as algorithm",
+        "spec.holders: a holder's data asks for an encoding that this credential has not: pkcs1 is for RSA, sec1 for elliptic "
+        "curves, and raw bytes are no text",
+    ),
+    _wrong(
+        "a secret in a text without its name",
+        declaration(
+            REGISTERED, "registration", holder=_holding("a: 'x:${client_secret|url}', b: client_id|base64")
+        ).replace("b: client_id|base64", "b: issuer"),
+        13,
+        f"spec.holders.0: {_WITH_NAME}",
+        None,
     ),
     # --- gates ---
     *(

@@ -45,7 +45,18 @@ from tests.declared_providers import (
     declaration,
     pair,
 )
-from tests.test_policy_files import FIELDS, GOOD, MEANING, PROVIDED, SHARED, WINDOWS, Bad, good, shared
+from tests.test_policy_files import (
+    FIELDS,
+    GOOD,
+    MEANING,
+    PROVIDED,
+    SHARED,
+    WINDOWS,
+    WRITTEN,
+    Bad,
+    good,
+    shared,
+)
 from tests.test_policy_schema import GOOD as WHOLE
 from tests.test_policy_schema import SHARED as CHARACTERS
 
@@ -225,6 +236,12 @@ ACCEPTED = {
         "  gates:\n",
         "  gates:\n    beforeDestroy: [{prometheus: {url: 'http://p:9090', query: q, below: 1}}]\n",
     ),
+    **{
+        f"written: {ours}": good(
+            "{name: payments-signing-key}", f"{{name: k, data: {{b: kid, a: {json.dumps(ours)}}}}}"
+        )
+        for ours in WRITTEN
+    },
     "deletion": good("  every: 30d\n", "  every: 30d\n  deletionPolicy: Delete\n"),
     **ACCEPTED_AS_RESOURCES,
 }
@@ -491,7 +508,7 @@ REFUSED = [
         "an unknown field of a signing key",
         good(_DATA, "{name: k, data: {a: value, b: kid}}"),
         (
-            "spec.holders: a holder's data asks for an unknown field; "
+            "spec.holders: a holder's data asks for an unknown field, or for an encoding that it has not; "
             "expected one of private_key, public_key, jwk, kid, algorithm, or previous.FIELD"
         ),
     ),
@@ -499,7 +516,7 @@ REFUSED = [
         "an unknown field of an opaque secret",
         shared("{name: webhook}\n", "{name: webhook, data: {a: jwk}}\n"),
         (
-            "spec.holders: a holder's data asks for an unknown field; "
+            "spec.holders: a holder's data asks for an unknown field, or for an encoding that it has not; "
             "expected one of value, kid, algorithm, or previous.FIELD"
         ),
     ),
@@ -509,7 +526,7 @@ REFUSED = [
             "{name: webhook}", "{name: webhook, data: {a: private_key}}"
         ),
         (
-            "spec.holders: a holder's data asks for an unknown field; "
+            "spec.holders: a holder's data asks for an unknown field, or for an encoding that it has not; "
             "expected one of value, kid, algorithm, jwk, or previous.FIELD"
         ),
     ),
@@ -620,6 +637,12 @@ ACCEPTED_ALTHOUGH_BAD = {
     "a list under such a data key",
     "a kid that turns the line",  # only Python knows all characters that cannot be printed
     "a kid of too many bytes",  # the API server counts characters
+    "an unknown field in a text",  # the pattern of a text knows encodings, and no credential's fields
+    "only the previous version in a text",
+    "an encoding in a text that the algorithm has not",
+    "a text without a field",
+    "a text that begins like a field",
+    "characters that readers of .env do not agree on",
     *(row.name for row in REFUSED_AS_RESOURCES if row.shown is None),
 }
 """The rows of the table of bad files that the API server lets pass. All others it refuses. Rotator refuses all."""

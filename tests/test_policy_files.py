@@ -175,6 +175,26 @@ def test_good_files_are_accepted(tmp_path: Path, text: str) -> None:
     assert len(load([put(tmp_path, text)])) == 1
 
 
+WRITTEN = (
+    "private_key|sec1",
+    "previous.private_key|der-base64",
+    "public_key|spki",
+    "jwk|jwks",
+    "kid|json",
+    "${kid}",
+    "previous is ${kid} $${kid} $ $$ {}",
+    '{"new": ${private_key|json},\n "old": ${previous.private_key|json}}',
+    "${private_key|sec1},${previous.private_key|sec1}",
+)
+
+
+@pytest.mark.parametrize("ours", WRITTEN)
+def test_what_holders_read_may_be_written_in_many_ways(tmp_path: Path, ours: str) -> None:
+    """Proves that encodings and texts with fields in them are read."""
+    text = good("{name: payments-signing-key}", f"{{name: k, data: {{b: kid, a: {json.dumps(ours)}}}}}")
+    assert len(load([put(tmp_path, text)])) == 1
+
+
 @pytest.mark.parametrize("name", declared_providers.ACCEPTED)
 def test_good_declarations_with_providers_are_accepted(tmp_path: Path, name: str) -> None:
     """Proves for each credential, and each verifier that suits it, that it can be declared, with every field there is."""
@@ -767,6 +787,96 @@ MEANING = [
             14,
             "spec.holders.0.secret.data.a: unknown field jwk; expected one of value, kid, algorithm, or previous.",
         ),
+    ),
+    *(
+        bad(
+            name,
+            good(_HOLDER, f"{{name: k, data: {{a: {json.dumps(ours)}, b: kid}}}}"),
+            (14, f"secret.data.a: {says}"),
+        )
+        for name, ours, says in (
+            (
+                "an encoding that nobody knows",
+                "kid|rot13",
+                "unknown encoding rot13; expected one of base64, base64url, ",
+            ),
+            ("an encoding without a name", "kid|", "unknown encoding (none); expected one of base64"),
+            (
+                "two encodings",
+                "private_key|pkcs8|base64",
+                "unknown encoding pkcs8|base64; expected one of pkcs8, pkcs1, sec1",
+            ),
+            ("a kid as PKCS #1", "kid|pkcs1", "kid is not written as pkcs1; expected one of base64"),
+            (
+                "a public key as PKCS #8",
+                "public_key|pkcs8",
+                "public_key is not written as pkcs8; expected one of spki, der-base64",
+            ),
+            ("a set of no JWK", "previous.kid|jwks", "kid is not written as jwks"),
+            (
+                "PKCS #1 on a curve",
+                "private_key|pkcs1",
+                "a key of ES256 is not written as pkcs1; expected pkcs8, or RS… or PS… as algorithm",
+            ),
+            (
+                "an unknown field in a text",
+                "a ${token}",
+                "unknown field token; expected one of private_key, ",
+            ),
+            ("an unknown encoding in a text", "${kid|rot13}", "unknown encoding rot13"),
+            (
+                "an encoding in a text that the algorithm has not",
+                "${previous.private_key|pkcs1}${kid}",
+                "a key of ES256 is not written as pkcs1",
+            ),
+            (
+                "a placeholder that is left open",
+                "a ${kid",
+                "a placeholder that is none; expected ${FIELD}, ${FIELD|ENCODING} or ${previous.FIELD}",
+            ),
+            ("an empty placeholder", "a ${}", "a placeholder that is none"),
+            ("logic in a placeholder", "${if kid}", "a placeholder that is none"),
+            ("a placeholder in a placeholder", "${${kid}}", "a placeholder that is none"),
+            ("a field of another rotation", "${payments/other.kid}", "a placeholder that is none"),
+            ("a text without a field", "a $${kid}", "it takes no field; expected ${FIELD}"),
+            (
+                "a text that begins like a field",
+                "previous.kid ${kid}",
+                "a template cannot begin with the word previous.",
+            ),
+            ("a text without an end", "${kid}" + "x" * 1020, ""),
+        )
+    ),
+    bad(
+        "SEC 1 of an RSA key",
+        good("ES256", "RS256").replace(_HOLDER, "{name: k, data: {a: private_key|sec1}}"),
+        (14, "secret.data.a: a key of RS256 is not written as sec1; expected pkcs8, or ES… as algorithm"),
+    ),
+    bad(
+        "SEC 1 of an Edwards key in Vault",
+        good("ES256", "EdDSA").replace(
+            "path: payments/jwt}\n  gates", "path: payments/jwt, data: {a: private_key|sec1}}\n  gates"
+        ),
+        (16, "vault.data.a: a key of EdDSA is not written as sec1"),
+    ),
+    bad(
+        "bytes as a word of JSON",
+        shared("{}\n  every", "{encoding: raw}\n  every").replace(
+            "{name: webhook}\n", "{name: webhook, data: {a: value|json}}\n"
+        ),
+        (14, "secret.data.a: raw bytes are not written as json, which is for text; expected base64 or hex"),
+    ),
+    bad(
+        "characters that readers of .env do not agree on",
+        shared("{}\n  every", "{length: 40, alphabet: '0123456789#$'}\n  every").replace(
+            "{name: webhook}\n", "{name: webhook, data: {a: value|dotenv}}\n"
+        ),
+        (14, "secret.data.a: readers of dotenv do not agree on # $; expected an alphabet without"),
+    ),
+    bad(
+        "only the previous version in a text",
+        good(_HOLDER, "{name: k, data: {a: 'x ${previous.kid}'}}"),
+        (14, "spec.holders.0.secret.data: only previous fields"),
     ),
     bad(
         "only the previous version",

@@ -15,7 +15,6 @@ from rotator.credentials.oauth_client import CLIENT_KEY, OAuthClient
 from rotator.credentials.shared_secret import HAS_ALGORITHM, IS_RAW, SHARED, SharedSecret
 from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.systems.forms import ENCODINGS, PREVIOUS, Encoding, Taken, encodings_of, parse
-from rotator.systems.holders import HolderKind
 from rotator.systems.provider import ALWAYS, ITSELF, NEVER, Provider, When
 from rotator.systems.registry import (
     CREDENTIALS,
@@ -290,16 +289,21 @@ def _lacks_name(policy: RotationPolicy, holder: Any) -> bool:
     )
 
 
-def _named(way: str) -> str:
-    """Return, in CEL, that the holder `h` is handed nothing without the name that goes with it, unless it has a template."""
+def _named(way: str, field: str, name: str) -> str:
+    """Return, in CEL, that the holder `h` is handed no `field` without the `name` that goes with it, unless it has a template."""
     data = f"h.{way}.data"
-    alone = _texts((*NAMES, *NAMES.values(), "issuer"))
+    alone = _texts((field, name, "issuer"))
     pairs = " && ".join(
         f"(!{data}.exists(k, {data}[k] == '{of}{field}') || {data}.exists(k, {data}[k] in {_written(of + name)}))"
-        for field, name in NAMES.items()
         for of in ("", PREVIOUS)
     )
     return f"(!has(h.{way}) || !has({data}) || {data}.exists(k, !({data}[k] in {alone})) || ({pairs}))"
+
+
+def _all_named(field: str) -> str:
+    """Return the same, in CEL, of all holders."""
+    ways = (kind.camel() for kind in HOLDERS if "data" in kind.model_fields)
+    return f"self.holders.all(h, {' && '.join(_named(way, field, NAMES[field]) for way in ways)})"
 
 
 def _written(name: str) -> list[str]:
@@ -409,8 +413,7 @@ PROVIDED = (
         "NameNeeded",
         "each version has a client or an account of its own; expected its name (client_id, bind_dn) beside it",
         each("holders", _lacks_name),
-        f"!{_some(lambda kind: kind.alternates)} || self.holders.all(h, "
-        f"{' && '.join(_named(kind.camel()) for kind in HOLDERS if 'data' in kind.model_fields)})",
+        f"!{_some(lambda kind: kind.alternates)} || (has({_CLIENT}) ? {_all_named('client_secret')} : {_all_named('password')})",
         field=".holders",
     ),
 )
@@ -540,9 +543,9 @@ def _mapped(entry: str) -> str:
     return f"self.holders.all(h, {' && '.join(each_way)})"
 
 
-def _in_each(cases: Iterable[tuple[str, str]]) -> str:
-    """Return, in CEL, what is to hold under each of some conditions that exclude each other; under none all is well."""
-    text = "true"
+def _in_each(cases: Iterable[tuple[str, str]], otherwise: str = "true") -> str:
+    """Return, in CEL, what counts under each of some conditions that exclude each other."""
+    text = otherwise
     for condition, holds in cases:
         text = f"({condition}) ? ({holds}) : ({text})"
     return text
@@ -553,48 +556,32 @@ def _none_of(refused: Iterable[str]) -> str:
     return _mapped(f"!({{0}} in {list(refused)})")
 
 
-def _others(known: tuple[str, ...]) -> list[str]:
-    """Return how fields are asked for that only other credentials have."""
-    return _texts(f for f in _ALL_FIELDS if f not in known)
+def _hands(known: tuple[str, ...]) -> str:
+    """Return, in CEL, that every holder is handed only fields that are known; what a template takes is not looked at.
 
-
-def _is_known(kind: type[HolderKind]) -> Check:
-    """Return the check, by CEL alone, that what stands alone is a field of some credential, in an encoding that it has.
-
-    The API server reckons that each look for `${` walks through the longest text there can be: there is one, for each kind.
+    The API server reckons that a look for `${` walks through the longest text there can be: for all credentials there is one rule.
     """
-    return Check(
-        "UnknownField",
-        f"a holder's data asks for an unknown field, or for an encoding that it has not; {_expected(_ALL_FIELDS)}, perhaps with |ENCODING",
-        None,
-        f"!has(self.data) || self.data.all(k, self.data[k] in {_texts(_ALL_FIELDS)} || self.data[k].contains('${{'))",
-        field=".data",
-        of=kind.__name__,
-    )
+    return _mapped(f"({{0}} in {_texts(known)} || {{0}}.contains('${{{{'))")
 
 
-def _which_of_each() -> str:
-    """Return, in CEL, what is said of an unknown field: which fields there are."""
-    text = "''"
-    for condition, one in _EXAMPLES:
-        said = f"a holder\\'s data asks for an unknown field; {_expected(one.fields)}"
-        text = f"({condition}) ? '{said}' : ({text})"
-    return text
+def _said(known: tuple[str, ...]) -> str:
+    """Return, in CEL, what is said of a field that is none of those."""
+    return f"'a holder\\'s data asks for an unknown field, or for an encoding that it has not; {_expected(known)}'"
 
 
 _EXAMPLES = [item for kind in CREDENTIALS for item in kind.examples().items() if item[1].fields]
-_ALL_FIELDS = tuple(dict.fromkeys(field for _, one in _EXAMPLES for field in one.fields))
 
 MAPPINGS = (
     Check("UnknownField", "unknown field", _unknown_fields, says=_unknown_field),
-    *(_is_known(kind) for kind in HOLDERS if "data" in kind.model_fields),
     Check(
         "UnknownField",
-        "a holder's data asks for a field that this credential has not",
+        "a holder's data asks for an unknown field",
         None,
-        _in_each((condition, _none_of(_others(one.fields))) for condition, one in _EXAMPLES),
+        _in_each((condition, _hands(one.fields)) for condition, one in _EXAMPLES),
         field=".holders",
-        written_out=_which_of_each(),
+        written_out=_in_each(
+            ((condition, _said(one.fields)) for condition, one in _EXAMPLES), otherwise="''"
+        ),
     ),
 )
 

@@ -30,7 +30,7 @@ else:
 
 PREVIOUS = "previous."
 """The prefix by which a mapping names a field of the version on its way out: `previous.private_key`."""
-LONGEST = 2048
+LONGEST = 1024
 """Characters of one entry: a template is a line or a short document, and the API server reckons what checking it costs."""
 SEPARATORS = frozenset(",;: \n")
 """What stands alone between two placeholders makes a list of them, and goes with a previous one that does not exist."""

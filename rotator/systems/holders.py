@@ -98,7 +98,7 @@ class SecretHolder(HolderKind):
     data: dict[DataKey, Source] | None = Field(
         None,
         min_length=1,
-        max_length=32,
+        max_length=16,
         description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out. "
         "Default: every field by its own name.",
     )
@@ -145,7 +145,7 @@ class VaultHolder(VaultRef, HolderKind):
     data: dict[DataKey, Source] | None = Field(
         None,
         min_length=1,
-        max_length=32,
+        max_length=16,
         description="Their field -> our field. Default: every field by its own name, and as previous_FIELD.",
     )
 
