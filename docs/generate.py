@@ -19,9 +19,15 @@ from rotator.core.machine import TRANSITIONS, Step, Transition
 from rotator.core.ring import State
 from rotator.policy.crd import definition
 from rotator.policy.files import load
+from rotator.systems.forms import ENCODINGS, Encoding
 
 ROOT = Path(__file__).parent.parent
-FILES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "docs/reference/environment.md")
+FILES = (
+    ROOT / "README.md",
+    ROOT / "ARCHITECTURE.md",
+    ROOT / "docs/reference/environment.md",
+    ROOT / "docs/declare/holders.md",
+)
 CRD = ROOT / "charts/rotator/crds/rotations.rotator.dev.yaml"
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -86,6 +92,18 @@ def example() -> str:
     return f"```yaml\n{path.read_text(encoding='utf-8').strip()}\n```"
 
 
+def encodings() -> str:
+    """Write the encodings out, by what an application reads."""
+    lines = ["| your application reads | declare | written as in |", "|---|---|---|"]
+    lines += [f"| {one.reads} | {_declared(one)} | {one.standard} |" for one in ENCODINGS.values()]
+    return "\n".join(lines)
+
+
+def _declared(encoding: Encoding) -> str:
+    fields = encoding.of or ("FIELD",)
+    return ", ".join(f"`{field}\\|{encoding.name}`" for field in fields)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "diagram": diagram,
     "transitions": table,
@@ -94,6 +112,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "example": example,
     "vault-variables": vault_variables.table,
     "rooms": rooms.picture,
+    "encodings": encodings,
 }
 
 

@@ -21,9 +21,9 @@ from joserfc.jwk import KeySet
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.jwt_signing_key.maker import JwtSigningKey
 from rotator.credentials.shared_secret.maker import SharedSecret
-from rotator.policy.rules import CREDENTIALS
 from rotator.ports import Credential
 from rotator.systems.forms import ENCODINGS, SHAPE, encodings_of, parse, read, render
+from rotator.systems.registry import CREDENTIALS
 
 KEYS: Mapping[str, Credential] = {
     alg: JwtSigningKey(alg, 2048) for alg in ("RS256", "ES256", "ES384", "ES512", "EdDSA")

@@ -99,8 +99,8 @@ class SecretHolder(HolderKind):
         None,
         min_length=1,
         max_length=16,
-        description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out. "
-        "Default: every field by its own name.",
+        description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out; FIELD|ENCODING, as "
+        "private_key|pkcs1; or a text with ${FIELD} or ${FIELD|ENCODING} in it. Default: every field by its own name.",
     )
 
     def places(self, home: Home) -> tuple[Place, ...]:
@@ -146,7 +146,7 @@ class VaultHolder(VaultRef, HolderKind):
         None,
         min_length=1,
         max_length=16,
-        description="Their field -> our field. Default: every field by its own name, and as previous_FIELD.",
+        description="Their field -> our field, perhaps with |ENCODING, or a text with ${FIELD} in it. Default: every field by its own name, and as previous_FIELD.",
     )
 
     def places(self, home: Home) -> tuple[Place, ...]:
