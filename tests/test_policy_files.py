@@ -871,7 +871,7 @@ MEANING = [
         shared("{}\n  every", "{length: 40, alphabet: '0123456789#$'}\n  every").replace(
             "{name: webhook}\n", "{name: webhook, data: {a: value|dotenv}}\n"
         ),
-        (14, "secret.data.a: readers of dotenv do not agree on # $; expected an alphabet without"),
+        (14, "secret.data.a: readers of dotenv do not agree on $; expected an alphabet without"),
     ),
     bad(
         "only the previous version in a text",

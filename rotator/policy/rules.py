@@ -611,7 +611,7 @@ def _why_not(policy: RotationPolicy, taken: Taken) -> str:
         return f"a key of {algorithm} is not written as {encoding.name}; expected pkcs8, or {_algorithms(encoding)} as algorithm"
     if encoding.only_text and taken.field == "value" and _is_raw(policy):
         return f"raw bytes are not written as {encoding.name}, which is for text; expected base64 or hex"
-    alphabet = getattr(policy.spec.credential.one, "alphabet", None) or ""
+    alphabet = (getattr(policy.spec.credential.one, "alphabet", None) or "") if taken.field == "value" else ""
     if odd := sorted(set(alphabet) & set(encoding.never)):
         return f"readers of {encoding.name} do not agree on {' '.join(odd)}; expected an alphabet without"
     return ""

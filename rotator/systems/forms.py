@@ -90,9 +90,11 @@ def _der(pem: bytes) -> bytes:
 
 
 def _dotenv(text: str) -> str:
-    if "\n" in text:
-        return '"' + text.replace("\n", "\\n") + '"'
-    return f"'{text}'"
+    if "\n" not in text:
+        return f"'{text}'"
+    if '"' in text:
+        raise ValueError("its value holds line ends and quotes, which readers read in different ways")
+    return '"' + text.replace("\n", "\\n") + '"'
 
 
 def _from_dotenv(octets: bytes) -> bytes:
@@ -114,7 +116,7 @@ def _from_shell(octets: bytes) -> bytes | None:
     return words[0].encode() if len(words) == 1 else None
 
 
-_ODD_IN_DOTENV = "'\"\\$`#\r"
+_ODD_IN_DOTENV = "'\\$\r"
 _PRIVATE, _PUBLIC = ("private_key",), ("public_key",)
 
 ENCODINGS: Mapping[str, Encoding] = {
@@ -152,7 +154,7 @@ ENCODINGS: Mapping[str, Encoding] = {
             _textual(lambda t: t.replace("\n", "\\n"), "\\\r"), lambda o: o.replace(b"\\n", b"\n"), only_text=True, never="\\\r",
         ),
         Encoding(
-            "dotenv", "a value in a `.env` file, in quotes", "the `dotenv` of npm, which others follow",
+            "dotenv", "a value in a `.env` file, in quotes", "the `dotenv` of npm and `--env-file` of Node, which others follow",
             _textual(_dotenv, _ODD_IN_DOTENV), _from_dotenv, only_text=True, never=_ODD_IN_DOTENV,
         ),
         Encoding(
