@@ -40,9 +40,12 @@ def declared() -> set[str]:
 
 
 def development() -> set[str]:
-    """Return what the groups ask for, and the sandbox."""
+    """Return what the groups ask for, and the sandbox. The vendors' SDKs have a lock and a folder of their own."""
     groups = [
-        text for group in PROJECT["dependency-groups"].values() for text in group if isinstance(text, str)
+        text
+        for name, group in PROJECT["dependency-groups"].items()
+        for text in group
+        if isinstance(text, str) and name != "sdk"
     ]
     return names(groups + SANDBOX["project"]["dependencies"])
 
