@@ -784,21 +784,27 @@ def test_lagging_logins_are_the_proofs_business(org: Org) -> None:
 def test_auth0s_own_sdk_understands_the_contract_server(org: Org, sdk: Sdk) -> None:
     """An independent client of the routes: were they made up, it would not read them."""
     management = sdk("auth0.management")
-    auth0 = management.Auth0(base_url=f"{org.url}/api/v2", token=TOKEN)
-    bench = org.key_bench()
-    first = bench.version(1)
-    bench.reach([first])
-    (shown,) = auth0.clients.credentials.list(CLIENT)
-    assert (shown.kid, shown.name, shown.alg, shown.credential_type) == (first, first, "RS256", "public_key")
-    methods = auth0.clients.get(CLIENT).client_authentication_methods
-    assert [c.id for c in methods.private_key_jwt.credentials] == [shown.id]
-    made = auth0.clients.credentials.create(
-        CLIENT, credential_type="public_key", name="theirs", pem=public_key(9)
-    )
-    named = {"private_key_jwt": {"credentials": [{"id": shown.id}, {"id": made.id}]}}
-    auth0.clients.update(CLIENT, client_authentication_methods=named, token_endpoint_auth_method=None)
-    with pytest.raises(Frozen, match="'theirs'"):
-        bench.step([first])
-    with pytest.raises(management.core.api_error.ApiError) as raised:
-        auth0.clients.credentials.delete(CLIENT, made.id)
-    assert raised.value.status_code == 400
+    with sdk("httpx").Client() as connections:
+        auth0 = management.Auth0(base_url=f"{org.url}/api/v2", token=TOKEN, httpx_client=connections)
+        bench = org.key_bench()
+        first = bench.version(1)
+        bench.reach([first])
+        (shown,) = auth0.clients.credentials.list(CLIENT)
+        assert (shown.kid, shown.name, shown.alg, shown.credential_type) == (
+            first,
+            first,
+            "RS256",
+            "public_key",
+        )
+        methods = auth0.clients.get(CLIENT).client_authentication_methods
+        assert [c.id for c in methods.private_key_jwt.credentials] == [shown.id]
+        made = auth0.clients.credentials.create(
+            CLIENT, credential_type="public_key", name="theirs", pem=public_key(9)
+        )
+        named = {"private_key_jwt": {"credentials": [{"id": shown.id}, {"id": made.id}]}}
+        auth0.clients.update(CLIENT, client_authentication_methods=named, token_endpoint_auth_method=None)
+        with pytest.raises(Frozen, match="'theirs'"):
+            bench.step([first])
+        with pytest.raises(management.core.api_error.ApiError) as raised:
+            auth0.clients.credentials.delete(CLIENT, made.id)
+        assert raised.value.status_code == 400
