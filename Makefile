@@ -4,13 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
-# The floor of coverage holds for all tests together, not for some of them.
-COVER = $(if $(strip $(ARGS)),,--cov --cov-report=)
 # What a hundred processes of one run import is compiled once, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 OURS := --no-emit-package rotator --no-emit-package rotator-sandbox
 
-.PHONY: demo test test-providers check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
+.PHONY: demo test shuffle test-providers check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -25,12 +23,15 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml sandbox/pyproject.toml
 demo: $(VENV)/.ready ## rotate real credentials under real traffic, on this machine (ARGS='--json --seed 7')
 	@$(BIN)/rotator demo $(ARGS)
 
-test: check ## all tests that need no provider's own server or SDK, in a new order each time (ARGS=--randomly-seed=N: in that one)
-	$(BIN)/pytest -n auto --dist worksteal -m 'not real_provider' $(COVER) $(ARGS)
+test: check ## all tests that need no provider's own server or SDK
+	$(BIN)/pytest -n auto --dist worksteal -m 'not real_provider' -p no:randomly $(ARGS)
+
+shuffle: $(VENV)/.ready ## the same in a new order each time (ARGS=--randomly-seed=N: in that one), and how much of the product they run
+	$(BIN)/pytest -n auto --dist worksteal -m 'not real_provider' --cov --cov-report= $(ARGS)
 
 test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider, slapd and the vendors' SDKs below build/, and rotate there
 	$(BIN)/python -m tests.providers.install
-	$(BIN)/pytest -m real_provider tests/providers $(ARGS)
+	$(BIN)/pytest -m real_provider -p no:randomly tests/providers $(ARGS)
 
 check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/ruff format --check --quiet .

@@ -70,8 +70,13 @@ def from_document(document: object) -> Ring:
 
 
 def _request_document(request: Request) -> dict[str, str]:
-    values = {"verb": request.verb, "reason": request.reason, "version": request.version, "by": request.by}
-    return {name: str(value) for name, value in values.items() if value}
+    about = {} if request.version is None else {"version": request.version}
+    return {
+        "verb": str(request.verb),
+        "reason": request.reason,
+        **about,
+        **({"by": request.by} if request.by else {}),
+    }
 
 
 def _requests(reasons: Sequence[str], asked: Sequence[Mapping[str, str]]) -> Iterator[Request]:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotator.core.reading import Unreadable
+from rotator.core.request import Request
 from rotator.core.ring import Ring, State, Version
 from rotator.core.sensitive import Sensitive
 from rotator.core.shapes import MOST
@@ -83,7 +84,17 @@ RINGS = st.builds(
     acceptance_confirmed=REVISIONS,
     holding_revision=REVISIONS,
     holding_confirmed=REVISIONS,
-    requests=st.lists(TEXTS, max_size=3).map(tuple),
+    requests=st.lists(
+        st.builds(
+            Request,
+            reason=TEXTS,
+            verb=st.sampled_from(["rotate", "revoke"]),
+            version=st.none() | TEXTS,
+            by=TEXTS,
+        ),
+        max_size=3,
+        unique_by=lambda request: request.key,
+    ).map(tuple),
 )
 MATERIAL = st.dictionaries(TEXTS, TEXTS.map(Sensitive), max_size=3)
 
