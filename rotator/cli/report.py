@@ -92,6 +92,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "steps": list(outcome.steps),
         "reason": outcome.reason,
         "waitingOn": list(outcome.waiting_on),
+        "beside": list(outcome.beside),
         "next": instant(outcome.until) if outcome.until else None,
     }
 
@@ -116,6 +117,7 @@ def as_table(outcomes: Sequence[Outcome], now: datetime, *, steps: bool) -> str:
     for outcome, cells in zip(outcomes, lines, strict=True):
         out.append(_line(cells, widths))
         out += [f"  - {step}" for step in outcome.steps] if steps else []
+        out += [f"  = {said}" for said in outcome.beside]
     return "\n".join(out)
 
 

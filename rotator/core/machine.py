@@ -80,6 +80,8 @@ class Sighting:
     """What was written to it by this run, or would be."""
     learned: Mapping[str, Material] = field(default_factory=dict)
     """What the system made itself, by version id: to be kept before anything else is done."""
+    beside: str = ""
+    """What others have in the same document, for people."""
 
 
 Sightings = tuple[Sighting, ...]

@@ -53,6 +53,8 @@ class Delivery:
     """Who reads it; None: that cannot be seen."""
     accepts: bool = False
     """Whether it is a list of what is accepted, which is never taken over from others."""
+    beside: Callable[[], str] = str
+    """Says what others have in the same document; empty: nothing."""
     once_more: str = ""
     """How a person has it put right once more, where that was undone: a command."""
     _seen: Seen | None = field(default=None, repr=False)
@@ -341,7 +343,12 @@ class Delivery:
             raise Frozen(f"{self.target.label} does not show what was just written to it")
         since = stamp.since + self.landing
         seen = Sighting(
-            name=self.name, confirmed=True, since=since, revision=stamp.content_revision, changes=changes
+            name=self.name,
+            confirmed=True,
+            since=since,
+            revision=stamp.content_revision,
+            changes=changes,
+            beside=self.beside(),
         )
         if stamp.content_revision == FOUND or stamp.content_revision < want.settled:
             return seen  # what was written at the revision at which all was settled was written after that

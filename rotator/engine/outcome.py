@@ -42,6 +42,8 @@ class Outcome:
     waiting_on: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     """What was recorded and written, in order; in a plan, what would be."""
+    beside: tuple[str, ...] = ()
+    """What others have in the documents that the rotation shares with them."""
     summary: Summary = field(default_factory=Summary)
     """Empty where the ring could not be read."""
     ring: Ring | None = None
@@ -62,6 +64,7 @@ class Outcome:
         object.__setattr__(self, "reason", printable(self.reason))
         object.__setattr__(self, "lasting", None if self.lasting is None else printable(self.lasting))
         object.__setattr__(self, "waiting_on", tuple(printable(name) for name in self.waiting_on))
+        object.__setattr__(self, "beside", tuple(printable(said) for said in self.beside))
         object.__setattr__(self, "steps", tuple(printable(step) for step in self.steps))
 
     @property

@@ -479,6 +479,7 @@ class Turn:
             until=until,
             waiting_on=on,
             steps=tuple(self.steps),
+            beside=tuple(s.beside for seen in self.observed.parts.values() for s in seen if s.beside),
             summary=Summary.of(entry.ring) if entry else Summary(),
             ring=entry.ring if entry else None,
             fences={label: fence for who in parties for label, fence in who.fences().items()},

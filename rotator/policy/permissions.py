@@ -15,7 +15,7 @@ from typing import Any
 
 from rotator.kinds import CONFIG_MAP, EVENT, LEASE, ROTATION, ROTATOR, Address, Kind, lease_name
 from rotator.policy.model import RotationPolicy
-from rotator.vocabulary.footprint import Touch, Use
+from rotator.vocabulary.footprint import WRITTEN, Touch, Use
 
 Json = dict[str, Any]
 WRITE = ("create", "get", "patch")
@@ -24,8 +24,7 @@ RESTART = ("get", "patch")
 FIND_AND_RESTART = ("get", "list", "patch")
 LIST = ("list",)
 RBAC = "rbac.authorization.k8s.io"
-WRITTEN = frozenset({Use.DELIVERED, Use.KEPT})
-VERBS = {Use.READ: READ, Use.DELIVERED: WRITE, Use.KEPT: WRITE, Use.LISTED: LIST, Use.RESTARTED: RESTART}
+VERBS = {Use.READ: READ, **dict.fromkeys(WRITTEN, WRITE), Use.LISTED: LIST, Use.RESTARTED: RESTART}
 """What each use of a Kubernetes object needs, where its name is known."""
 
 

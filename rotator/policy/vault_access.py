@@ -61,7 +61,7 @@ def consumers(policies: Iterable[RotationPolicy]) -> dict[str, tuple[Grant, ...]
         )
         for policy in policies
         for where, (thing, use, _) in policy.footprint
-        if isinstance(thing, Document) and use is Use.DELIVERED
+        if isinstance(thing, Document) and use in {Use.DELIVERED, Use.SHARED}
     }
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rotator.core.codec import instant, parse_instant
+from rotator.core.fence import short_hash
+from rotator.core.reading import parse
 from rotator.core.shapes import digits
+from rotator.errors import Frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,8 @@ class Stamp:
     """When those fields were written, by the writer's clock, just before the request."""
     fence_key: str = ""
     """The data key whose name stands for that content (`rotator.core.fence`); empty: none was written."""
+    keys: tuple[str, ...] = ()
+    """The ids of the keys that are the rotation's in a set in which others have keys too; empty: all of it is its own."""
 
 
 STAMP_FIELDS = ("rotation", "revision", "version", "content_revision", "since")
@@ -54,3 +60,76 @@ def from_texts(texts: Mapping[str, str]) -> Stamp | None:
         )
     except (KeyError, ValueError):
         return None
+
+
+# --- several rotations in one document ---------------------------------------------------------------------------
+
+SHARER = "sharer_"
+"""How the name of the text begins in which one of several rotations keeps its stamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a rotation says in a document what it delivered there: alone, or beside other rotations."""
+
+    sharer: str = ""
+    """The rotation, where others deliver to the document as well; empty: the document is its own."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all texts that can be the rotation's: one that shares now may have been alone before."""
+        return (*STAMP_FIELDS, *((_name(self.sharer),) if self.sharer else ()))
+
+    def texts(self, stamp: Stamp | None) -> dict[str, str | None]:
+        """Return the texts of a stamp, and None for each that is not to be there; all of them for no stamp."""
+        none: dict[str, str | None] = dict.fromkeys(self.names)
+        if stamp is None:
+            return none
+        return {**none, **({_name(self.sharer): _to_text(stamp)} if self.sharer else to_texts(stamp))}
+
+    def read(self, texts: Mapping[str, str], label: str) -> Stamp | None:
+        """Read the rotation's stamp in the document `label`: of one that is shared, its own, else that of who has it alone.
+
+        Raises Frozen for a document that others share where it was declared as the rotation's own.
+        """
+        if self.sharer:
+            alone = from_texts(texts)
+            if alone and alone.rotation == self.sharer:
+                alone = replace(
+                    alone, revision=0
+                )  # it is not in place until it is written beside those of others
+            return _from_text(texts.get(_name(self.sharer), "")) or alone
+        if others := sharers(texts):
+            raise Frozen(
+                f"{label} is shared by the rotations {', '.join(sorted(others))}; it was left untouched. Share it as well "
+                "(shared: true), or name another one"
+            )
+        return from_texts(texts)
+
+
+ALONE = Signature()
+
+
+def sharers(texts: Mapping[str, str]) -> dict[str, Stamp]:
+    """Return the stamps of all rotations that share a document, by rotation."""
+    found = (_from_text(text) for name, text in texts.items() if name.startswith(SHARER))
+    return {stamp.rotation: stamp for stamp in found if stamp}
+
+
+def _name(rotation: str) -> str:
+    return f"{SHARER}{short_hash(rotation)}"
+
+
+def _to_text(stamp: Stamp) -> str:
+    return json.dumps({**to_texts(stamp), "keys": list(stamp.keys)})
+
+
+def _from_text(text: str) -> Stamp | None:
+    """Read a stamp of one text; a damaged one counts as none."""
+    try:
+        found = parse(text)
+        keys = tuple(key for key in found["keys"] if isinstance(key, str))
+        stamp = from_texts({name: found[name] for name in STAMP_FIELDS})
+    except (KeyError, TypeError, ValueError):
+        return None
+    return stamp and replace(stamp, keys=keys)

@@ -41,6 +41,7 @@ from rotator.systems.kubernetes.rereading import Rereading
 from rotator.systems.kubernetes.rollout import COPIES, Rollout, Which
 from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.kubernetes.workloads import annotation_key
+from rotator.systems.shared_set import SharedJwkSet
 from rotator.systems.static import StaticPlace
 from rotator.systems.vault.target import VaultPath
 from rotator.systems.world import CONCURRENCY, World
@@ -211,11 +212,13 @@ def _document(
     w: World, policy: RotationPolicy, credential: Credential, declared: VerifierPolicy, published: Published
 ) -> Delivery:
     place = published.place(policy.home)
-    document = target(w, place)
+    document = target(w, place, policy.ref if published.is_shared else "")
+    part = published.part(document, credential, w.clock)
     return Delivery(
         name=policy.staleness(declared).verifier,
-        target=document,
-        render=published.render(credential),
+        target=part.target,
+        render=part.render,
+        beside=part.beside,
         clock=w.clock,
         landing=w.landing,
         lands_within=w.retry.landing,
@@ -361,6 +364,11 @@ def _gates(w: World, policy: RotationPolicy, which: str) -> list[Gate]:
 # --- what lists show ---------------------------------------------------------------------------------------------
 
 
+def _whole(part: Target) -> Target:
+    """Return the document that a target is, or is a part of."""
+    return part.document if isinstance(part, SharedJwkSet) else part
+
+
 def _no_fence(*_: object) -> None:
     """Show no fence of what is odd, so that its rotation looks at it."""
 
@@ -368,7 +376,7 @@ def _no_fence(*_: object) -> None:
 def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kinds.Kind]) -> ShownFences:
     """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
     parties = [party for r in rotations for party in (*r.verifiers, *r.holders)]
-    targets = [d.target for d in parties if isinstance(d, Delivery)]
+    targets = [_whole(d.target) for d in parties if isinstance(d, Delivery)]
     objects = [t.address for t in targets if isinstance(t, KubernetesObject) and t.address.kind in listed]
     fences: dict[str, str] = {}
     covered: set[tuple[kinds.Kind, str]] = set()

@@ -16,6 +16,7 @@ from rotator.errors import Frozen, SettingsError
 from rotator.kinds import Address
 from rotator.late import Late
 from rotator.ports import Access, Copy, Login, Provider, Target
+from rotator.ports.stamp import Signature
 from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.provider import Provider as Declared
 from rotator.systems.vault.target import VaultPath
@@ -36,11 +37,12 @@ Read = Callable[[Sensitive], Sensitive]
 Kind = TypeVar("Kind", bound=CredentialKind)
 
 
-def target(w: World, place: Place) -> KubernetesObject | VaultPath:
-    """Return the document at `place`."""
+def target(w: World, place: Place, sharer: str = "") -> KubernetesObject | VaultPath:
+    """Return the document at `place`; `sharer`: the rotation that shares it with others."""
+    signature = Signature(sharer)
     if isinstance(place, Address):
-        return KubernetesObject(w.kubernetes, place)
-    return VaultPath(w.vault, place.mount, place.path)
+        return KubernetesObject(w.kubernetes, place, signature)
+    return VaultPath(w.vault, place.mount, place.path, signature)
 
 
 def reader(w: World, home: Home, source: SecretSource, read: Read = text_of) -> Callable[[], Sensitive]:

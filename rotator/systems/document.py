@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from rotator.ports import Credential, Render
+from rotator.ports import Clock, Credential, Render, Target
+from rotator.systems.shared_set import Shareable
 from rotator.systems.verifier import VerifierKind, milliseconds, needed
-from rotator.vocabulary.footprint import Home
-from rotator.vocabulary.places import FETCHED, MOUNTED, Published
+from rotator.vocabulary.footprint import Home, Touch, Use
+from rotator.vocabulary.places import FETCHED, MOUNTED, Published, delivered
 
 UNKNOWN = timedelta(hours=24)
 """How long verifiers that nobody has looked into may cache what they read."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of a document is the rotation's, and what says what that is to hold."""
+
+    target: Target
+    render: Render
+    beside: Callable[[], str] = str
+    """Says what others have there; empty: nothing."""
 
 
 class Document(Published, VerifierKind):
@@ -24,6 +37,20 @@ class Document(Published, VerifierKind):
     def render(self, credential: Credential) -> Render:
         """Return what says what the document is to hold."""
         raise NotImplementedError
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other rotations deliver to the document too."""
+        return False
+
+    def part(self, document: Shareable, credential: Credential, clock: Clock) -> Part:
+        """Return what of the document is the rotation's."""
+        del clock
+        return Part(document, self.render(credential))
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """It is delivered."""
+        yield from delivered(self.place(home), Use.SHARED if self.is_shared else Use.DELIVERED)
 
     def titles(self, home: Home) -> tuple[str, ...]:
         """Return the label of the document."""

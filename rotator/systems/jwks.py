@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from rotator.core.codec import parse_instant
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.jwt_signing_key import SIGNING_KEY
 from rotator.credentials.oauth_client import CLIENT_KEY
 from rotator.credentials.shared_secret import HAS_ALGORITHM, SHARED, SharedSecret
-from rotator.ports import Credential, Render, Rendered, Want
-from rotator.systems.document import Document
+from rotator.ports import Clock, Credential, Render, Rendered, Want
+from rotator.systems.document import Document, Part
+from rotator.systems.shared_set import Shareable, SharedJwkSet
 from rotator.vocabulary.checks import Check, all_verifiers, each
-from rotator.vocabulary.types import DataKey
+from rotator.vocabulary.types import DataKey, Instant, Kid, Rule
+
+_RESTARTED_BY_SEVERAL = (
+    "restart: several rotations would restart the readers of a shared set, each for its own keys; expected readers that fetch it "
+    "again (maxAge)"
+)
+_ALONE = "keep: a set that is not shared has no keys of others; expected shared: true as well"
 
 
 class JwksPlace(Document):
@@ -31,9 +39,58 @@ class JwksPlace(Document):
             f"!has(self.credential.sharedSecret) || {HAS_ALGORITHM} || {all_verifiers('!has(v.jwks)')}",
             field=".verifiers",
         ),
+        Check(
+            "SharedRestart",
+            _RESTARTED_BY_SEVERAL,
+            each(
+                "verifiers",
+                lambda _, v: isinstance(v.one, JwksPlace) and v.one.shared and v.restart,
+                "restart",
+            ),
+            all_verifiers("!has(v.restart) || !has(v.jwks) || !has(v.jwks.shared) || !v.jwks.shared"),
+            field=".verifiers",
+        ),
     )
 
     key: DataKey = Field("jwks.json", description="The data key that holds the document.")
+    shared: bool = Field(
+        default=False,
+        description="Whether other rotations, or others, have keys in the set as well. Each rotation writes and removes its own keys "
+        "only; the keys of others stay as they are written.",
+    )
+    keep: dict[Kid, Instant] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description="In a shared set: until when a key of others stays, by its kid; then rotator removes it. For keys that were in "
+        "use before the one that is taken over. A key that is not named here stays for ever.",
+    )
+
+    rules = (Rule("!has(self.keep) || (has(self.shared) && self.shared)", _ALONE),)
+
+    @model_validator(mode="after")
+    def _keeps_in_a_shared_set(self) -> Self:
+        if self.keep and not self.shared:
+            raise ValueError(_ALONE)
+        return self
+
+    @classmethod
+    def extras(cls) -> tuple[str, ...]:
+        """Return the optional fields that are no alternatives."""
+        return (*super().extras(), "keep")
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other rotations deliver to the set too."""
+        return self.shared
+
+    def part(self, document: Shareable, credential: Credential, clock: Clock) -> Part:
+        """Return the rotation's part of the set."""
+        if not self.shared:
+            return super().part(document, credential, clock)
+        keep = {kid: parse_instant(until) for kid, until in (self.keep or {}).items()}
+        shared = SharedJwkSet(document, credential, self.key, clock, keep)
+        return Part(shared, shared, shared.beside)
 
     def render(self, credential: Credential) -> Render:
         """Return what writes the set."""

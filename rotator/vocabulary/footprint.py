@@ -82,10 +82,15 @@ class Use(Enum):
 
     READ = "read"
     DELIVERED = "made and changed, for others who read it"
+    SHARED = "changed beside other rotations, for others who read it"
     KEPT = "made and changed, for rotator alone"
     LISTED = "listed"
     RESTARTED = "looked at, and restarted"
     ASKED = "asked, or changed by calls"
+
+
+WRITTEN = frozenset({Use.DELIVERED, Use.SHARED, Use.KEPT})
+"""The uses by which rotator writes a document."""
 
 
 class Touch(NamedTuple):
@@ -98,9 +103,9 @@ class Touch(NamedTuple):
 
     @property
     def owned(self) -> str:
-        """The label of a thing that belongs to one rotation; empty: several may touch it."""
+        """The label of a thing that belongs to one rotation, or to those who share it; empty: several may touch it."""
         if isinstance(self.thing, Account):
             return self.thing.label
-        if isinstance(self.thing, Address | Document) and self.use in {Use.DELIVERED, Use.KEPT}:
+        if isinstance(self.thing, Address | Document) and self.use in WRITTEN:
             return self.thing.label
         return ""

@@ -77,9 +77,9 @@ class Restart(Model):
             yield from (Touch(Address(kind, namespace), Use.RESTARTED) for kind in WORKLOADS)
 
 
-def delivered(place: Place) -> Iterator[Touch]:
+def delivered(place: Place, use: Use = Use.DELIVERED) -> Iterator[Touch]:
     """Yield what the delivery of a document touches: who of the pods there has read an object is looked at."""
-    yield Touch(place, Use.DELIVERED)
+    yield Touch(place, use)
     if isinstance(place, Address):
         yield Touch(Address(POD, place.namespace, cluster=place.cluster), Use.LISTED)
 

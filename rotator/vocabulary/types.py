@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 
+from rotator.core.codec import parse_instant
 from rotator.core.distinguished_names import parse
 from rotator.core.fence import FENCE
 from rotator.core.ring import LONGEST_ID, is_id
@@ -57,7 +58,9 @@ TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 FILE = r"^[ -~]+$"
 BASE_URL = rf'^https?://{_ANY_HOST}{_PORT}(/[!-"$->@-~]*)?$'
 KID = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
+INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$"
 PATTERNS = {
+    INSTANT: "expected an instant of RFC 3339, as 2027-01-31T00:00:00Z",
     DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
     DNS_SUBDOMAIN: "expected lower-case letters, digits, - and ., as payments-jwt",
     VAULT_PATH: "expected letters, digits, -, _ and . in parts between /, none of them starting with a dot",
@@ -193,6 +196,14 @@ def _kid(text: str) -> str:
         )
     return text
 
+
+def _instant(text: str) -> str:
+    parse_instant(text)
+    return text
+
+
+Instant = Annotated[str, Field(max_length=32, pattern=INSTANT), AfterValidator(_instant)]
+"""An instant as RFC 3339 writes it, such as `2027-01-31T00:00:00Z`."""
 
 Kid = Annotated[str, Field(min_length=1, max_length=LONGEST_ID, pattern=KID), AfterValidator(_kid)]
 """A key id that others chose: it goes into tokens, annotations, logs and onto terminals."""

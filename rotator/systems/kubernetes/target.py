@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
 from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Address
 from rotator.ports import Seen, Stamp
-from rotator.ports.stamp import STAMP_FIELDS, from_texts, to_texts
+from rotator.ports.stamp import ALONE, Signature, sharers
 from rotator.systems.kubernetes.api import Json, KubernetesApi
 from rotator.systems.kubernetes.obstacles import is_needed, obstacle
 from rotator.systems.kubernetes.writers import last_writer
@@ -26,6 +27,7 @@ class KubernetesObject:
 
     api: KubernetesApi
     address: Address
+    signature: Signature = ALONE
     _last: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     """The object as it was read or written last; None: it was not there."""
 
@@ -52,13 +54,18 @@ class KubernetesObject:
         annotations: Mapping[str, str] = document["metadata"].get("annotations") or {}
         return annotations.get(name)
 
+    @property
+    def sharers(self) -> Mapping[str, Stamp]:
+        """The stamps of the rotations that share the object, as it was last read."""
+        return sharers(_texts(self._last["metadata"])) if self._last else {}
+
     def write(
         self, fields: Mapping[str, Sensitive | None], stamp: Stamp, seen: Seen | None, note: Mapping[str, str]
     ) -> Seen:
         """Create the object, or change it at the resourceVersion that was seen."""
         del note  # the stamp is all that people need here: `kubectl describe` shows it
         labels = {MARK: "true"} if seen else {MARK: "true", MANAGED_BY: ROTATOR}
-        metadata = {"name": self.address.name, "labels": labels, "annotations": _annotations(stamp)}
+        metadata = {"name": self.address.name, "labels": labels, "annotations": self._annotations(stamp)}
         document = {"metadata": metadata, "data": {n: self._encode(v) for n, v in fields.items()}}
         self._last = self._change(document, seen) if seen else self._create(_without_nothing(document))
         return self._seen(self._last, list(fields))
@@ -74,11 +81,14 @@ class KubernetesObject:
             ) from None
 
     def _change(self, document: Json, seen: Seen) -> Json:
-        """Change what was seen. What others made is applied to, so that it stays when they stop applying the same value."""
+        """Change what was seen. What others made is applied to, so that it stays when they stop applying the same value.
+
+        Not where rotations share it: who applies takes away what it applied before, and that is the stamp of another.
+        """
         at = self.address
         document["metadata"]["resourceVersion"] = seen.fence
         try:
-            if seen.stamp is None and None not in document["data"].values():
+            if seen.stamp is None and not self.signature.sharer and None not in document["data"].values():
                 return self.api.apply(at.kind, at.namespace, at.name, _without_nothing(document))
             return self.api.patch(at.kind, at.namespace, at.name, document)
         except NotFound as gone:
@@ -98,24 +108,33 @@ class KubernetesObject:
         del act
         return True
 
-    def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
-        """Delete the object as it was seen; where others made it, or keep fields in it, remove only what is ours, and name theirs."""
+    def remove(
+        self, names: Sequence[str], seen: Seen, rest: Mapping[str, Sensitive] = MappingProxyType({})
+    ) -> tuple[str, ...]:
+        """Delete the object as it was seen; where others made it, or keep fields in it, remove only what is ours, and name theirs.
+
+        `rest`: what is left of a field that others have a part of.
+        """
         at = self.address
         try:
             document = self.api.get(at.kind, at.namespace, at.name)
             if document["metadata"]["resourceVersion"] != seen.fence:
                 raise Conflict(self.label, "it changed in between")
-            others = sorted({*(document.get("data") or {}), *(document.get("binaryData") or {})} - set(names))
+            gone = set(names) - rest.keys()
+            others = sorted({*(document.get("data") or {}), *(document.get("binaryData") or {})} - gone)
             made = (document["metadata"].get("labels") or {}).get(MANAGED_BY) == ROTATOR
             if not others and (made or is_needed(document, names)):
                 self.api.delete(at.kind, at.namespace, at.name, seen.fence)
                 return ()
+            shared = self.sharers.keys() - {self.signature.sharer}
+            labels = () if shared else (MARK, MANAGED_BY) if made else (MARK,)
             metadata = {
                 "resourceVersion": seen.fence,
-                "labels": dict.fromkeys((MARK, MANAGED_BY) if made else (MARK,)),
-                "annotations": {_annotation(name): None for name in (*STAMP_FIELDS, FENCE_KEY)},
+                "labels": dict.fromkeys(labels),
+                "annotations": self._annotations(None),
             }
-            changes = {"metadata": metadata, "data": dict.fromkeys(names)}
+            left = {name: self._encode(value) for name, value in rest.items()}
+            changes = {"metadata": metadata, "data": {**dict.fromkeys(names), **left}}
             self.api.patch(at.kind, at.namespace, at.name, changes)
         except NotFound:
             return ()
@@ -133,10 +152,19 @@ class KubernetesObject:
         data = document.get("data") or {}
         return Seen(
             fields={n: self._decode(data[n]) for n in names if n in data},
-            stamp=_stamp(metadata.get("annotations") or {}),
+            stamp=self._stamp(metadata),
             fence=metadata["resourceVersion"],
             names=frozenset(data) | frozenset(document.get("binaryData") or {}),
         )
+
+    def _stamp(self, metadata: Mapping[str, Any]) -> Stamp | None:
+        texts = _texts(metadata)
+        stamp = self.signature.read(texts, self.label)
+        return stamp and replace(stamp, fence_key=str(texts.get(FENCE_KEY) or ""))
+
+    def _annotations(self, stamp: Stamp | None) -> dict[str, str | None]:
+        texts = {**self.signature.texts(stamp), FENCE_KEY: (stamp and stamp.fence_key) or None}
+        return {_annotation(name): text for name, text in texts.items()}
 
     def _encode(self, value: Sensitive | None) -> str | None:
         if value is None:
@@ -161,18 +189,12 @@ def _without_nothing(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _annotations(stamp: Stamp) -> dict[str, str | None]:
-    texts = {_annotation(name): text for name, text in to_texts(stamp).items()}
-    return {**texts, _annotation(FENCE_KEY): stamp.fence_key or None}
-
-
-def _stamp(annotations: Mapping[str, str]) -> Stamp | None:
-    found = {
-        name: annotations[_annotation(name)] for name in STAMP_FIELDS if _annotation(name) in annotations
-    }
-    stamp = from_texts(found)
-    return stamp and replace(stamp, fence_key=str(annotations.get(_annotation(FENCE_KEY)) or ""))
-
-
 def _annotation(name: str) -> str:
     return f"{PREFIX}/{name.replace('_', '-')}"
+
+
+def _texts(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return what our annotations say, by the names of the texts."""
+    annotations = metadata.get("annotations") or {}
+    ours = (name for name in annotations if name.startswith(f"{PREFIX}/"))
+    return {name.removeprefix(f"{PREFIX}/").replace("-", "_"): str(annotations[name]) for name in ours}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen
 from rotator.kinds import PREFIX
 from rotator.ports import Seen, Stamp
-from rotator.ports.stamp import STAMP_FIELDS, from_texts, to_texts
+from rotator.ports.stamp import ALONE, SHARER, STAMP_FIELDS, Signature, sharers
 from rotator.systems.vault.kv import KvDocument, KvMetadata, vanishing
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class VaultPath:
     vault: Vault
     mount: str
     path: str
+    signature: Signature = ALONE
     _document: KvDocument | None = field(default=None, repr=False)
     _others: frozenset[str] = frozenset()
     """The fields that are not ours, as they were last seen."""
@@ -61,9 +63,12 @@ class VaultPath:
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the fields `names`. A deleted current version counts as a document without fields."""
         self._document = self.vault.read(self.mount, self.path)
-        there = self._document.raw if self._document else {}
-        self._others = frozenset(there) - {*names, *STAMP_FIELDS}
-        return None if self._document is None else _seen(self._document, names)
+        return None if self._document is None else self._seen(self._document, names)
+
+    @property
+    def sharers(self) -> Mapping[str, Stamp]:
+        """The stamps of the rotations that share the document, as it was last read."""
+        return sharers(_texts(self._document)) if self._document else {}
 
     def write(
         self, fields: Mapping[str, Sensitive | None], stamp: Stamp, seen: Seen | None, note: Mapping[str, str]
@@ -74,7 +79,9 @@ class VaultPath:
         trust what it says; otherwise it goes last, for until then the path may be somebody else's. How many versions are
         kept is ours to say only where there was no metadata before us: what others have set, and noted, stays.
         """
-        ours = {**fields, **{n: Sensitive(t) for n, t in to_texts(stamp).items()}}
+        texts = self.signature.texts(stamp)
+        ours = {**fields, **{n: Sensitive(t) if t else None for n, t in texts.items()}}
+        note = {} if self.signature.sharer else note  # it has no place for several
         before = self._document.raw if self._document and seen else {}
         untouched = seen is None and self.vault.metadata(self.mount, self.path) is None
         noted = seen is not None and seen.stamp is not None
@@ -92,17 +99,16 @@ class VaultPath:
             self.vault.write_metadata(self.mount, self.path, made, max_versions=KEPT_VERSIONS)
         elif not noted:
             self.vault.note(self.mount, self.path, _note(note))
-        self._others = frozenset(self._document.raw) - ours.keys()
         if lost := vanishing(self.mount, self.path, self._document):
             raise Frozen(f"{self.label} would be lost: {lost}")
-        return _seen(self._document, list(fields))
+        return self._seen(self._document, list(fields))
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
         del adopted
         if unfit := self.vault.unfit(self.mount):
             return unfit
-        if self._document is None or (_seen(self._document, names).stamp and not self._others):
+        if self._document is None or (self._seen(self._document, names).stamp and not self._others):
             return ""  # what we made has the metadata that we gave it
         found = self.vault.metadata(self.mount, self.path)
         return self._in_the_way(found) if found else ""
@@ -158,13 +164,19 @@ class VaultPath:
             )
         return True
 
-    def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
-        """Delete the document with its history; where others keep fields or metadata in it, leave them, and name the fields."""
+    def remove(
+        self, names: Sequence[str], seen: Seen, rest: Mapping[str, Sensitive] = MappingProxyType({})
+    ) -> tuple[str, ...]:
+        """Delete the document with its history; where others keep fields or metadata in it, leave them, and name the fields.
+
+        `rest`: what is left of a field that others have a part of.
+        """
         self._document = self.vault.read(self.mount, self.path)
         if self._document is None or str(self._document.version) != seen.fence:
             raise Conflict(self.label, "it changed in between")
-        ours = {*names, *STAMP_FIELDS}
+        ours = {*names, *self.signature.names}
         others = {n: v for n, v in self._document.raw.items() if n not in ours}
+        others |= {n: value.reveal() for n, value in rest.items()}
         if others:
             self._others = frozenset(others)
             self.vault.write(self.mount, self.path, {}, cas=int(seen.fence), beside=others)
@@ -179,19 +191,29 @@ class VaultPath:
             return ("the metadata, which others made",)
         return tuple(sorted(others))
 
+    def _seen(self, document: KvDocument, names: Sequence[str]) -> Seen:
+        """Return what was read, and remember what of it is not ours: in a set that several share, keys of others may be."""
+        there = frozenset(document.raw)
+        self._others = there - {*names, *self.signature.names} | (
+            there & {*names} if self.signature.sharer else set()
+        )
+        fields = document.fields or {}
+        return Seen(
+            fields={n: fields[n] for n in names if n in fields},
+            stamp=self.signature.read(_texts(document), self.label),
+            fence=str(document.version),
+            names=frozenset(fields),
+            shaped=frozenset(n for n in names if n in document.raw and not isinstance(document.raw[n], str)),
+            vanishes=document.vanishes,
+        )
+
 
 def _note(note: Mapping[str, str]) -> dict[str, str | None]:
     """Return the entries of our own, by names that nobody else uses; None for those that there are no more."""
     return {f"{PREFIX}/{name}": note.get(name) for name in NOTED}
 
 
-def _seen(document: KvDocument, names: Sequence[str]) -> Seen:
+def _texts(document: KvDocument) -> dict[str, str]:
+    """Return the fields that can be parts of a stamp."""
     fields = document.fields or {}
-    return Seen(
-        fields={n: fields[n] for n in names if n in fields},
-        stamp=from_texts({n: fields[n].reveal() for n in STAMP_FIELDS if n in fields}),
-        fence=str(document.version),
-        names=frozenset(fields),
-        shaped=frozenset(n for n in names if n in document.raw and not isinstance(document.raw[n], str)),
-        vanishes=document.vanishes,
-    )
+    return {n: fields[n].reveal() for n in fields if n in STAMP_FIELDS or n.startswith(SHARER)}
