@@ -41,7 +41,7 @@ from rotator.systems.kubernetes.rereading import Rereading
 from rotator.systems.kubernetes.rollout import COPIES, Rollout, Which
 from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.kubernetes.workloads import annotation_key
-from rotator.systems.shared_set import SharedJwkSet
+from rotator.systems.part import Part
 from rotator.systems.static import StaticPlace
 from rotator.systems.vault.target import VaultPath
 from rotator.systems.world import CONCURRENCY, World
@@ -213,12 +213,12 @@ def _document(
 ) -> Delivery:
     place = published.place(policy.home)
     document = target(w, place, policy.ref if published.is_shared else "")
-    part = published.part(document, credential, w.clock)
+    part, render, beside = published.part(document, credential, w.clock)
     return Delivery(
         name=policy.staleness(declared).verifier,
-        target=part.target,
-        render=part.render,
-        beside=part.beside,
+        target=part,
+        render=render,
+        beside=beside,
         clock=w.clock,
         landing=w.landing,
         lands_within=w.retry.landing,
@@ -366,7 +366,7 @@ def _gates(w: World, policy: RotationPolicy, which: str) -> list[Gate]:
 
 def _whole(part: Target) -> Target:
     """Return the document that a target is, or is a part of."""
-    return part.document if isinstance(part, SharedJwkSet) else part
+    return part.document if isinstance(part, Part) else part
 
 
 def _no_fence(*_: object) -> None:

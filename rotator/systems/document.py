@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
 from rotator.ports import Clock, Credential, Render, Target
-from rotator.systems.shared_set import Shareable
+from rotator.systems.part import Shareable
 from rotator.systems.verifier import VerifierKind, milliseconds, needed
 from rotator.vocabulary.footprint import Home, Touch, Use
 from rotator.vocabulary.places import FETCHED, MOUNTED, Published, delivered
@@ -17,14 +16,8 @@ UNKNOWN = timedelta(hours=24)
 """How long verifiers that nobody has looked into may cache what they read."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """What of a document is the rotation's, and what says what that is to hold."""
-
-    target: Target
-    render: Render
-    beside: Callable[[], str] = str
-    """Says what others have there; empty: nothing."""
+Delivered = tuple[Target, Render, Callable[[], str]]
+"""What is the rotation's of a document, what says what that is to hold, and what says what others have there."""
 
 
 class Document(Published, VerifierKind):
@@ -43,10 +36,10 @@ class Document(Published, VerifierKind):
         """Whether other rotations deliver to the document too."""
         return False
 
-    def part(self, document: Shareable, credential: Credential, clock: Clock) -> Part:
+    def part(self, document: Shareable, credential: Credential, clock: Clock) -> Delivered:
         """Return what of the document is the rotation's."""
         del clock
-        return Part(document, self.render(credential))
+        return document, self.render(credential), str
 
     def touches(self, home: Home) -> Iterator[Touch]:
         """It is delivered."""

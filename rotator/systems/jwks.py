@@ -14,8 +14,9 @@ from rotator.credentials.jwt_signing_key import SIGNING_KEY
 from rotator.credentials.oauth_client import CLIENT_KEY
 from rotator.credentials.shared_secret import HAS_ALGORITHM, SHARED, SharedSecret
 from rotator.ports import Clock, Credential, Render, Rendered, Want
-from rotator.systems.document import Document, Part
-from rotator.systems.shared_set import Shareable, SharedJwkSet
+from rotator.systems.document import Delivered, Document
+from rotator.systems.part import Shareable
+from rotator.systems.shared_set import SharedJwkSet
 from rotator.vocabulary.checks import Check, all_verifiers, each
 from rotator.vocabulary.types import DataKey, Instant, Kid, Rule
 
@@ -84,13 +85,13 @@ class JwksPlace(Document):
         """Whether other rotations deliver to the set too."""
         return self.shared
 
-    def part(self, document: Shareable, credential: Credential, clock: Clock) -> Part:
+    def part(self, document: Shareable, credential: Credential, clock: Clock) -> Delivered:
         """Return the rotation's part of the set."""
         if not self.shared:
             return super().part(document, credential, clock)
         keep = {kid: parse_instant(until) for kid, until in (self.keep or {}).items()}
         shared = SharedJwkSet(document, credential, self.key, clock, keep)
-        return Part(shared, shared, shared.beside)
+        return shared, shared, shared.beside
 
     def render(self, credential: Credential) -> Render:
         """Return what writes the set."""

@@ -26,6 +26,7 @@ from rotator.systems.keycloak_realm_keys import KeycloakRealmKey, KeycloakRealmK
 from rotator.systems.ldap import Ldap, LdapPassword
 from rotator.systems.okta import Okta
 from rotator.systems.others import SETTING, others
+from rotator.systems.pem import PemPlace
 from rotator.systems.prometheus import PrometheusQuery
 from rotator.systems.provider import Provider
 from rotator.systems.registration import Registration
@@ -45,7 +46,7 @@ CREDENTIALS: tuple[type[CredentialKind], ...] = (
     VaultAppRole,
     KeycloakRealmKey,
 )
-DOCUMENTS: tuple[type[Document], ...] = (JwksPlace, AcceptedListPlace, StaticPlace)
+DOCUMENTS: tuple[type[Document], ...] = (JwksPlace, PemPlace, AcceptedListPlace, StaticPlace)
 OURS: tuple[type[Provider], ...] = (
     Keycloak,
     KeycloakRealmKeys,

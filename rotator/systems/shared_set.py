@@ -6,53 +6,28 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
 
 from rotator.core import jwk_set
 from rotator.core.jwk_set import Entry, Jwk, JwkSetText
 from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Frozen
-from rotator.ports import Clock, Credential, Rendered, Seen, Stamp, Target, Want
+from rotator.ports import Clock, Rendered, Seen, Stamp, Want
+from rotator.systems.part import Part
 
 LARGEST = 1024 * 1024 - 64 * 1024
 """Characters of a set to which a key can still be added: an object, or a document, holds a mebibyte."""
 
 
-class Shareable(Target, Protocol):
-    """A document that knows the stamps of several rotations."""
-
-    @property
-    def sharers(self) -> Mapping[str, Stamp]:
-        """The stamps of the rotations that share it, as it was last read."""
-        ...
-
-    def remove(
-        self, names: Sequence[str], seen: Seen, rest: Mapping[str, Sensitive] = ...
-    ) -> tuple[str, ...]:
-        """Remove our part; `rest`: what is left of a field that others have a part of."""
-        ...
-
-
 @dataclass
-class SharedJwkSet:
-    """The part of one rotation of a JWK Set: a target whose field holds the rotation's keys, whoever else has keys there.
+class SharedJwkSet(Part):
+    """The part of one rotation of a JWK Set: a target whose field holds the rotation's keys, whoever else has keys there."""
 
-    Its own are those that its ring knows and those that its stamp names. It also says what the part is to hold, for only
-    the ring tells which keys are its own.
-    """
-
-    document: Shareable
-    credential: Credential
     key: str
     clock: Clock
     keep: Mapping[str, datetime] = field(default_factory=dict)
     """Until when keys of others stay, by their `kid`; one that is not named stays for ever."""
-    _wanted: tuple[Jwk, ...] = ()
-    _ring: frozenset[str] = frozenset()
-    """The ids of all versions that there ever were."""
-    _raw: Seen | None = field(default=None, repr=False)
-    """The document as it was read or written last."""
+    _wanted: tuple[Jwk, ...] = field(default=(), init=False)
 
     # --- what the part is to hold -----------------------------------------------------------------------------
 
@@ -63,21 +38,11 @@ class SharedJwkSet:
 
     def __call__(self, want: Want) -> Rendered:
         """Return the keys of the rotation, oldest first."""
-        self._ring = frozenset(v.id for v in want.ring.versions)
+        self._learn(want)
         self._wanted = tuple(self.credential.accepted(c.id, c.material) for c in want.copies)
         return Rendered({self.key: _part(self._wanted)})
 
     # --- the part as a target ---------------------------------------------------------------------------------
-
-    @property
-    def label(self) -> str:
-        """The label of the document."""
-        return self.document.label
-
-    @property
-    def takes_bytes(self) -> bool:
-        """A set is a text."""
-        return self.document.takes_bytes
 
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the document, and show of the set what belongs to the rotation."""
@@ -100,43 +65,27 @@ class SharedJwkSet:
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
-        del names
         if self._raw and len(self._set(self._raw).text) > LARGEST:
             return "its JWK Set has no room for another key. Take old keys of others out of it, or name another document"
-        return self.document.obstacle(self.names, adopted=adopted)
-
-    def last_writer(self, names: Sequence[str]) -> str:
-        """See `rotator.ports.Target`."""
-        del names
-        return self.document.last_writer(self.names)
-
-    def erase_history(self, *, act: bool) -> bool:
-        """See `rotator.ports.Target`."""
-        return self.document.erase_history(act=act)
+        return super().obstacle(names, adopted=adopted)
 
     def remove(self, names: Sequence[str], seen: Seen) -> tuple[str, ...]:
         """Take the rotation's keys out; what is left is never a set without keys: then the data key goes."""
         del names
         before = self._raw or seen
-        left = self._set(before).without(self._is_own(before.stamp))
+        own = self._own(before.stamp)
+        left = self._set(before).without(lambda entry: entry.kid in own)
         rest = {self.key: Sensitive(left.text)} if left.entries else {}
         return self.document.remove(self.names, before, rest)
 
-    def beside(self) -> str:
-        """Say whose keys stand in the set, for people; empty: it has only the rotation's."""
-        if self._raw is None:
-            return ""
-        is_own = self._is_own(self._raw.stamp)
-        others = [e.kid for e in self._set(self._raw).entries if not is_own(e)]
-        said = "; ".join(self._owners(others))
-        return f"{self.label}: {said}" if said else ""
-
-    def _owners(self, kids: Sequence[str | None]) -> Iterator[str]:
-        owner = {key: stamp.rotation for stamp in self.document.sharers.values() for key in stamp.keys}
-        for rotation in sorted({owner[kid] for kid in kids if kid in owner}):
-            yield f"{rotation} has {', '.join(str(kid) for kid in kids if kid and owner.get(kid) == rotation)}"
-        if unowned := [kid or "(no kid)" for kid in kids if kid not in owner]:
-            yield f"others have {', '.join(unowned)}"
+    def _owners(self) -> Iterator[str]:
+        yield from super()._owners()
+        if self._raw:
+            known = {key for stamp in self.document.sharers.values() for key in stamp.keys}
+            known |= self._own(self._raw.stamp)
+            kids = [entry.kid for entry in self._set(self._raw).entries]
+            if others := [kid or "(no kid)" for kid in kids if kid not in known]:
+                yield f"others have {', '.join(others)}"
 
     # --- the set as it is written -----------------------------------------------------------------------------
 
@@ -159,19 +108,19 @@ class SharedJwkSet:
         seen = self._raw
         if seen is None:
             return None
-        is_own = self._is_own(seen.stamp)
-        own = [e for e in self._set(seen).entries if is_own(e)]
+        ids = self._own(seen.stamp)
+        own = [e for e in self._set(seen).entries if e.kid in ids]
         if seen.stamp is None:
             self._check_free_kids(own)
         meant = [w for w in self._wanted if any(jwk_set.same(e.jwk, w) for e in own)]
         rest = [e.jwk for e in own if not any(jwk_set.same(e.jwk, w) for w in self._wanted)]
         return replace(seen, fields={self.key: _part([*meant, *rest])} if own else {})
 
-    def _is_own(self, stamp: Stamp | None) -> _Own:
-        """Return what tells the rotation's keys; keys that were kept for a time are its own to remove when that is over."""
+    def _own(self, stamp: Stamp | None) -> frozenset[str]:
+        """Return the ids of the rotation's keys; one that was kept for a time is its own to remove when that is over."""
         now = self.clock.now()
         ended = {kid for kid, until in self.keep.items() if until <= now} if stamp else set()
-        return _Own(self._ring | set(stamp.keys if stamp else ()) | ended)
+        return super()._own(stamp) | ended
 
     def _check_free_kids(self, own: Sequence[Entry]) -> None:
         """See that no key of others has the `kid` of one of ours, before anything of ours stands there."""
@@ -186,11 +135,11 @@ class SharedJwkSet:
     def _changed(self, seen: Seen | None) -> str:
         """Return the set with the rotation's keys as they are wanted; what stands there already stays as it is written."""
         found = self._set(seen) if seen else jwk_set.read(jwk_set.EMPTY)
-        is_own = self._is_own(seen.stamp if seen else None)
+        ids = self._own(seen.stamp if seen else None)
         kept: set[str | None] = set()
 
         def goes(entry: Entry) -> bool:
-            if not is_own(entry):
+            if entry.kid not in ids:
                 return False
             stays = entry.kid not in kept and any(jwk_set.same(entry.jwk, w) for w in self._wanted)
             kept.add(entry.kid if stays else None)
@@ -198,16 +147,6 @@ class SharedJwkSet:
 
         left = found.without(goes)
         return left.with_keys([jwk for jwk in self._wanted if jwk["kid"] not in kept]).text
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """Whether an entry is the rotation's."""
-
-    ids: frozenset[str] | set[str]
-
-    def __call__(self, entry: Entry) -> bool:
-        return entry.kid in self.ids
 
 
 def _part(jwks: Sequence[Jwk]) -> Sensitive:

@@ -25,7 +25,10 @@ KIDS = st.sampled_from((*OURS, "theirs", "", "]}", 'a"b\\'))
 @st.composite
 def texts(draw: st.DrawFn) -> tuple[str, list[str]]:
     """Draw the text of a set, however it is spaced, and the texts of its keys."""
-    blank = lambda: draw(BLANKS)  # noqa: E731
+
+    def blank() -> str:
+        return draw(BLANKS)
+
     keys = []
     for jwk in draw(st.lists(JWKS, max_size=5)):
         kid: Mapping[str, Any] = {"kid": draw(KIDS)} if draw(st.booleans()) else {}
