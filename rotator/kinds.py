@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 ROTATOR = "rotator"
@@ -17,6 +18,16 @@ MARKED = f"{MARK}=true"
 
 DEEDS = f"{PREFIX}/deeds"
 """The annotation of a rotation's Lease that says what was done and is not done again; a person may take it away."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretMeta:
+    """What is said of a Secret beside its data, where rotator makes it."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    type: str = ""
+    """Empty: Kubernetes' default, `Opaque`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ def test_what_overlaps_waits_for_its_slowest_verifier_and_an_outage_for_none(tmp
     leads = {
         verifier: load([put(tmp_path, declared_providers.pair(form, verifier))])[0].lead.total_seconds() - 60
         for form, verifier in sorted(declared_providers.SUITING)
-        if verifier not in {"jwks", "acceptedList", "static"}
+        if verifier not in {"jwks", "pem", "acceptedList", "static"}
     }
     assert leads == {
         "keycloak": 5,
@@ -557,7 +557,7 @@ FIELDS = [
     bad(
         "two kinds of verifier",
         good(_VERIFIER, f"{_VERIFIER}\n      acceptedList: {{secret: x}}"),
-        (12, "spec.verifiers.0: expected exactly one of jwks, acceptedList"),
+        (12, "spec.verifiers.0: expected exactly one of jwks, pem, acceptedList"),
     ),
     bad(
         "no kind of verifier",

@@ -189,6 +189,7 @@ def test_no_other_field_of_a_declaration_leads_somewhere_unseen() -> None:
                 "store.vault",
                 "takeOver.vault",
                 "verifiers[].jwks.vault",
+                "verifiers[].pem.vault",
                 "verifiers[].acceptedList.vault",
                 "verifiers[].static.vault",
                 "holders[].vault",

@@ -24,6 +24,7 @@ KEYS = [
     "steps",
     "reason",
     "waitingOn",
+    "beside",
     "next",
 ]
 OLD = Version(
@@ -83,6 +84,7 @@ def test_a_row_says_all_that_is_known() -> None:
             "steps": ["activate new", "write secret payments/key"],
             "reason": "overlap",
             "waitingOn": ["deployment a"],
+            "beside": [],
             "next": "2026-01-31T12:16:00Z",
         }
     ]
@@ -102,6 +104,7 @@ def test_what_is_absent_is_null_or_empty() -> None:
             "steps": [],
             "reason": "",
             "waitingOn": [],
+            "beside": [],
             "next": None,
         }
     ]

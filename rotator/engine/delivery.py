@@ -25,8 +25,8 @@ FOREIGN = "exists and was not made by rotator"
 WAY_OUT = "Take the value over (spec.takeOver), move it away, or map to other data keys (holders[].data)"
 ANOTHER_VALUE = "Take over what is in use there (spec.takeOver), or map to other data keys (holders[].data)"
 WAY_OUT_OF_LISTS = (
-    "A list of what is accepted is always a new object of rotator's own, or a data key of its own (`key`): name another one, and "
-    "let verifiers read it as well before the first rotation. Keys of others stay where they are"
+    "Keep its keys, and let rotator add its own (shared: true, for a JWK Set); or name a new object, or a data key of its own (key), and "
+    "let verifiers read it as well before the first rotation"
 )
 REMEMBERED = timedelta(days=7)
 """For so long a repair is remembered: who changes the same again within that time does it as often as it is put right."""
@@ -322,7 +322,8 @@ class Delivery:
         if not last or seen is None:
             return bool(last)
         beneath = seen.stamp is None or seen.stamp.revision >= want.epoch
-        return seen.fence != last and beneath and any(seen.fields.get(n) != v for n, v in current.items())
+        differs = not seen.described or any(seen.fields.get(n) != v for n, v in current.items())
+        return seen.fence != last and beneath and differs
 
     def _undone(self) -> str:
         """Say that a repair was undone, by whom, and how to go on."""
@@ -426,7 +427,9 @@ def _imagined(seen: Seen | None, fields: Mapping[str, Sensitive | None], stamp: 
 
 
 def _in_place(seen: Seen | None, fields: Mapping[str, Sensitive | None], want: Want) -> bool:
-    if seen is None or seen.stamp is None or seen.stamp.revision < want.epoch or seen.vanishes:
+    if seen is None or seen.stamp is None or seen.stamp.revision < want.epoch:
+        return False
+    if seen.vanishes or not seen.described:
         return False
     if (key := _fence_key(seen.stamp)) and key not in seen.names:
         return False

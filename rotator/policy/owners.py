@@ -44,13 +44,14 @@ class Owners:
                     f"{label} is named twice in this rotation, first by {by}; name it once, with all of its data keys",
                 )
             elif (owner := self._owners.get(label)) and not self._may_share(touch):
-                yield location, f"{label} is used already by {owner}; {self._expected(touch)}"
+                if touch.use is Use.SHARED or label in self._shared:
+                    yield (
+                        location,
+                        f"{label} is used already by {owner}; expected all of them to share it, or none",
+                    )
+                else:
+                    yield location, f"{label} is used already by {owner}; expected one owner"
             own.setdefault(label, location)
 
     def _may_share(self, touch: Touch) -> bool:
         return touch.use is Use.SHARED and touch.owned in self._shared
-
-    def _expected(self, touch: Touch) -> str:
-        if touch.use is Use.SHARED or touch.owned in self._shared:
-            return "expected all of them to share it (jwks.shared: true)"
-        return "expected one owner"

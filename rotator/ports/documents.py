@@ -42,6 +42,8 @@ class Seen:
     """Those asked for that are no texts: objects, lists, numbers."""
     vanishes: str = ""
     """When the system deletes it by itself; empty: never."""
+    described: bool = True
+    """Whether what is said of it beside its fields is as it was declared."""
 
 
 class Target(Protocol):

@@ -269,11 +269,13 @@ def _holders(w: World, policy: RotationPolicy, credential: Credential) -> Iterat
 def _holder(
     w: World, policy: RotationPolicy, credential: Credential, declared: HolderPolicy, place: Place
 ) -> Delivery:
-    document = target(w, place)
+    document = target(w, place, meta=declared.one.meta)
     return Delivery(
         name=document.label,
         target=document,
-        render=Mapped(credential, declared.one.mapping(policy.spec.credential.one.fields)),
+        render=Mapped(
+            credential, declared.one.mapping(policy.spec.credential.one.fields), declared.one.texts_given
+        ),
         clock=w.clock,
         landing=w.landing,
         lands_within=w.retry.landing,

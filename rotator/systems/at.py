@@ -13,11 +13,11 @@ from rotator.core.reading import Unreadable
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.oauth_client import OAuthClient
 from rotator.errors import Frozen, SettingsError
-from rotator.kinds import Address
+from rotator.kinds import Address, SecretMeta
 from rotator.late import Late
 from rotator.ports import Access, Copy, Login, Provider, Target
 from rotator.ports.stamp import Signature
-from rotator.systems.kubernetes.target import KubernetesObject
+from rotator.systems.kubernetes.target import PLAIN, KubernetesObject
 from rotator.systems.provider import Provider as Declared
 from rotator.systems.vault.target import VaultPath
 from rotator.vocabulary.access import Auth, ClientAccess, Own, SecretSource
@@ -37,11 +37,13 @@ Read = Callable[[Sensitive], Sensitive]
 Kind = TypeVar("Kind", bound=CredentialKind)
 
 
-def target(w: World, place: Place, sharer: str = "") -> KubernetesObject | VaultPath:
+def target(
+    w: World, place: Place, sharer: str = "", meta: SecretMeta = PLAIN
+) -> KubernetesObject | VaultPath:
     """Return the document at `place`; `sharer`: the rotation that shares it with others."""
     signature = Signature(sharer)
     if isinstance(place, Address):
-        return KubernetesObject(w.kubernetes, place, signature)
+        return KubernetesObject(w.kubernetes, place, signature, meta)
     return VaultPath(w.vault, place.mount, place.path, signature)
 
 

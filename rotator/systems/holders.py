@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.shared_secret import IS_RAW, SharedSecret
-from rotator.kinds import SECRET, Address
+from rotator.kinds import MANAGED_BY, PREFIX, SECRET, Address, SecretMeta
 from rotator.ports import Credential, Rendered, Want
 from rotator.ports.stamp import STAMP_FIELDS
 from rotator.systems.forms import PREVIOUS, Source, parse, read, render
 from rotator.vocabulary.checks import Check, each, when
 from rotator.vocabulary.footprint import Home, Location, Place, Touch
 from rotator.vocabulary.places import FETCHED, MOUNTED, delivered
-from rotator.vocabulary.types import DataKey, Model, Name, Namespace, VaultRef
+from rotator.vocabulary.types import (
+    DataKey,
+    LabelKey,
+    LabelValue,
+    Model,
+    Name,
+    Namespace,
+    SecretType,
+    VaultRef,
+)
 
+OPAQUE, BASIC_AUTH = "Opaque", "kubernetes.io/basic-auth"
 CARRIERS = {"private_key", "jwk", "value", "client_secret", "password", "secret_id"}
 """The fields of ours that are the credential itself."""
 
@@ -57,6 +67,16 @@ class HolderKind(Model):
         """What it is handed, by its own names; empty: everything."""
         return {}
 
+    @property
+    def texts_given(self) -> Mapping[str, str]:
+        """What stands there beside the credential, by its own names."""
+        return {}
+
+    @property
+    def meta(self) -> SecretMeta:
+        """What is said of it where rotator makes it."""
+        return SecretMeta()
+
     def mapping(self, fields: tuple[str, ...]) -> Mapping[str, str]:
         """Return what it is handed of a credential with `fields`, by its own names."""
         return self.asked or {field: field for field in fields}
@@ -83,13 +103,80 @@ def _only_previous(kind: HolderKind) -> bool:
     return bool(kind.asked) and all(parse(ours).is_previous for ours in kind.asked.values())
 
 
+_RESERVED_KEYS = f"rotator and Kubernetes say these themselves; expected keys other than {PREFIX}/…, {MANAGED_BY} and kubectl.kubernetes.io/…"
+_TYPES = (
+    "a type that Kubernetes gives a meaning to, and that a credential alone does not have; expected Opaque, kubernetes.io/basic-auth with "
+    "the data keys username and password, or a type of your own"
+)
+_TWICE = "a data key that holds a field of the credential too; expected each once"
+
+
+def _every_secret(wrong: Callable[[SecretHolder], bool], *below: str) -> Callable[[Any], Iterable[Location]]:
+    """Return what finds the Secrets among the holders of which the condition holds."""
+    return each("holders", lambda _, h: isinstance(h.one, SecretHolder) and wrong(h.one), "secret", *below)
+
+
+def _is_reserved(key: str) -> bool:
+    return key == MANAGED_BY or key.startswith((f"{PREFIX}/", "kubectl.kubernetes.io/"))
+
+
+def _reserves(names: str) -> Callable[[SecretHolder], bool]:
+    return lambda holder: any(map(_is_reserved, getattr(holder, names) or ()))
+
+
+def _not_reserved(names: str) -> str:
+    """Return, in CEL, that none of the keys of a mapping is reserved."""
+    return (
+        f"!has(self.{names}) || self.{names}.all(k, k != '{MANAGED_BY}' && !k.startsWith('{PREFIX}/') && "
+        "!k.startsWith('kubectl.kubernetes.io/'))"
+    )
+
+
 class SecretHolder(HolderKind):
     """A Kubernetes Secret in one or many namespaces."""
 
     declared_as: ClassVar[str] = "secret"
     referenced: ClassVar[bool] = True
     rereads: ClassVar[timedelta | None] = MOUNTED
-    checks: ClassVar[tuple[Check, ...]] = (_some_active("SecretHolder", "secret"),)
+    checks: ClassVar[tuple[Check, ...]] = (
+        _some_active("SecretHolder", "secret"),
+        *(
+            Check(
+                "ReservedKey",
+                _RESERVED_KEYS,
+                _every_secret(_reserves(names), names),
+                _not_reserved(names),
+                field=f".{names}",
+                of="SecretHolder",
+            )
+            for names in ("labels", "annotations")
+        ),
+        Check(
+            "TypeOfKubernetes",
+            _TYPES,
+            _every_secret(lambda s: not s.has_own_type, "type"),
+            "!has(self.type) || self.type == 'Opaque' || (self.type == 'kubernetes.io/basic-auth' ? "
+            "['username', 'password'].all(k, (has(self.data) && k in self.data) || (has(self.texts) && k in self.texts)) : "
+            "!self.type.contains('kubernetes.io/') && !self.type.startsWith('helm.sh/') && !self.type.startsWith('rotator.dev/'))",
+            field=".type",
+            of="SecretHolder",
+        ),
+        Check(
+            "NamedTwice",
+            _TWICE,
+            each(
+                "holders",
+                lambda policy, h: (
+                    h.one.texts_given.keys() & set(h.one.mapping(policy.spec.credential.one.fields))
+                ),
+                "secret",
+                "texts",
+            ),
+            "!has(self.texts) || !has(self.data) || self.texts.all(k, !(k in self.data))",
+            field=".texts",
+            of="SecretHolder",
+        ),
+    )
 
     name: Name = Field(description="The name of the Secret; rotator makes it.")
     namespaces: list[Namespace] | None = Field(
@@ -102,6 +189,43 @@ class SecretHolder(HolderKind):
         description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out; FIELD|ENCODING, as "
         "private_key|pkcs1; or a text with ${FIELD} or ${FIELD|ENCODING} in it. Default: every field by its own name.",
     )
+
+    texts: dict[DataKey, Annotated[str, Field(max_length=1024)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description="Data key -> a text that stands there as it is and is no secret, as {username: payments}.",
+    )
+    labels: dict[LabelKey, LabelValue] | None = Field(
+        None,
+        max_length=16,
+        description="Labels of the Secret, as {konghq.com/credential: jwt}, where rotator made it. One that others made keeps theirs.",
+    )
+    annotations: dict[LabelKey, Annotated[str, Field(max_length=1024)]] | None = Field(
+        None, max_length=16, description="Annotations of the Secret, where rotator made it."
+    )
+    type: SecretType | None = Field(
+        None, description="The type of the Secret where rotator makes it. Default: Opaque."
+    )
+
+    @property
+    def has_own_type(self) -> bool:
+        """Whether its type is one that a credential alone can have."""
+        if self.type == BASIC_AUTH:
+            return {"username", "password"} <= self.texts_given.keys() | self.asked.keys()
+        return self.type in {None, OPAQUE} or not (
+            "kubernetes.io/" in str(self.type) or str(self.type).startswith(("helm.sh/", f"{PREFIX}/"))
+        )
+
+    @property
+    def texts_given(self) -> Mapping[str, str]:
+        """What stands there beside the credential."""
+        return self.texts or {}
+
+    @property
+    def meta(self) -> SecretMeta:
+        """What is said of the Secret."""
+        return SecretMeta(self.labels or {}, self.annotations or {}, self.type or "")
 
     def places(self, home: Home) -> tuple[Place, ...]:
         """Return the Secret in each namespace."""
@@ -189,11 +313,13 @@ class Mapped:
     credential: Credential
     data: Mapping[str, str]
     """Their name -> our field."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """What stands there beside the credential, and is no secret."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The fields of the target that are ours."""
-        return tuple(self.data)
+        return (*self.data, *self.texts)
 
     def __call__(self, want: Want) -> Rendered:
         """Return the fields; those of a previous version that does not exist are to be removed.
@@ -206,7 +332,8 @@ class Mapped:
         shapes = {name: parse(ours) for name, ours in self.data.items()}
         values = {name: render(shape, current, before) for name, shape in shapes.items()}
         return Rendered(
-            current={n: v for n, v in values.items() if v is not None and not shapes[n].is_previous},
+            current={n: v for n, v in values.items() if v is not None and not shapes[n].is_previous}
+            | {n: Sensitive(text) for n, text in self.texts.items()},
             previous={n: v for n, v in values.items() if shapes[n].is_previous},
             same=self._is_same,
             carriers=frozenset(n for n, shape in shapes.items() if CARRIERS & {t.named for t in shape.taken}),
@@ -214,6 +341,8 @@ class Mapped:
 
     def _is_same(self, name: str, theirs: Sensitive, ours: Sensitive) -> bool:
         """Whether others wrote down the same: a field is compared by its meaning, in whatever encoding, a template as text."""
+        if name in self.texts:
+            return theirs == ours
         shape = parse(self.data[name])
         one, other = read(shape, theirs), read(shape, ours)
         if theirs == ours or one is None or other is None:

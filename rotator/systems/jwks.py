@@ -54,8 +54,8 @@ class JwksPlace(Document):
     )
 
     key: DataKey = Field("jwks.json", description="The data key that holds the document.")
-    shared: bool = Field(
-        default=False,
+    shared: bool | None = Field(
+        None,
         description="Whether other rotations, or others, have keys in the set as well. Each rotation writes and removes its own keys "
         "only; the keys of others stay as they are written.",
     )
@@ -78,12 +78,12 @@ class JwksPlace(Document):
     @classmethod
     def extras(cls) -> tuple[str, ...]:
         """Return the optional fields that are no alternatives."""
-        return (*super().extras(), "keep")
+        return (*super().extras(), "shared", "keep")
 
     @property
     def is_shared(self) -> bool:
         """Whether other rotations deliver to the set too."""
-        return self.shared
+        return bool(self.shared)
 
     def part(self, document: Shareable, credential: Credential, clock: Clock) -> Delivered:
         """Return the rotation's part of the set."""

@@ -47,16 +47,21 @@ class PemPlace(Document):
     key: DataKey = Field(
         "public_keys.pem", description="The data key that holds all keys, one after the other, oldest first."
     )
-    per_version: bool = Field(
-        default=False,
+    per_version: bool | None = Field(
+        None,
         description="Whether each version has a data key of its own instead, named by its kid: KID.pem. Other rotations may deliver "
         "theirs into the same document.",
     )
 
+    @classmethod
+    def extras(cls) -> tuple[str, ...]:
+        """Return the optional fields that are no alternatives."""
+        return (*super().extras(), "per_version")
+
     @property
     def is_shared(self) -> bool:
         """Whether other rotations may deliver to the document too."""
-        return self.per_version
+        return bool(self.per_version)
 
     def render(self, credential: Credential) -> Render:
         """Return what writes all keys into one file."""

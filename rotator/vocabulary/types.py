@@ -59,7 +59,11 @@ FILE = r"^[ -~]+$"
 BASE_URL = rf'^https?://{_ANY_HOST}{_PORT}(/[!-"$->@-~]*)?$'
 KID = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
 INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$"
+LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 PATTERNS = {
+    LABEL_KEY: "expected letters, digits, -, _ and ., perhaps after a domain and /, as konghq.com/credential",
+    LABEL_VALUE: "expected letters, digits, -, _ and ., beginning and ending with a letter or digit",
     INSTANT: "expected an instant of RFC 3339, as 2027-01-31T00:00:00Z",
     DNS_LABEL: "expected lower-case letters, digits and -, as payments-jwt",
     DNS_SUBDOMAIN: "expected lower-case letters, digits, - and ., as payments-jwt",
@@ -179,6 +183,9 @@ def _is_free(key: str) -> str:
 
 
 DataKey = Annotated[str, Field(pattern=DATA_KEY, max_length=253), AfterValidator(_is_free)]
+LabelKey = Annotated[str, Field(pattern=LABEL_KEY, max_length=253)]
+LabelValue = Annotated[str, Field(pattern=LABEL_VALUE, max_length=63)]
+SecretType = Annotated[str, Field(pattern=LABEL_KEY, max_length=253)]
 Words = Annotated[str, Field(min_length=1, max_length=1024)]
 Url = Annotated[str, Field(pattern=PROVIDER_URL, max_length=1024)]
 Issuer = Annotated[str, Field(pattern=ISSUER_URL, max_length=1024)]

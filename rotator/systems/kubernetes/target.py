@@ -10,13 +10,14 @@ from typing import Any
 
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Conflict, Frozen, NotFound
-from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Address
+from rotator.kinds import MANAGED_BY, MARK, PREFIX, ROTATOR, SECRET, Address, SecretMeta
 from rotator.ports import Seen, Stamp
 from rotator.ports.stamp import ALONE, Signature, sharers
 from rotator.systems.kubernetes.api import Json, KubernetesApi
 from rotator.systems.kubernetes.obstacles import is_needed, obstacle
 from rotator.systems.kubernetes.writers import last_writer
 
+PLAIN = SecretMeta()
 FENCE_KEY = "fence_key"
 """The part of a stamp that only an object has from which a kubelet starts pods."""
 
@@ -28,6 +29,8 @@ class KubernetesObject:
     api: KubernetesApi
     address: Address
     signature: Signature = ALONE
+    meta: SecretMeta = PLAIN
+    """What is said of the object where rotator makes it; what others made keeps what they say of it."""
     _last: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     """The object as it was read or written last; None: it was not there."""
 
@@ -64,10 +67,19 @@ class KubernetesObject:
     ) -> Seen:
         """Create the object, or change it at the resourceVersion that was seen."""
         del note  # the stamp is all that people need here: `kubectl describe` shows it
-        labels = {MARK: "true"} if seen else {MARK: "true", MANAGED_BY: ROTATOR}
-        metadata = {"name": self.address.name, "labels": labels, "annotations": self._annotations(stamp)}
+        meta = self.meta if seen is None or (self._last and _is_made(self._last)) else PLAIN
+        made = {} if seen else {MANAGED_BY: ROTATOR}
+        metadata = {
+            "name": self.address.name,
+            "labels": {**meta.labels, MARK: "true", **made},
+            "annotations": {**meta.annotations, **self._annotations(stamp)},
+        }
         document = {"metadata": metadata, "data": {n: self._encode(v) for n, v in fields.items()}}
-        self._last = self._change(document, seen) if seen else self._create(_without_nothing(document))
+        if seen is None:
+            of_type = {"type": self.meta.type} if self.meta.type else {}
+            self._last = self._create(_without_nothing({**document, **of_type}))
+        else:
+            self._last = self._change(document, seen)
         return self._seen(self._last, list(fields))
 
     def _create(self, document: Json) -> Json:
@@ -96,7 +108,15 @@ class KubernetesObject:
 
     def obstacle(self, names: Sequence[str], *, adopted: bool) -> str:
         """See `rotator.ports.Target`."""
-        return obstacle(self._last, names, adopted=adopted) if self._last else ""
+        if self._last is None:
+            return ""
+        found, asked = self._last.get("type"), self.meta.type
+        if asked and found != asked and _is_made(self._last):
+            return (
+                f"its type is {found}, {asked} is declared, and Kubernetes changes no type. Name another Secret, or delete this one in a "
+                "quiet hour: rotator makes it again at once, with the credential in use"
+            )
+        return obstacle(self._last, names, adopted=adopted)
 
     def last_writer(self, names: Sequence[str]) -> str:
         """See `rotator.ports.Target`."""
@@ -122,7 +142,7 @@ class KubernetesObject:
                 raise Conflict(self.label, "it changed in between")
             gone = set(names) - rest.keys()
             others = sorted({*(document.get("data") or {}), *(document.get("binaryData") or {})} - gone)
-            made = (document["metadata"].get("labels") or {}).get(MANAGED_BY) == ROTATOR
+            made = _is_made(document)
             if not others and (made or is_needed(document, names)):
                 self.api.delete(at.kind, at.namespace, at.name, seen.fence)
                 return ()
@@ -155,6 +175,14 @@ class KubernetesObject:
             stamp=self._stamp(metadata),
             fence=metadata["resourceVersion"],
             names=frozenset(data) | frozenset(document.get("binaryData") or {}),
+            described=not _is_made(document) or self._is_described(metadata),
+        )
+
+    def _is_described(self, metadata: Mapping[str, Any]) -> bool:
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        return (
+            self.meta.labels.items() <= labels.items()
+            and self.meta.annotations.items() <= annotations.items()
         )
 
     def _stamp(self, metadata: Mapping[str, Any]) -> Stamp | None:
@@ -178,6 +206,11 @@ class KubernetesObject:
             return Sensitive(base64.b64decode(text, validate=True))
         except ValueError:
             return Sensitive("")
+
+
+def _is_made(document: Mapping[str, Any]) -> bool:
+    """Whether rotator has made an object."""
+    return (document["metadata"].get("labels") or {}).get(MANAGED_BY) == ROTATOR
 
 
 def _without_nothing(document: Mapping[str, Any]) -> dict[str, Any]:
