@@ -25,8 +25,9 @@ FOREIGN = "exists and was not made by rotator"
 WAY_OUT = "Take the value over (spec.takeOver), move it away, or map to other data keys (holders[].data)"
 ANOTHER_VALUE = "Take over what is in use there (spec.takeOver), or map to other data keys (holders[].data)"
 WAY_OUT_OF_LISTS = (
-    "Keep its keys, and let rotator add its own (shared: true, for a JWK Set); or name a new object, or a data key of its own (key), and "
-    "let verifiers read it as well before the first rotation"
+    "A list of what is accepted is always a new object of rotator's own, or a data key of its own (`key`): name another one, and "
+    "let verifiers read it as well before the first rotation. Keys of others stay where they are; a JWK Set can have rotator's beside "
+    "them (jwks.shared: true)"
 )
 REMEMBERED = timedelta(days=7)
 """For so long a repair is remembered: who changes the same again within that time does it as often as it is put right."""
