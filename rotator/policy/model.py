@@ -326,8 +326,8 @@ class Spec(Model):
     )
     first_lead: bool = Field(
         default=False,
-        description="Whether the first version waits for the lead too, though nobody can have a stale cache. At a provider it "
-        "always does.",
+        description="Whether the first version waits for the lead too, though nobody can have a stale cache. At a provider, and in a shared "
+        "set, it always does.",
     )
     store: Store
     verifiers: list[Verifier] = Field(
@@ -420,9 +420,12 @@ class RotationPolicy(Model):
     def waits_at_first(self) -> bool:
         """Whether the first version waits for the lead too.
 
-        A provider has nodes that learn of it one after the other, and the readers of a realm's keys have caches already.
+        A provider has nodes that learn of it one after the other, and the readers of a realm's keys have caches already. So
+        have those of a set in which others have keys.
         """
-        return self.spec.first_lead or any(v.provider for v in self.spec.verifiers)
+        return self.spec.first_lead or any(
+            v.provider or (v.document and v.document.is_shared) for v in self.spec.verifiers
+        )
 
     @property
     def overlap(self) -> Sum:

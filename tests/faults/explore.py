@@ -25,7 +25,8 @@ from tests.faults.life import Life, Verdict
 from tests.faults.provider_life import ProviderLife
 from tests.faults.ready import POOL, make_ready
 from tests.faults.realm_life import RealmLife
-from tests.faults.schedules import REALM, SCENARIOS, TOKENS, Schedule, pairs, singles
+from tests.faults.schedules import REALM, SCENARIOS, SHARED, TOKENS, Schedule, pairs, singles
+from tests.faults.shared_life import SharedLife
 from tests.faults.token_life import TokenLife
 from tests.faults.vendors import VENDORS
 
@@ -43,6 +44,8 @@ def life(scenario: Scenario, faults: Mapping[int, Fault], name: str, bao: Bao | 
     bao = bao or _bao[0]
     if scenario == REALM:
         return RealmLife(bao, scenario, faults, name)
+    if scenario == SHARED:
+        return SharedLife(bao, scenario, faults, name)
     kind = TokenLife if scenario in TOKENS else ProviderLife
     return kind(bao, scenario, faults, name)
 

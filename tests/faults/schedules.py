@@ -20,7 +20,8 @@ PROVIDERS = (
     *(Scenario(kind, "vault") for kind in IN_VAULT),
 )
 REALM = Scenario("realmKey", "kubernetes")
-SCENARIOS = (*TOKENS, *PROVIDERS, REALM)
+SHARED = Scenario("shared", "kubernetes")
+SCENARIOS = (*TOKENS, *PROVIDERS, REALM, SHARED)
 
 
 @dataclass(frozen=True)
