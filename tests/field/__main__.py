@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.field import answers, looks, nodes, others, shapes, shared, stores, taken_over
+from tests.field import answers, formats, looks, nodes, others, shapes, shared, stores, taken_over
 from tests.field.cases import CASES, Case
 from tests.field.place import Wrong
 from tests.field.servers import Server, servers
 
-FAMILIES = (taken_over, shared, stores, others, looks, nodes, answers, shapes)
+FAMILIES = (taken_over, shared, stores, others, looks, nodes, answers, shapes, formats)
 """The modules that hold the cases."""
 AT_ONCE = 6
 """Cases at a time: they wait more than they work."""
