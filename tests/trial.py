@@ -93,7 +93,7 @@ class Trial:
         try:
             fleet = wiring.fleet(world, act=act, concurrency=concurrency, **how)
             asked = Request(reason=request) if request else None
-            return fleet.advance([wiring.rotation(world, p, request=asked) for p in policies])
+            return fleet.advance([wiring.declared(world, p, request=asked) for p in policies])
         finally:
             world.close()
 

@@ -16,7 +16,7 @@ from rotator.engine.deletion import Deletion
 from rotator.engine.guard import Guard, Run
 from rotator.engine.ledger import Ledger
 from rotator.engine.outcome import Outcome, Result
-from rotator.engine.rotation import Rotation, Turn
+from rotator.engine.rotation import Declared, Rotation, Turn
 from rotator.errors import ClientError, DeadlineExceeded, Forbidden, RotatorError
 from rotator.ports import Lease, LeaseHeld, Leases, Memo
 
@@ -36,7 +36,7 @@ class Shown:
     """Labels of targets that no list shows: in Vault, or where we may not list."""
 
 
-Fences = Callable[[Sequence[Rotation]], Shown]
+Fences = Callable[[Sequence[Declared]], Shown]
 """Shows the fences of the targets of some rotations by lists alone."""
 
 
@@ -92,7 +92,7 @@ class Fleet:
     span: Callable[[str, Mapping[str, str]], AbstractContextManager[object]] = lambda *_: nullcontext()
     """Traces the work on one rotation."""
 
-    def advance(self, rotations: Sequence[Rotation]) -> Report:
+    def advance(self, rotations: Sequence[Declared]) -> Report:
         """Advance every rotation that is due. One bad rotation never stops another."""
         started = self.run.clock.now()
         leases, unread = self._leases(rotations)
@@ -108,7 +108,7 @@ class Fleet:
         return Report(started=started, ended=self.run.clock.now(), outcomes=ordered)
 
     def _map(
-        self, work: Callable[[Rotation], Outcome], rotations: Sequence[Rotation]
+        self, work: Callable[[Declared], Outcome], rotations: Sequence[Declared]
     ) -> Iterable[tuple[str, Outcome]]:
         if len(rotations) <= 1 or self.concurrency <= 1:
             done: Iterable[Outcome] = map(work, rotations)
@@ -119,7 +119,7 @@ class Fleet:
         return zip((r.ref for r in rotations), done, strict=True)
 
     def _leases(
-        self, rotations: Sequence[Rotation]
+        self, rotations: Sequence[Declared]
     ) -> tuple[Mapping[str, Lease], Mapping[str, RotatorError]]:
         """Return the lease of each rotation, and why the leases of a namespace could not be read."""
         listed: dict[str, Lease] = {}
@@ -136,7 +136,7 @@ class Fleet:
 
     # --- nothing due ----------------------------------------------------------------------------------------
 
-    def _idle(self, rotations: Sequence[Rotation], leases: Mapping[str, Lease]) -> dict[str, Outcome]:
+    def _idle(self, rotations: Sequence[Declared], leases: Mapping[str, Lease]) -> dict[str, Outcome]:
         """Find the rotations of which the lists show that nothing is due and nobody wrote to a target."""
         quiet = [r for r in rotations if self._quiet(r, leases[r.ref].memo)]
         try:
@@ -153,14 +153,14 @@ class Fleet:
         listed = {label: fence for label, fence in memo.fences.items() if label not in shown.unlisted}
         return listed.items() <= shown.fences.items()
 
-    def _quiet(self, rotation: Rotation, memo: Memo) -> bool:
+    def _quiet(self, rotation: Declared, memo: Memo) -> bool:
         due = memo.due is not None and memo.due <= self.run.clock.now()
-        request = rotation.policy.request
+        request = rotation.request
         asked = request is not None and request.key not in memo.summary.requests
         changed = asked or rotation.leaving or memo.spec != rotation.digest
         return memo.due is not None and not due and not changed
 
-    def _report_idle(self, rotation: Rotation, memo: Memo) -> Outcome:
+    def _report_idle(self, rotation: Declared, memo: Memo) -> Outcome:
         outcome = Outcome(
             rotation=rotation.ref,
             result=Result.IDLE,
@@ -170,14 +170,14 @@ class Fleet:
             since=memo.since,
             news=False,
             kind=rotation.kind,
-            every=rotation.policy.windows.every,
+            every=rotation.every,
         )
         self.finished(outcome)
         return outcome
 
     # --- one rotation ---------------------------------------------------------------------------------------
 
-    def _isolated(self, rotation: Rotation, lease: Lease) -> Outcome:
+    def _isolated(self, rotation: Declared, lease: Lease) -> Outcome:
         try:
             with self.span("rotation", {"rotation": rotation.ref}):
                 outcome = self._one(rotation, lease)
@@ -192,11 +192,12 @@ class Fleet:
         self.finished(outcome)
         return outcome
 
-    def _one(self, rotation: Rotation, lease: Lease) -> Outcome:
+    def _one(self, rotation: Declared, lease: Lease) -> Outcome:
+        wired = rotation.wire()
         if not self.run.act:
-            outcome = self._advanced(self._work(rotation, lease.memo, lambda: None))
+            outcome = self._advanced(self._work(rotation, wired, lease.memo, lambda: None))
             return _as_left(outcome, lease.memo) if self.tell_last else outcome
-        rotation.check_clocks()
+        wired.check_clocks()
         held = [self._take(rotation, lease)]
 
         def renew() -> None:
@@ -204,13 +205,13 @@ class Fleet:
                 held[0] = self.leases.renew(held[0])
 
         before = held[0].memo
-        outcome = _abandoned(self._advanced(self._work(rotation, before, renew)), before)
+        outcome = _abandoned(self._advanced(self._work(rotation, wired, before, renew)), before)
         outcome = self._dated(outcome, rotation, before)
         if held[0].fence:
             self._give_back(held[0], rotation, outcome)
         return outcome
 
-    def _take(self, rotation: Rotation, lease: Lease) -> Lease:
+    def _take(self, rotation: Declared, lease: Lease) -> Lease:
         """Take the lease. In a namespace that is being deleted none can be made: what leaves goes on without."""
         try:
             return self.leases.take(lease)
@@ -219,7 +220,7 @@ class Fleet:
                 return lease
             raise
 
-    def _give_back(self, held: Lease, rotation: Rotation, outcome: Outcome) -> None:
+    def _give_back(self, held: Lease, rotation: Declared, outcome: Outcome) -> None:
         if outcome.result is Result.DELETED:
             self.leases.remove(held)
             return
@@ -230,18 +231,18 @@ class Fleet:
                 "the lease could not be given back", extra={"rotation": rotation.ref, "reason": str(error)}
             )
 
-    def _unread(self, rotation: Rotation, error: RotatorError) -> Outcome:
+    def _unread(self, rotation: Declared, error: RotatorError) -> Outcome:
         """Say what becomes of a rotation whose lease was not read: where the time is up, the next run reads it."""
         if isinstance(error, DeadlineExceeded):
             return replace(self._ended(rotation, Memo(), Result.WAITING, str(error)), lasting="")
         return self._ended(rotation, Memo(), Result.FROZEN, str(error))
 
-    def _ended(self, rotation: Rotation, memo: Memo, result: Result, reason: str) -> Outcome:
+    def _ended(self, rotation: Declared, memo: Memo, result: Result, reason: str) -> Outcome:
         return self._dated(Outcome(rotation=rotation.ref, result=result, reason=reason), rotation, memo)
 
-    def _dated(self, outcome: Outcome, rotation: Rotation, before: Memo) -> Outcome:
+    def _dated(self, outcome: Outcome, rotation: Declared, before: Memo) -> Outcome:
         """Say since when it is so, and whether that is news; where the ring was not read, say what is known of it."""
-        outcome = replace(outcome, kind=rotation.kind, every=rotation.policy.windows.every)
+        outcome = replace(outcome, kind=rotation.kind, every=rotation.every)
         if outcome.summary.revision < before.summary.revision:
             outcome = replace(outcome, summary=before.summary)
         if (before.outcome, before.reason) == (outcome.result, outcome.stays) and before.since:
@@ -254,21 +255,23 @@ class Fleet:
         except Exception as error:  # noqa: BLE001 - a defect in one rotation must not stop the others
             return Outcome(rotation=work.rotation.ref, result=Result.FROZEN, reason=_defect(error))
 
-    def _work(self, rotation: Rotation, memo: Memo, renew: Callable[[], None]) -> Turn | Deletion:
-        guard = Guard(run=self.run, check_clocks=rotation.check_clocks, renew=renew)
+    def _work(
+        self, rotation: Declared, wired: Rotation, memo: Memo, renew: Callable[[], None]
+    ) -> Turn | Deletion:
+        guard = Guard(run=self.run, check_clocks=wired.check_clocks, renew=renew)
         if rotation.leaving:
-            return Deletion(rotation=rotation, run=self.run, guard=guard)
+            return Deletion(rotation=wired, run=self.run, guard=guard)
         return Turn(
-            rotation=rotation,
+            rotation=wired,
             run=self.run,
             known={label: fence for label, fence in memo.fences.items() if fence},
             deeds=memo.deeds,
-            ledger=Ledger(rotation.store, rotation.credential, rotation.ref, memo.summary.revision),
+            ledger=Ledger(wired.store, wired.credential, wired.ref, memo.summary.revision),
             guard=guard,
             under_way=lambda outcome: self.under_way(self._dated(outcome, rotation, memo)),
         )
 
-    def _memo(self, rotation: Rotation, before: Memo, outcome: Outcome) -> Memo:
+    def _memo(self, rotation: Declared, before: Memo, outcome: Outcome) -> Memo:
         """Return what to leave on the lease. A run that was overtaken leaves what it found."""
         if outcome.result is Result.HELD:
             return before
@@ -281,7 +284,7 @@ class Fleet:
             look=self.run.clock.now() + self.look_every,
             spec=rotation.digest,
             type=rotation.kind,
-            every=rotation.policy.windows.every,
+            every=rotation.every,
             summary=outcome.summary,
             fences={label: fence or before.fences.get(label, "") for label, fence in outcome.fences.items()},
             deeds={

@@ -26,6 +26,7 @@ from rotator.core.machine import (
     evolve,
     honour,
 )
+from rotator.core.request import Request
 from rotator.core.ring import AT_REST, Phase, Ring, State, Version, phase
 from rotator.core.sensitive import Material
 from rotator.engine.guard import Guard, Run
@@ -51,17 +52,52 @@ PLANNED = "(new)"
 """Stands in a plan for the id of a version that is not made yet."""
 
 
+class Labelled(Protocol):
+    """A place where something is delivered."""
+
+    @property
+    def label(self) -> str:
+        """Unique in the fleet, for people."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A declared rotation, with what it takes to see from lists alone that nothing is due."""
+
+    ref: str
+    """`namespace/name`."""
+    kind: str
+    """The credential kind, as in the policy: `jwtSigningKey`."""
+    digest: str
+    """Changes with the declaration."""
+    every: timedelta
+    """The period."""
+    delivered: Sequence[Labelled]
+    """The documents that are delivered."""
+    called: Sequence[str]
+    """The labels of what is changed by calls."""
+    wire: Callable[[], Rotation]
+    """Returns it as it is wired to the systems it concerns."""
+    request: Request | None = None
+    """What is asked for."""
+    leaving: bool = False
+    """Whether its declaration was deleted, and the credential is to go with it."""
+    ending: bool = False
+    """Whether it is leaving because its whole namespace is being deleted: nothing can be made there, a Lease neither."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the rotation and of its lease."""
+        return self.ref.partition("/")[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rotation:
     """A declared rotation, wired to the systems it concerns."""
 
     ref: str
     """`namespace/name`."""
-    labels: Mapping[str, str]
-    kind: str
-    """The credential kind, as in the policy: `jwtSigningKey`."""
-    digest: str
-    """Changes with the declaration."""
     policy: Policy
     check_clocks: Callable[[], None]
     """See `rotator.engine.guard.Guard`."""
@@ -77,15 +113,6 @@ class Rotation:
     """Whether later runs are asked for the same: what is requested then begins by itself."""
     unseen: Callable[[], str] = str
     """Says what could not be looked at, after the looks were made; empty: nothing."""
-    leaving: bool = False
-    """Whether its declaration was deleted, and the credential is to go with it."""
-    ending: bool = False
-    """Whether it is leaving because its whole namespace is being deleted: nothing can be made there, a Lease neither."""
-
-    @property
-    def namespace(self) -> str:
-        """The namespace of the rotation and of its lease."""
-        return self.ref.partition("/")[0]
 
 
 class Readable(Protocol):

@@ -12,7 +12,7 @@ from rotator.clients.meter import Span, no_span
 from rotator.clients.retry import PATIENCE
 from rotator.engine.fleet import Fleet
 from rotator.engine.outcome import Outcome, Result
-from rotator.engine.rotation import Rotation
+from rotator.engine.rotation import Declared
 from rotator.errors import Forbidden, RotatorError, SettingsError
 from rotator.late import Late
 from rotator.policy.model import RotationPolicy
@@ -92,7 +92,7 @@ class Job:
 
     def _rotations(
         self, files: Sequence[RotationPolicy], found: Found
-    ) -> tuple[list[Rotation], list[Outcome]]:
+    ) -> tuple[list[Declared], list[Outcome]]:
         """Wire what is wanted; return with it what became of the rest."""
         selection = self.request.selection
         if self.request.mode is Mode.LEAVE:
@@ -117,9 +117,9 @@ class Job:
 
     def _wire(
         self, resources: Sequence[tuple[RotationPolicy, bool]], found: Found
-    ) -> tuple[list[Rotation], list[Outcome]]:
+    ) -> tuple[list[Declared], list[Outcome]]:
         """Wire custom resources, each with whether it is being deleted; return with them those that cannot be."""
-        rotations, others = list[Rotation](), list[Outcome]()
+        rotations, others = list[Declared](), list[Outcome]()
         for policy, leaves in resources:
             ending = leaves and policy.metadata.namespace in found.ending
             try:
@@ -143,8 +143,8 @@ class Job:
             under_way=_each(tellers),
         )
 
-    def _wired(self, policy: RotationPolicy, *, leaving: bool = False, ending: bool = False) -> Rotation:
-        return wiring.rotation(self.world, policy, request=self.request.asked, leaving=leaving, ending=ending)
+    def _wired(self, policy: RotationPolicy, *, leaving: bool = False, ending: bool = False) -> Declared:
+        return wiring.declared(self.world, policy, request=self.request.asked, leaving=leaving, ending=ending)
 
     def _released(self, found: Found, outcome: Outcome) -> Outcome:
         if not self.request.acts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from rotator.engine.fleet import Shown as ShownFences
 from rotator.engine.guard import Run
 from rotator.engine.installation import Installation
 from rotator.engine.proof import PATIENCE, Proof
-from rotator.engine.rotation import Existing, Rotation
+from rotator.engine.rotation import Declared, Existing, Rotation
 from rotator.errors import Forbidden
 from rotator.kinds import Address
 from rotator.late import Late
@@ -41,7 +41,6 @@ from rotator.systems.kubernetes.rereading import Rereading
 from rotator.systems.kubernetes.rollout import COPIES, Rollout, Which
 from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.kubernetes.workloads import annotation_key
-from rotator.systems.part import Part
 from rotator.systems.static import StaticPlace
 from rotator.systems.vault.target import VaultPath
 from rotator.systems.world import CONCURRENCY, World
@@ -96,17 +95,81 @@ def fleet(  # noqa: PLR0913 - what the command line may ask
     )
 
 
-def rotation(
+def declared(
     w: World,
     policy: RotationPolicy,
     *,
     request: Request | None = None,
     leaving: bool = False,
     ending: bool = False,
-) -> Rotation:
-    """Wire one declared rotation. `request`: what is asked for in this run only."""
+) -> Declared:
+    """Return one declared rotation, to be wired when it is due. `request`: what is asked for in this run only.
+
+    Who asks others is wired at once: a run ends before it begins where settings or files for that are wrong.
+    """
     if ending:
         w = w.as_it_ends(policy.metadata.namespace)
+    delivered = list(_delivered(policy))
+    _connect(w, [*_kept(policy), *delivered])
+    wire = partial(rotation, w, policy, request=request)
+    called: tuple[str, ...] = ()
+    if _asks_others(policy):
+        wired = wire()
+        wire, called = partial(_as_it_is, wired), _called(wired)
+    return Declared(
+        ref=policy.ref,
+        kind=policy.kind_name,
+        digest=policy.digest,
+        every=policy.spec.every,
+        delivered=delivered,
+        called=called,
+        wire=wire,
+        request=_asked(w, policy, request),
+        leaving=leaving,
+        ending=ending,
+    )
+
+
+def _delivered(policy: RotationPolicy) -> Iterator[Place]:
+    """Yield the places of the documents of those who accept, and of those who use."""
+    home, spec = policy.home, policy.spec
+    yield from (v.document.place(home) for v in spec.verifiers if v.document)
+    yield from (place for holder in spec.holders for place in holder.one.places(home))
+
+
+def _kept(policy: RotationPolicy) -> Iterator[Place]:
+    """Yield where the ring is, and where a credential is taken over from."""
+    home, taken = policy.home, policy.spec.take_over
+    yield policy.spec.store.place(home)
+    if taken and (found := taken.vault or taken.secret):
+        yield found.at(home)[0]
+
+
+def _connect(w: World, places: Iterable[Place]) -> None:
+    """Connect the systems of these places: what is wrong with their settings is said before anything is begun."""
+    for place in places:
+        _ = w.vault if isinstance(place, Document) else w.kubernetes
+
+
+def _asks_others(policy: RotationPolicy) -> bool:
+    """Whether anybody is asked beside Kubernetes and Vault's documents: a provider, a gate, or whoever a client logs in at."""
+    spec = policy.spec
+    gates = [*spec.gates.before_activate, *spec.gates.before_destroy]
+    return bool(gates or providers(policy)) or isinstance(spec.credential.one, OAuthClient)
+
+
+def _called(wired: Rotation) -> tuple[str, ...]:
+    """Return the labels of what is changed by calls."""
+    others = (party for party in (*wired.verifiers, *wired.holders) if not isinstance(party, Delivery))
+    return tuple(label for party in others for label in party.fences())
+
+
+def _as_it_is(wired: Rotation) -> Rotation:
+    return wired
+
+
+def rotation(w: World, policy: RotationPolicy, *, request: Request | None = None) -> Rotation:
+    """Wire one declared rotation to the systems it concerns."""
     credential, outage = credential_of(policy), policy.spec.outage
     windows = Windows(
         every=policy.spec.every,
@@ -118,9 +181,6 @@ def rotation(
     installed = list(_installed(w, policy))
     return Rotation(
         ref=policy.ref,
-        labels=policy.metadata.labels,
-        kind=policy.kind_name,
-        digest=policy.digest,
         policy=Policy(
             windows=windows,
             spec=credential.spec,
@@ -137,8 +197,6 @@ def rotation(
         before_destroy=_gates(w, policy, "before_destroy"),
         asked_again=request is None,
         unseen=partial(_unseen, w, policy),
-        leaving=leaving,
-        ending=ending,
     )
 
 
@@ -366,38 +424,29 @@ def _gates(w: World, policy: RotationPolicy, which: str) -> list[Gate]:
 # --- what lists show ---------------------------------------------------------------------------------------------
 
 
-def _whole(part: Target) -> Target:
-    """Return the document that a target is, or is a part of."""
-    return part.document if isinstance(part, Part) else part
-
-
 def _no_fence(*_: object) -> None:
     """Show no fence of what is odd, so that its rotation looks at it."""
 
 
-def shown_fences(w: World, rotations: Sequence[Rotation], listed: Collection[kinds.Kind]) -> ShownFences:
+def shown_fences(w: World, rotations: Sequence[Declared], listed: Collection[kinds.Kind]) -> ShownFences:
     """Return what lists show of the targets: one list of metadata a kind and namespace, and no secret is read."""
-    parties = [party for r in rotations for party in (*r.verifiers, *r.holders)]
-    targets = [_whole(d.target) for d in parties if isinstance(d, Delivery)]
-    objects = [t.address for t in targets if isinstance(t, KubernetesObject) and t.address.kind in listed]
+    places = [place for rotation in rotations for place in rotation.delivered]
+    groups: dict[tuple[kinds.Kind, str], set[str]] = {}
+    for place in places:
+        if isinstance(place, Address) and place.kind in listed:
+            groups.setdefault((place.kind, place.namespace), set()).add(place.label)
     fences: dict[str, str] = {}
-    covered: set[tuple[kinds.Kind, str]] = set()
-    for kind, namespace in sorted({(t.kind, t.namespace) for t in objects}, key=str):
-        wanted = {t.label for t in objects if (t.kind, t.namespace) == (kind, namespace)}
+    covered: set[str] = set()
+    for (kind, namespace), wanted in sorted(groups.items(), key=lambda group: str(group[0])):
         try:
             fences |= _listed(w, kind, namespace, kinds.MARKED)
             if wanted - fences.keys():  # before 0.1.0 all was marked as if rotator had made it
                 fences |= _listed(w, kind, namespace, kinds.MANAGED)
         except Forbidden:
             continue
-        covered.add((kind, namespace))
-    unlisted = {
-        t.label
-        for t in targets
-        if not isinstance(t, KubernetesObject) or (t.address.kind, t.address.namespace) not in covered
-    }
-    unlisted |= {label for party in parties if not isinstance(party, Delivery) for label in party.fences()}
-    return ShownFences(fences, frozenset(unlisted))
+        covered |= wanted
+    unlisted = {place.label for place in places} - covered
+    return ShownFences(fences, frozenset(unlisted.union(*(rotation.called for rotation in rotations))))
 
 
 def _listed(w: World, kind: kinds.Kind, namespace: str, selector: str) -> dict[str, str]:

@@ -247,7 +247,7 @@ def test_a_deleted_rotation_leaves_nothing_of_its_own(stand: Stand) -> None:
     from rotator.run import wiring  # noqa: PLC0415 - only here
 
     fleet = wiring.fleet(world, act=True, concurrency=1)
-    outcome = fleet.advance([wiring.rotation(world, policy, leaving=True)]).outcomes[0]
+    outcome = fleet.advance([wiring.declared(world, policy, leaving=True)]).outcomes[0]
     assert outcome.result is Result.DELETED
     assert not stand.okta.accepts(secret)
     assert trial.environment.secret("key") is None

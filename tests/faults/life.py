@@ -168,7 +168,7 @@ class Life:
         world = self._world(skew)
         try:
             fleet = wiring.fleet(world, act=True, concurrency=1, lease=LEASE)
-            rotation = wiring.rotation(world, self._policy, leaving=self._leaving)
+            rotation = wiring.declared(world, self._policy, leaving=self._leaving)
             outcome = fleet.advance([rotation]).outcomes[0]
             world.close()
         except Killed:

@@ -340,7 +340,7 @@ class Jobs:
             connect_vault=lambda _retry, _meter: pytest.fail("there is no Vault here"),
         )
         try:
-            rotation = wiring.rotation(world, self._policy)
+            rotation = wiring.declared(world, self._policy)
             return wiring.fleet(world, act=True).advance([rotation]).outcomes[0]
         finally:
             world.close()
