@@ -1127,3 +1127,13 @@ def test_no_value_anywhere_is_answered_with_anything_but_a_sentence(
         for problem in str(error).splitlines():
             where, line, *_ = problem.split(":")
             assert (where, line.isdecimal()) == (str(file), True)
+
+
+def test_a_thousand_declarations_share_what_is_the_same_in_all(tmp_path: Path) -> None:
+    """Of thousands of declarations only what differs is kept: which fields are given is the same in nearly all."""
+    one, other = (SHARED.replace("webhook", name) for name in ("a", "b"))
+    (tmp_path / "all.yaml").write_text(f"{one}---\n{other}")
+    first, second = load([tmp_path])
+    assert first.spec.model_fields_set is second.spec.model_fields_set
+    assert first.spec.gates is second.spec.gates
+    assert first.spec.model_copy(update={"lead": None}).model_fields_set != second.spec.model_fields_set

@@ -42,19 +42,20 @@ def parse(text: object, *, largest: int = LARGEST) -> Any:
     return document
 
 
+_NESTING = frozenset({dict, list})
+"""The types of what a decoder makes that holds further values."""
 _TOO_DEEP = f"it is nested deeper than {DEPTH} levels"
 
 
 def _check_depth(document: Any) -> None:
     """Look at one level after another: what is too deep must not be walked by recursion."""
-    level = [document]
+    level = [document] if type(document) in _NESTING else []
     for _ in range(DEPTH + 1):
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _NESTING
         ]
         if not level:
             return

@@ -175,7 +175,7 @@ def record(
         for name, shape in known.items():
             inner = found.pop(name, None)
             if inner is not None:
-                found[name] = shape(inner, _below(where, name))
+                found[name] = shape(inner, f"{where}.{name}" if where else name)
             elif name in needed:
                 raise Unreadable(f"{_below(where, name)} is missing")
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rotator.vocabulary.footprint import Location
 from rotator.vocabulary.problems import problems, written
 
 SUFFIXES = (".yaml", ".yml", ".json")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 50
 """How many levels a document may have; the parser in C would end the process at some 100,000."""
 MOST = 10_000
@@ -30,6 +31,29 @@ LARGEST = 8 << 20
 """Characters of a file."""
 LONGEST = 64
 """Characters of a number, an instant or another value that is no text."""
+
+
+@lru_cache(maxsize=4096)
+def _tag(word: str) -> str:
+    """Return what a word without quotes is: a text, a number, an instant, or what else YAML knows."""
+    resolver: Any = yaml.resolver.Resolver()
+    return str(resolver.resolve(yaml.ScalarNode, word, (True, False)))
+
+
+class _Loader(_BASE):  # type: ignore[misc,valid-type]
+    """A parser that remembers what words are: the same stand in thousands of declarations."""
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> Any:
+        """Return the tag of a node that is given none."""
+        if value is not None and implicit[0] and len(value) <= LONGEST:
+            return _tag(value)
+        return super().resolve(kind, value, implicit)
+
+    def descend_resolver(self, *_: object) -> None:
+        """Remember nothing of where a node stands: no tag depends on it."""
+
+    def ascend_resolver(self) -> None:
+        """Remember nothing of where a node stands: no tag depends on it."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +145,7 @@ def _read(file: Path) -> tuple[list[Declared], list[str]]:
             text = opened.read(LARGEST + 1)
         if problem := _too_much(text):
             return [], [f"{file}:{problem}"]
-        nodes = [n for n in yaml.compose_all(text, Loader=_LOADER) if n.tag != _NULL]
+        nodes = [n for n in yaml.compose_all(text, Loader=_Loader) if n.tag != _NULL]
     except (OSError, UnicodeDecodeError) as error:
         return [], [f"{file}: cannot be read ({type(error).__name__}); expected a UTF-8 YAML file"]
     except yaml.reader.ReaderError as error:
@@ -140,9 +164,6 @@ def _read(file: Path) -> tuple[list[Declared], list[str]]:
         declared += [found] if found else []
         unread += wrong
     return declared, unread
-
-
-_NULL = "tag:yaml.org,2002:null"
 
 
 def _line(error: yaml.YAMLError) -> int:
@@ -192,7 +213,7 @@ def _too_much(text: str) -> str:
     if len(text) <= MOST and "*" not in text:
         return ""  # at most as many values as characters; whether they are nested too deep is seen as they are read
     sizes = _Sizes()
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=_Loader):
         sizes.node(event)
         line = int(event.start_mark.line) + 1 if event.start_mark else 1
         if sizes.depth > DEEPEST:
@@ -250,7 +271,7 @@ class _Plain:
 
     def _value(self, node: yaml.Node, location: Location, above: frozenset[int]) -> Any:
         if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, location)
+            return node.value if node.tag == _STR else self._scalar(node, location)
         if id(node) in above:
             self._note(node, location, "contains itself; expected plain values")
         if id(node) in self._done:
@@ -259,9 +280,9 @@ class _Plain:
             self._wrong.append(f"{self._document.file}:{node.start_mark.line + 1}: {TOO_DEEP}")
             return None
         above |= {id(node)}
-        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+        if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
             return self._mapping(node, location, above)
-        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+        if isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
             items = self._done[id(node)] = []
             items += [self._value(n, (*location, at), above) for at, n in enumerate(node.value)]
             return items
@@ -272,19 +293,17 @@ class _Plain:
         self._done[id(node)] = pairs
         for key, value in node.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else "?"
-            if key.tag not in {f"{_TAG}str", f"{_TAG}merge"}:
+            if key.tag not in _KEYS:
                 self._note(key, (*location, name), "a key that is no text; quote it")
             elif name in pairs:
                 self._note(key, (*location, name), "given twice; expected once")
             else:
-                self._merges |= key.tag != f"{_TAG}str"
+                self._merges |= key.tag != _STR
                 pairs[name] = None
                 pairs[name] = self._value(value, (*location, name), above)
         return pairs
 
     def _scalar(self, node: yaml.ScalarNode, location: Location) -> Any:
-        if node.tag == f"{_TAG}str":
-            return node.value
         if len(node.value) > LONGEST:
             return self._odd(node, location)
         try:
@@ -302,6 +321,9 @@ class _Plain:
 
 
 _TAG = "tag:yaml.org,2002:"
+_STR, _MAP, _SEQ, _NULL = (f"{_TAG}{name}" for name in ("str", "map", "seq", "null"))
+_KEYS = {_STR, f"{_TAG}merge"}
+"""The tags that a key may have."""
 
 
 def _unsafe(declared: Declared) -> Iterator[str]:

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field, create_model, model_validator
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from rotator.core.timing import Staleness, Sum, format_duration, least_lead, least_overlap
@@ -404,7 +403,7 @@ class RotationPolicy(Model):
         name = f"{kind.camel()} {title}" if verifier.document else title
         return Staleness(name, kind.cache(restarted=verifier.restart is not None), kind.travel)
 
-    @property
+    @cached_property
     def least_lead(self) -> Sum:
         """The sum that the lead must reach."""
         return least_lead((self.staleness(v) for v in self.spec.verifiers), self.spec.overlap.clock_skew)
@@ -445,17 +444,17 @@ class RotationPolicy(Model):
     def footprint(self) -> Iterator[tuple[Location, Touch]]:
         """Yield what the rotation touches outside, each with where it is declared; what belongs to it by name comes elsewhere."""
         home, spec = self.home, self.spec
-        yield from _at(("store",), spec.store, home)
-        for part in ("verifiers", "holders"):
-            for position, one in enumerate(getattr(spec, part)):
-                yield from _at((part, position), one, home)
-        yield from _at(("credential", spec.credential.one.camel()), spec.credential, home)
-        for part in ("take_over", "gates"):
-            yield from _at((to_camel(part),), getattr(spec, part), home)
-
-
-def _at(where: Location, part: object, home: Home) -> Iterator[tuple[Location, Touch]]:
-    return ((("spec", *where, *touch.below), touch) for touch in touched(part, home))
+        parts: list[tuple[Location, object]] = [
+            (("store",), spec.store),
+            *((("verifiers", position), one) for position, one in enumerate(spec.verifiers)),
+            *((("holders", position), one) for position, one in enumerate(spec.holders)),
+            (("credential", spec.credential.one.camel()), spec.credential),
+            (("takeOver",), spec.take_over),
+            (("gates",), spec.gates),
+        ]
+        for where, part in parts:
+            for touch in touched(part, home):
+                yield ("spec", *where, *touch.below), touch
 
 
 class Schema(GenerateJsonSchema):

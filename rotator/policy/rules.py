@@ -681,13 +681,14 @@ WRITTEN = (
 
 CHECKS = (*WINDOWS, *KINDS, *OUTAGES, *PROVIDED, *TAKEN_OVER, *MAPPINGS, *WRITTEN, *checks())
 """All checks, in the order in which problems are told."""
-_IN_PYTHON = tuple(check for check in CHECKS if check.places)
+_IN_PYTHON = tuple((check.places, check) for check in CHECKS if check.places)
 
 
 def unsafe(policy: RotationPolicy) -> Iterator[Problem]:
     """Yield what cannot be carried out, though every field by itself is well."""
-    for check in _IN_PYTHON:
-        yield from check.problems(policy)
+    for places, check in _IN_PYTHON:
+        for place in places(policy):
+            yield check.problem(policy, place)
     if policy.asked_for is not None and not is_reason(policy.asked_for):
         yield (
             ("metadata", "annotations", ROTATE),

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic.alias_generators import to_camel
-
 from rotator.ports import Clock, Gate
 from rotator.vocabulary.checks import Check
-from rotator.vocabulary.types import Model
+from rotator.vocabulary.types import Model, to_camel
 
 if TYPE_CHECKING:
     from rotator.clients.http import Http

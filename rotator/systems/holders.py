@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.shared_secret import IS_RAW, SharedSecret
@@ -28,6 +27,7 @@ from rotator.vocabulary.types import (
     Namespace,
     SecretType,
     VaultRef,
+    to_camel,
 )
 
 OPAQUE, BASIC_AUTH = "Opaque", "kubernetes.io/basic-auth"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from pydantic.alias_generators import to_camel
-
 from rotator.vocabulary.checks import Check
 from rotator.vocabulary.credential import CredentialKind
 from rotator.vocabulary.footprint import Home
-from rotator.vocabulary.types import Model, seconds
+from rotator.vocabulary.types import Model, seconds, to_camel
 
 
 class VerifierKind(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +39,9 @@ class Check:
     written_out: str = ""
     """The same in CEL; the message stands in where it cannot be computed."""
 
-    def problems(self, policy: Any) -> Iterator[Problem]:
-        """Yield where `policy` says so, and what was expected there."""
-        for place in self.places(policy) if self.places else ():
-            yield ("spec", *place), self.says(policy, place) if self.says else self.message
+    def problem(self, policy: Any, place: Location) -> Problem:
+        """Return what was expected at a place where `policy` says so."""
+        return ("spec", *place), self.says(policy, place) if self.says else self.message
 
     @property
     def rule(self) -> Rule:

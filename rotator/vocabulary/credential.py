@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic.alias_generators import to_camel
-
-from rotator.vocabulary.types import Model
+from rotator.vocabulary.types import Model, to_camel
 
 JwtAlgorithm = Literal[
     "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"

@@ -27,16 +27,22 @@ def parts(declared: object, kind: type[Part]) -> Iterator[Part]:
     return (part for part in models(declared) if isinstance(part, kind))
 
 
-def models(declared: object) -> Iterator[Model]:
-    """Yield `declared` and every part below it, in whatever field it stands."""
+def models(declared: object) -> list[Model]:
+    """Return `declared` and every part below it, in whatever field it stands."""
+    found: list[Model] = []
+    _gather(declared, found)
+    return found
+
+
+def _gather(declared: object, found: list[Model]) -> None:
     if isinstance(declared, list):
         for each in declared:
-            yield from models(each)
+            _gather(each, found)
     elif isinstance(declared, Model):
-        yield declared
+        found.append(declared)
         for name in _plan(type(declared)).inner:
             if (value := getattr(declared, name)) is not None:
-                yield from models(value)
+                _gather(value, found)
 
 
 def named(declared: object, patterns: frozenset[str]) -> Iterator[str]:
@@ -54,7 +60,7 @@ def touched(declared: object, home: Home) -> Iterator[Touch]:
     """Yield what `declared` and everything below it touches: what its classes say, and every address and file that it names."""
     for part in models(declared):
         yield from part.touches(home)
-        if _plan(type(part)).patterns:
+        if _plan(type(part)).outside:
             yield from (Touch(Server(url), Use.ASKED) for url in _texts(part, ADDRESSES))
             yield from (Touch(JobFile(path), Use.READ) for path in _texts(part, FILES))
 
@@ -67,6 +73,8 @@ class _Plan:
     """The patterns of its texts by field, in whatever their types wrap them."""
     inner: tuple[str, ...]
     """The fields in which further parts may stand."""
+    outside: bool
+    """Whether a text names an address or a file."""
 
 
 @cache
@@ -78,6 +86,7 @@ def _plan(kind: type[Model]) -> _Plan:
     return _Plan(
         {name: patterns for name, patterns in found.items() if patterns},
         tuple(name for name, info in kind.model_fields.items() if _holds_models(info.annotation)),
+        any(patterns & (ADDRESSES | FILES) for patterns in found.values()),
     )
 
 

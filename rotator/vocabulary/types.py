@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -17,9 +17,9 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
+    alias_generators,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 
 from rotator.core.codec import parse_instant
@@ -32,6 +32,9 @@ from rotator.vocabulary.footprint import Document, Home, Touch, Use
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
+
+to_camel = cache(alias_generators.to_camel)
+"""Turns a name in snake case into one as Kubernetes writes names; the same few are asked for again and again."""
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|[dhms]))+$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -328,6 +331,9 @@ def place_of(url: str) -> str:
     return f"{scheme}://{host.removesuffix(f':{_PORTS[scheme]}')}/{path}".rstrip("/")
 
 
+_GIVEN: dict[frozenset[str], set[str]] = {}
+
+
 class Model(BaseModel):
     """Closed, frozen, and in the camelCase of Kubernetes."""
 
@@ -345,10 +351,21 @@ class Model(BaseModel):
     conditional: ClassVar[tuple[str, ...]] = ()
     """Fields whose default must not be written down for whoever left them out: beside some values they are refused."""
 
-    def touches(self, home: Home) -> Iterator[Touch]:
-        """Yield what this part itself touches; what stands below it, and every address and file, is found by its type."""
+    def touches(self, home: Home) -> Iterable[Touch]:
+        """Return what this part itself touches; what stands below it, and every address and file, is found by its type."""
         del home
-        yield from ()
+        return ()
+
+    def model_post_init(self, context: object, /) -> None:
+        """Share the set of the names that were given: it never changes, and most declarations have the same few."""
+        del context
+        given = self.__pydantic_fields_set__
+        object.__setattr__(self, "__pydantic_fields_set__", _GIVEN.setdefault(frozenset(given), given))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return itself, for it never changes: as a default it need not be copied for each declaration."""
+        del memo
+        return self
 
     @classmethod
     def all_rules(cls) -> list[Rule]:

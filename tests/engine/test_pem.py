@@ -135,7 +135,7 @@ def test_deletion_takes_the_files_of_the_rotation_and_no_other(
     for _ in range(5):
         world = trial.world()
         fleet = wiring.fleet(world, act=True)
-        outcome = fleet.advance([wiring.rotation(world, policy, leaving=True)]).outcomes[0]
+        outcome = fleet.advance([wiring.declared(world, policy, leaving=True)]).outcomes[0]
         world.close()
         if outcome.result is Result.DELETED:
             break

@@ -248,7 +248,7 @@ def delete(trial: Trial, policy: RotationPolicy) -> Outcome:
     world = trial.world()
     try:
         return (
-            wiring.fleet(world, act=True).advance([wiring.rotation(world, policy, leaving=True)]).outcomes[0]
+            wiring.fleet(world, act=True).advance([wiring.declared(world, policy, leaving=True)]).outcomes[0]
         )
     finally:
         world.close()

@@ -76,7 +76,7 @@ class SharedLife(TokenLife):
         try:
             world = self._world(type(LEASE)())
             wiring.fleet(world, act=True, concurrency=1, lease=LEASE).advance(
-                [wiring.rotation(world, self._neighbour)]
+                [wiring.declared(world, self._neighbour)]
             )
             world.close()
         finally:

@@ -66,7 +66,10 @@ class _Never(Fork):
 
 
 def _moved(policy: RotationPolicy) -> RotationPolicy:
-    return policy.model_copy(update={"metadata": policy.metadata.model_copy(update={"namespace": OTHER})})
+    document = policy.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return RotationPolicy.model_validate(
+        {**document, "metadata": {**document["metadata"], "namespace": OTHER}}
+    )
 
 
 def _run(trial: Beside, bad: RotationPolicy, good: RotationPolicy, *, act: bool = True) -> None:
