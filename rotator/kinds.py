@@ -104,6 +104,11 @@ def lease_name(rotation: str) -> str:
     return f"rotation-{rotation}"
 
 
+def serving_name(rotation: str) -> str:
+    """Return the name of the Lease on which all who serve documents of `rotation` say what they serve, in its namespace."""
+    return f"serving-{rotation}"
+
+
 def ring_name(rotation: str) -> str:
     """Return the name of the Secret that keeps the ring of `rotation`, where no Vault does."""
     return f"rotation-{rotation}"

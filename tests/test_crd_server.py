@@ -476,6 +476,23 @@ REFUSED = [
         "spec.verifiers: an opaque secret is no JWK; expected acceptedList",
     ),
     (
+        "a served set that may be cached for ever",
+        good("maxAge: 5m}", "served: {}}"),
+        "spec.verifiers[0].jwks: served: how long may it be cached? Expected maxAge: the lead is computed from it, and it is sent",
+    ),
+    (
+        "a served set at another host than the issuer",
+        good("maxAge: 5m}", 'maxAge: 5m, served: {host: a.example, issuer: "https://b.example"}}'),
+        "spec.verifiers[0].jwks.served: issuer: its configuration is asked for at its own host; expected the same host",
+    ),
+    (
+        "a served HMAC key",
+        shared("{}\n  every", "{algorithm: HS256}\n  every").replace(
+            "acceptedList: {", "jwks: {maxAge: 5m, served: {}, "
+        ),
+        "spec.verifiers: a shared secret is for its holders alone; expected no served",
+    ),
+    (
         "raw lines",
         shared("{}\n  every", "{encoding: raw}\n  every").replace(
             "webhook-accepted}", "webhook-accepted, format: lines}"
@@ -635,6 +652,8 @@ ACCEPTED_ALTHOUGH_BAD = {
     "one path under two names",
     "a data key that keeps nodes from old copies",  # a rule for each key would cost the room that is left
     "a list under such a data key",
+    "two documents at one address",
+    "a set in place of the issuer's configuration",  # the path below the issuer is put together in Python
     "a kid that turns the line",  # only Python knows all characters that cannot be printed
     "a kid of too many bytes",  # the API server counts characters
     "an unknown field in a text",  # the pattern of a text knows encodings, and no credential's fields

@@ -711,6 +711,58 @@ MEANING = [
         (18, "spec.gates.beforeDestroy: jwksProbe shows that a key is there; expected prometheus"),
     ),
     bad(
+        "a served set that may be cached for ever",
+        good("maxAge: 5m}", "served: {}}"),
+        (
+            12,
+            "spec.verifiers.0.jwks: served: how long may it be cached? Expected maxAge: the lead is computed from it, and it is sent",
+        ),
+    ),
+    bad(
+        "a served set at another host than the issuer",
+        good("maxAge: 5m}", 'maxAge: 5m, served: {host: a.example, issuer: "https://b.example"}}'),
+        (
+            12,
+            "spec.verifiers.0.jwks.served: issuer: its configuration is asked for at its own host; expected the same host",
+        ),
+    ),
+    bad(
+        "a set in place of the issuer's configuration",
+        good(
+            "maxAge: 5m}",
+            'maxAge: 5m, served: {path: /a/.well-known/openid-configuration, issuer: "https://b.example/a/"}}',
+        ),
+        (
+            12,
+            "spec.verifiers.0.jwks.served: path: /.well-known/openid-configuration is the issuer's configuration; expected another path",
+        ),
+    ),
+    bad(
+        "a path that leads upwards",
+        good("maxAge: 5m}", "maxAge: 5m, served: {path: /a/../b}}"),
+        (12, "spec.verifiers.0.jwks.served.path: expected a path as /.well-known/jwks.json"),
+    ),
+    bad(
+        "a served HMAC key",
+        shared("{}\n  every", "{algorithm: HS256}\n  every").replace(
+            "acceptedList: {", "jwks: {maxAge: 5m, served: {}, "
+        ),
+        (12, "spec.verifiers.0.jwks.served: a shared secret is for its holders alone; expected no served"),
+    ),
+    bad(
+        "two documents at one address",
+        good("maxAge: 5m}", "maxAge: 5m, served: {}}").replace(
+            "  holders:", "    - jwks: {configMap: another, maxAge: 5m, served: {}}\n  holders:"
+        ),
+        (
+            13,
+            (
+                "spec.verifiers.1.jwks.served: https://*/.well-known/jwks.json is answered with configmap payments/payments-jwks "
+                "already; expected one document at one address"
+            ),
+        ),
+    ),
+    bad(
         "raw bytes as lines",
         shared("{}\n  every", "{encoding: raw}\n  every").replace(
             "webhook-accepted}", "webhook-accepted, format: lines}"

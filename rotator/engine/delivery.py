@@ -439,7 +439,7 @@ def _in_place(seen: Seen | None, fields: Mapping[str, Sensitive | None], want: W
 
 def _carried(stamp: Stamp) -> str:
     """Return what the pods are annotated with that were restarted for the content of `stamp`."""
-    return f"{stamp.content_revision}.{stamp.version}.{instant(stamp.since)}"
+    return stamp.content
 
 
 def _fence_key(stamp: Stamp) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rotator.policy.model import RotationPolicy
-from rotator.vocabulary.footprint import Location, Touch, Use
+from rotator.vocabulary.footprint import Endpoint, Location, Touch, Use
 from rotator.vocabulary.problems import Problem
 
 
@@ -16,6 +16,7 @@ class Owners:
         self._declared: dict[str, str] = {}
         self._owners: dict[str, str] = {}
         self._shared: set[str] = set()
+        self._answers: dict[str, str] = {}
 
     def claim(self, policy: RotationPolicy, where: str, *, refused: bool = False) -> list[Problem]:
         """Return what `policy` claims and another has, or it has twice; give it the rest, as declared at `where`.
@@ -24,14 +25,29 @@ class Owners:
         """
         if first := self._declared.get(policy.ref):
             return [(("metadata", "name"), f"{policy.ref} is declared twice, first at {first}")]
-        claimed = [(where, touch) for where, touch in policy.footprint if touch.owned]
-        if (problems := list(self._conflicts(claimed))) and refused:
+        footprint = list(policy.footprint)
+        claimed = [(where, touch) for where, touch in footprint if touch.owned]
+        served = [(where, t.thing) for where, t in footprint if isinstance(t.thing, Endpoint)]
+        if (problems := [*self._conflicts(claimed), *self._answered(served)]) and refused:
             return problems
         self._declared[policy.ref] = where
         for _, touch in claimed:
             self._owners.setdefault(touch.owned, policy.ref)
         self._shared |= {touch.owned for _, touch in claimed if touch.use is Use.SHARED}
+        for _, endpoint in served:
+            self._answers.setdefault(endpoint.url, endpoint.document)
         return problems
+
+    def _answered(self, served: Sequence[tuple[Location, Endpoint]]) -> Iterator[Problem]:
+        """Find addresses that are to be answered with two documents; several rotations may share one document."""
+        own: dict[str, str] = {}
+        for location, endpoint in served:
+            first = self._answers.get(endpoint.url) or own.setdefault(endpoint.url, endpoint.document)
+            if first != endpoint.document:
+                yield (
+                    location,
+                    f"{endpoint.url} is answered with {first} already; expected one document at one address",
+                )
 
     def _conflicts(self, claimed: Sequence[tuple[Location, Touch]]) -> Iterator[Problem]:
         own: dict[str, Location] = {}

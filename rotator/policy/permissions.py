@@ -24,7 +24,12 @@ RESTART = ("get", "patch")
 FIND_AND_RESTART = ("get", "list", "patch")
 LIST = ("list",)
 RBAC = "rbac.authorization.k8s.io"
-VERBS = {Use.READ: READ, **dict.fromkeys(WRITTEN, WRITE), Use.LISTED: LIST, Use.RESTARTED: RESTART}
+VERBS = {
+    Use.READ: READ,
+    **dict.fromkeys({*WRITTEN, Use.TOLD}, WRITE),
+    Use.LISTED: LIST,
+    Use.RESTARTED: RESTART,
+}
 """What each use of a Kubernetes object needs, where its name is known."""
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from rotator.kinds import Address
 from rotator.policy.model import RotationPolicy
-from rotator.vocabulary.footprint import Document, JobFile, Location, Server, Touch, VaultCall
+from rotator.vocabulary.footprint import Document, Endpoint, JobFile, Location, Server, Touch, VaultCall
 from rotator.vocabulary.traversal import ADDRESSES, FILES, NAMESPACES, named, parts
 from rotator.vocabulary.types import VaultRef
 
@@ -57,6 +57,8 @@ def _outside(policy: RotationPolicy, reach: Reach, where: Location, touch: Touch
             yield f"Vault mount {thing.mount}: expected one without a part such as data or metadata {TRUST}"
     elif isinstance(thing, VaultCall):
         yield f"AppRole role {'; '.join(policy.spec.credential.one.subjects)}: no custom resource may rotate logins of Vault {TRUST}"
+    elif isinstance(thing, Endpoint):
+        yield f"{thing.url}: no custom resource may say what is served to everybody {TRUST}"
     elif isinstance(thing, JobFile):
         yield f"file {thing.path}: a custom resource may name no file of the job {TRUST}"
     elif isinstance(thing, Server) and not any(_is_below(thing.url, allowed) for allowed in reach.gates):

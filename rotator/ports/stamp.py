@@ -32,6 +32,11 @@ class Stamp:
     keys: tuple[str, ...] = ()
     """The ids of the keys that are the rotation's in a set in which others have keys too; empty: all of it is its own."""
 
+    @property
+    def content(self) -> str:
+        """What stands for the current version's fields: whoever has read them carries it."""
+        return f"{self.content_revision}.{self.version}.{instant(self.since)}"
+
 
 STAMP_FIELDS = ("rotation", "revision", "version", "content_revision", "since")
 """The names of the texts. In a Vault path they are fields of the document, so a mapping must not use them."""

@@ -37,6 +37,7 @@ from rotator.systems.gate import GateAt
 from rotator.systems.holders import Mapped
 from rotator.systems.kubernetes.lease import LEASE_DURATION, KubernetesLeases, forget_deeds
 from rotator.systems.kubernetes.readers import Source
+from rotator.systems.kubernetes.replicas import Replicas, ServingLease
 from rotator.systems.kubernetes.rereading import Rereading
 from rotator.systems.kubernetes.rollout import COPIES, Rollout, Which
 from rotator.systems.kubernetes.target import KubernetesObject
@@ -356,9 +357,15 @@ def _readers(
         role, pick_up = "holds", declared.picks_up_within
     elif declared.document and declared.document.namespace:
         home = declared.document.namespace
+    readers: Readers | None = None
     if declared.restart:
-        return _rollout(w, annotation_key(policy.ref, role, document.label), declared.restart, at, home)
-    return Rereading(w.kubernetes, w.clock, at, pick_up or COPIES) if at else None
+        readers = _rollout(w, annotation_key(policy.ref, role, document.label), declared.restart, at, home)
+    elif at:
+        readers = Rereading(w.kubernetes, w.clock, at, pick_up or COPIES)
+    if isinstance(declared, VerifierPolicy) and declared.document and declared.document.serving:
+        lease, age = ServingLease(w.kubernetes, policy.ref), declared.document.max_age or timedelta()
+        return Replicas(lease, w.clock, document.label, age, readers)
+    return readers
 
 
 _WORKLOADS = {kind.name: kind for kind in kinds.WORKLOADS}

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rotator.ports import Clock, Credential, Render, Target
 from rotator.systems.part import Shareable
+from rotator.systems.served import Served
 from rotator.systems.verifier import VerifierKind, milliseconds, needed
 from rotator.vocabulary.footprint import Home, Touch, Use
 from rotator.vocabulary.places import FETCHED, MOUNTED, Published, delivered
@@ -44,6 +45,11 @@ class Document(Published, VerifierKind):
     def touches(self, home: Home) -> Iterator[Touch]:
         """It is delivered."""
         yield from delivered(self.place(home), Use.SHARED if self.is_shared else Use.DELIVERED)
+
+    @property
+    def serving(self) -> Served | None:
+        """How `rotator serve` answers with it; None: it does not."""
+        return None
 
     def titles(self, home: Home) -> tuple[str, ...]:
         """Return the label of the document."""

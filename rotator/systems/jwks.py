@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -16,8 +17,10 @@ from rotator.credentials.shared_secret import HAS_ALGORITHM, SHARED, SharedSecre
 from rotator.ports import Clock, Credential, Render, Rendered, Want
 from rotator.systems.document import Delivered, Document
 from rotator.systems.part import Shareable
+from rotator.systems.served import AGE_NEEDED, Served
 from rotator.systems.shared_set import SharedJwkSet
 from rotator.vocabulary.checks import Check, all_verifiers, each
+from rotator.vocabulary.footprint import Home, Touch
 from rotator.vocabulary.types import DataKey, Instant, Kid, Rule
 
 _RESTARTED_BY_SEVERAL = (
@@ -51,8 +54,17 @@ class JwksPlace(Document):
             all_verifiers("!has(v.restart) || !has(v.jwks) || !has(v.jwks.shared) || !v.jwks.shared"),
             field=".verifiers",
         ),
+        Check(
+            "ServedSecret",
+            "a shared secret is for its holders alone; expected no served",
+            each("verifiers", lambda policy, v: _is_served(v) and _is_shared(policy), "jwks", "served"),
+            f"!has(self.credential.sharedSecret) || {all_verifiers('!(has(v.jwks) && has(v.jwks.served))')}",
+            field=".verifiers",
+        ),
     )
-
+    served: Served | None = Field(
+        None, description="rotator itself answers with this set over HTTP. Requires maxAge."
+    )
     key: DataKey = Field("jwks.json", description="The data key that holds the document.")
     shared: bool | None = Field(
         None,
@@ -67,7 +79,10 @@ class JwksPlace(Document):
         "use before the one that is taken over. A key that is not named here stays for ever.",
     )
 
-    rules = (Rule("!has(self.keep) || (has(self.shared) && self.shared)", _ALONE),)
+    rules = (
+        Rule("!has(self.keep) || (has(self.shared) && self.shared)", _ALONE),
+        Rule("!has(self.served) || has(self.maxAge)", AGE_NEEDED),
+    )
 
     @model_validator(mode="after")
     def _keeps_in_a_shared_set(self) -> Self:
@@ -78,7 +93,7 @@ class JwksPlace(Document):
     @classmethod
     def extras(cls) -> tuple[str, ...]:
         """Return the optional fields that are no alternatives."""
-        return (*super().extras(), "shared", "keep")
+        return (*super().extras(), "shared", "keep", "served")
 
     @property
     def is_shared(self) -> bool:
@@ -93,9 +108,34 @@ class JwksPlace(Document):
         shared = SharedJwkSet(document, credential, self.key, clock, keep)
         return shared, shared, shared.beside
 
+    @property
+    def serving(self) -> Served | None:
+        """How `rotator serve` answers with the set."""
+        return self.served
+
+    def touches(self, home: Home) -> Iterator[Touch]:
+        """It is delivered, and perhaps served."""
+        yield from super().touches(home)
+        if self.served:
+            yield from self.served.touched(self.place(home).label, home, self.camel(), "served")
+
+    @model_validator(mode="after")
+    def _has_an_age(self) -> Self:
+        if self.served and self.max_age is None:
+            raise ValueError(AGE_NEEDED)
+        return self
+
     def render(self, credential: Credential) -> Render:
         """Return what writes the set."""
         return JwkSet(credential, self.key)
+
+
+def _is_served(verifier: Any) -> bool:
+    return isinstance(verifier.one, JwksPlace) and verifier.one.served is not None
+
+
+def _is_shared(policy: Any) -> bool:
+    return isinstance(policy.spec.credential.one, SharedSecret)
 
 
 def _is_opaque(policy: Any) -> bool:

@@ -66,6 +66,16 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address at which rotator itself answers (`rotator serve`)."""
+
+    url: str
+    """Unique in the fleet: `https://api.example.com/.well-known/jwks.json`; with `*` for any host."""
+    document: str
+    """The label of what it answers with: one address has one."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobFile:
     """A file on the job's own disk."""
 
@@ -74,7 +84,7 @@ class JobFile:
 
 Place = Address | Document
 """Where a document is kept, or delivered."""
-Thing = Address | Document | VaultCall | Account | Server | JobFile
+Thing = Address | Document | VaultCall | Account | Server | JobFile | Endpoint
 
 
 class Use(Enum):
@@ -84,9 +94,11 @@ class Use(Enum):
     DELIVERED = "made and changed, for others who read it"
     SHARED = "changed beside other rotations, for others who read it"
     KEPT = "made and changed, for rotator alone"
+    TOLD = "made and changed, by all who serve at once"
     LISTED = "listed"
     RESTARTED = "looked at, and restarted"
     ASKED = "asked, or changed by calls"
+    ANSWERED = "answered at, by rotator"
 
 
 WRITTEN = frozenset({Use.DELIVERED, Use.SHARED, Use.KEPT})

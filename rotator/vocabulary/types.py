@@ -52,6 +52,10 @@ _PART = r"[A-Za-z0-9_~!$&'()*+,;=:@%-][A-Za-z0-9._~!$&'()*+,;=:@%-]*"
 """A part of a URL's path (RFC 3986, section 3.3); none begins with a dot, so none leads upwards."""
 PROVIDER_URL = rf"^(https://{_HOST}|http://{_HERE}){_PORT}(/{_PART})*$"
 ISSUER_URL = rf"^(https://{_HOST}|http://{_HERE}){_PORT}(/{_PART})*/?$"
+SERVED_ISSUER = rf"^https://{_HOST}{_PORT}(/{_PART})*/?$"
+HOST = rf"^{_HOST}$"
+SERVED_PATH = r"^(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$"
+"""A path whose parts need no encoding, and of which none leads upwards (RFC 3986, section 2.3)."""
 LDAP_URL = rf"^ldaps?://{_HOST}{_PORT}$"
 ID = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$"
 CLIENT_ID = r"^[ -~]*[ -\-/-~][ -~]*$"
@@ -76,6 +80,9 @@ PATTERNS = {
     "(http:// only on the machine itself)",
     ISSUER_URL: "expected a URL as https://sso.example.com/realms/acme: its host in lower case, without ? and # (http:// only "
     "on the machine itself)",
+    SERVED_ISSUER: "expected a URL as https://api.example.com: https, its host in lower case, without ? and #",
+    HOST: "expected the name of a host in lower case and without a port, as api.example.com",
+    SERVED_PATH: "expected a path as /.well-known/jwks.json: letters, digits, -, ., _ and ~ in parts that each follow a /",
     LDAP_URL: "expected ldaps://HOST or ldap://HOST in lower case, perhaps with a port",
     ID: "expected letters, digits, -, _, ~ and ., not beginning with a dot",
     CLIENT_ID: "expected printable ASCII characters, and not only dots",
@@ -193,6 +200,10 @@ Words = Annotated[str, Field(min_length=1, max_length=1024)]
 Url = Annotated[str, Field(pattern=PROVIDER_URL, max_length=1024)]
 Issuer = Annotated[str, Field(pattern=ISSUER_URL, max_length=1024)]
 """An address that is compared letter by letter: those that end with / stay so."""
+ServedIssuer = Annotated[str, Field(pattern=SERVED_ISSUER, max_length=1024)]
+"""An issuer for whom rotator answers: it is never asked."""
+Host = Annotated[str, Field(pattern=HOST, max_length=253)]
+ServedPath = Annotated[str, Field(pattern=SERVED_PATH, max_length=255)]
 Id = Annotated[str, Field(min_length=1, max_length=255, pattern=ID)]
 """An identifier that stands in a URL as it is."""
 ClientId = Annotated[str, Field(min_length=1, max_length=255, pattern=CLIENT_ID)]

@@ -1,0 +1,80 @@
+"""How `rotator serve` answers with a document over HTTP: what is declared of it, and where that is.
+
+Discovery: https://openid.net/specs/openid-connect-discovery-1_0.html, section 4: the configuration stands below the issuer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from rotator.kinds import LEASE, Address, serving_name
+from rotator.vocabulary.footprint import Endpoint, Home, Touch, Use
+from rotator.vocabulary.types import Host, Model, Rule, ServedIssuer, ServedPath
+
+ANY = "*"
+"""Stands for whatever host is asked for."""
+AGE_NEEDED = (
+    "served: how long may it be cached? Expected maxAge: the lead is computed from it, and it is sent"
+)
+CONFIGURATION = "/.well-known/openid-configuration"
+_ELSEWHERE = "issuer: its configuration is asked for at its own host; expected the same host"
+_TWICE = f"path: {CONFIGURATION} is the issuer's configuration; expected another path"
+
+
+class Served(Model):
+    """Where rotator itself answers with a set."""
+
+    path: ServedPath = Field("/.well-known/jwks.json", description="The path at which it is served.")
+    host: Host | None = Field(
+        None,
+        description="The host at which it is served. It counts only where several sets are served at one path. Default: any host.",
+    )
+    issuer: ServedIssuer | None = Field(
+        None,
+        description="The issuer of the tokens. Then /.well-known/openid-configuration is served as well, below the issuer.",
+    )
+
+    rules = (
+        Rule(
+            "!has(self.issuer) || !has(self.host) || url(self.issuer).getHostname() == self.host", _ELSEWHERE
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _at_its_own_host(self) -> Self:
+        if self.issuer and self.host and urlsplit(self.issuer).hostname != self.host:
+            raise ValueError(_ELSEWHERE)
+        if self.issuer and self.path == self.configuration:
+            raise ValueError(_TWICE)
+        return self
+
+    @property
+    def configuration(self) -> str | None:
+        """The path of the issuer's configuration; None: there is none."""
+        return urlsplit(self.issuer).path.rstrip("/") + CONFIGURATION if self.issuer else None
+
+    @property
+    def authority(self) -> str:
+        """The host whose requests are answered, or `*`."""
+        return self.host or (urlsplit(self.issuer).hostname if self.issuer else None) or ANY
+
+    @property
+    def address(self) -> str:
+        """Where it is served: `https://api.example.com/.well-known/jwks.json`; the issuer may name a port."""
+        at = urlsplit(self.issuer).netloc if self.issuer else self.authority
+        return f"https://{at}{self.path}"
+
+    def touched(self, document: str, home: Home, *at: str) -> Iterator[Touch]:
+        """Yield what serving the document of that label touches: its addresses, and the Lease on which all who serve it say so.
+
+        `at`: where this stands, below the verifier.
+        """
+        yield Touch(Endpoint(f"https://{self.authority}{self.path}", document), Use.ANSWERED, at)
+        if self.issuer:
+            of = f"the configuration of {self.issuer} for {document} at {self.path}"
+            yield Touch(Endpoint(f"https://{self.authority}{self.configuration}", of), Use.ANSWERED, at)
+        yield Touch(Address(LEASE, home.namespace, serving_name(home.name)), Use.TOLD, at)
