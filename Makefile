@@ -78,9 +78,9 @@ docs: generate ## the pages, into build/docs; a warning is an error
 	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
 
 lock: ## pin all dependencies with hashes (needs uv)
-	$(LOCK) --extra ldap -o requirements.txt
-	$(LOCK) --extra ldap --extra otel -o requirements-otel.txt
-	$(LOCK) --extra demo --extra ldap --extra otel --group dev --group docs --override overrides-dev.txt $(OURS) -o requirements-dev.txt
+	$(LOCK) --extra ldap --extra serve -o requirements.txt
+	$(LOCK) --extra ldap --extra otel --extra serve -o requirements-otel.txt
+	$(LOCK) --extra demo --extra ldap --extra otel --extra serve --group dev --group docs --override overrides-dev.txt $(OURS) -o requirements-dev.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --group image -c requirements-dev.txt -o cronjobs/image/requirements-build.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --group sdk -c requirements-dev.txt -o tests/providers/requirements-sdk.txt
 

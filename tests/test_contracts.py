@@ -27,6 +27,7 @@ PLANTED = {
         ("rotator/systems/at.py", "rotator.policy.model"),
         ("rotator/systems/kubernetes/target.py", "rotator.systems.world"),
         ("rotator/clients/retry.py", "rotator.kinds"),
+        ("rotator/serving/view.py", "rotator.run.run"),
     ],
     "the vocabulary is": [("rotator/vocabulary/types.py", "rotator.clients.http")],
     "only clients speak": [
@@ -39,6 +40,10 @@ PLANTED = {
         ("rotator/engine/fleet.py", "rotator.kinds"),
         ("rotator/engine/rotation.py", "rotator.systems.kubernetes.rollout"),
         ("rotator/ports/readers.py", "rotator.systems.kubernetes.readers"),
+    ],
+    "runs know no scheduler": [
+        ("rotator/run/job.py", "apscheduler"),
+        ("rotator/serving/public.py", "uvicorn"),
     ],
     "nothing of the product": [("rotator/cli/report.py", "rotator_sandbox")],
 }

@@ -20,6 +20,7 @@ from rotator.run.request import (
     Notices,
     RunRequest,
     Selection,
+    Serving,
 )
 
 if TYPE_CHECKING:
@@ -235,6 +236,84 @@ def fleet_options(command: Callable[Concatenate[FleetSettings, P], R]) -> Callab
     return filled(FleetSettings, *options)(command)
 
 
+def serving_options(command: Callable[Concatenate[Serving, P], R]) -> Callable[P, R]:
+    """Add the options that say when runs begin, and where is answered."""
+    options = (
+        click.option(
+            "--grace",
+            type=DurationType(),
+            default="25s",
+            show_default=True,
+            envvar="ROTATOR_GRACE",
+            help="After SIGTERM, end within this time: less than the pod's terminationGracePeriodSeconds. [env: ROTATOR_GRACE]",
+        ),
+        click.option(
+            "--drain",
+            type=DurationType(),
+            default="5s",
+            show_default=True,
+            envvar="ROTATOR_DRAIN",
+            help="After SIGTERM, go on answering for this time, until no requests arrive any more. [env: ROTATOR_DRAIN]",
+        ),
+        click.option(
+            "--refresh",
+            type=DurationType(),
+            default="5s",
+            show_default=True,
+            envvar="ROTATOR_REFRESH",
+            help="Read the served sets this often. [env: ROTATOR_REFRESH]",
+        ),
+        click.option(
+            "--listen-operator",
+            "operator",
+            metavar="ADDRESS:PORT",
+            default="0.0.0.0:9464",
+            show_default=True,
+            envvar="ROTATOR_LISTEN_OPERATOR",
+            help="Where health, metrics and the page are served. Not for the public. [env: ROTATOR_LISTEN_OPERATOR]",
+        ),
+        click.option(
+            "--listen",
+            "public",
+            metavar="ADDRESS:PORT",
+            default="0.0.0.0:8080",
+            show_default=True,
+            envvar="ROTATOR_LISTEN",
+            help="Where the JWK Sets are served to everybody. [env: ROTATOR_LISTEN]",
+        ),
+        click.option(
+            "--jitter",
+            type=DurationType(),
+            envvar="ROTATOR_JITTER",
+            help="Begin each run up to this much later, so that replicas do not begin together. [env: ROTATOR_JITTER]",
+        ),
+        click.option(
+            "--time-zone",
+            metavar="NAME",
+            default="UTC",
+            show_default=True,
+            envvar="ROTATOR_TIME_ZONE",
+            help="The time zone of --schedule, as Europe/Berlin. [env: ROTATOR_TIME_ZONE]",
+        ),
+        click.option(
+            "--schedule",
+            metavar="CRON",
+            envvar="ROTATOR_SCHEDULE",
+            help="Begin runs by this cron expression instead of --every: minute, hour, day, month, and the weekday by name. "
+            "[env: ROTATOR_SCHEDULE]",
+        ),
+        click.option(
+            "--every",
+            type=DurationType(),
+            default="1m",
+            show_default=True,
+            envvar="ROTATOR_EVERY",
+            help="Begin a run this often. [env: ROTATOR_EVERY]",
+        ),
+    )
+    return filled(Serving, *options)(command)
+
+
 def output_option(command: F) -> F:
     """Add `-o`."""
     return click.option(
@@ -257,6 +336,25 @@ def system_options(command: Callable[Concatenate[RunRequest, P], R]) -> Callable
         return command(RunRequest(declarations=declarations, connections=connections), *args, **given)
 
     return paths_option(output_option(cluster_options(called)))
+
+
+def service_options(command: Callable[Concatenate[RunRequest, P], R]) -> Callable[P, R]:
+    """Add the options of a process that does runs: as `run_options`, but for `-o`, for it prints nothing."""
+
+    @wraps(command)
+    def called(
+        notices: Notices,
+        fleet: FleetSettings,
+        connections: Connections,
+        declarations: Declarations,
+        /,
+        *args: P.args,
+        **given: P.kwargs,
+    ) -> R:
+        request = RunRequest(declarations=declarations, connections=connections, fleet=fleet, notices=notices)
+        return command(request, *args, **given)
+
+    return paths_option(cluster_options(fleet_options(notice_options(called))))
 
 
 def run_options(command: Callable[Concatenate[RunRequest, P], R]) -> Callable[P, R]:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,6 +20,8 @@ from rotator.cli.options import (
     paths_option,
     run_options,
     selector_option,
+    service_options,
+    serving_options,
     system_options,
 )
 from rotator.cli.render import crd, rbac, vault
@@ -26,7 +29,7 @@ from rotator.core.request import Request
 from rotator.errors import USAGE, RotatorError, SettingsError
 from rotator.late import Late
 from rotator.run import process
-from rotator.run.request import Declarations, Mode, RunRequest, Selection
+from rotator.run.request import Declarations, Mode, RunRequest, Selection, Serving
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -154,6 +157,23 @@ def leave(request: RunRequest, *, output: str) -> None:
 
 @cli.command()
 @choice_options
+@serving_options
+@service_options
+def serve(request: RunRequest, serving: Serving, selection: Selection) -> None:
+    """Do the runs of the CronJobs in one process, serve JWK Sets to everybody, and health, metrics and a page to operators.
+
+    It ends in order on SIGTERM: the run under way stops at a safe point. Several replicas are safe.
+
+    \b
+    Example: rotator serve -f policies/ --every 1m --listen 0.0.0.0:8080
+             rotator serve -f policies/ --every 5m --jitter 30s
+    """
+    process.begin_service()
+    sys.exit(_service().serve(replace(request, selection=selection), serving))
+
+
+@cli.command()
+@choice_options
 @system_options
 def plan(request: RunRequest, selection: Selection, *, output: str) -> None:
     """Show what `run` would do now, and why. Changes nothing: it runs the same code with reads only.
@@ -241,6 +261,19 @@ def _carry_out(request: RunRequest, output: str) -> NoReturn:
     if advice := report.advice(done, request.mode):
         click.echo(f"rotator: {advice}", err=True)
     sys.exit(done.exit_code)
+
+
+def _service() -> Any:
+    """Load the process that serves, which needs the extra `serve`."""
+    try:
+        return import_module("rotator.run.serve")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("rotator"):
+            raise
+        raise SettingsError(
+            f"`rotator serve` needs {error.name}, which is not installed. Expected: pip install 'rotator[serve]', or rotator's image, "
+            "which has it"
+        ) from None
 
 
 def _progress(total: int) -> Callable[[Outcome], None]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from rotator.kinds import CONFIG_MAP, EVENT, LEASE, ROTATION, ROTATOR, Address, Kind, lease_name
+from rotator.kinds import CONFIG_MAP, EVENT, LEASE, POD, ROTATION, ROTATOR, Address, Kind, lease_name
 from rotator.policy.model import RotationPolicy
 from rotator.vocabulary.footprint import WRITTEN, Touch, Use
 
@@ -144,12 +144,18 @@ def manifests(
 ) -> list[Json]:
     """Return a Role and its RoleBinding to the service account `account` (NAMESPACE/NAME) for each namespace.
 
-    Where Rotations are to be deleted with their credentials, a ClusterRole and its binding stand first.
+    Where Rotations are to be deleted with their credentials, a ClusterRole and its binding stand first. Where sets are served, the
+    replicas may see in their own namespace whether the pod of another one is gone.
     """
     made = []
+    policies = list(policies)
     if lasting := lasting_rules(policies, extent):
         made += _bound("Cluster", {"name": f"{name}-{account.replace('/', '-')}"}, lasting, account)
-    for namespace, of in sorted(rules(policies, extent).items()):
+    found = rules(policies, extent)
+    if any(touch.use is Use.TOLD for p in policies for _, touch in p.footprint):
+        home = account.partition("/")[0]
+        found[home] = tuple(sorted({*found.get(home, ()), _rule(POD, READ)}))
+    for namespace, of in sorted(found.items()):
         made += _bound("", {"name": name, "namespace": namespace}, of, account)
     return made
 

@@ -23,6 +23,12 @@ def begin_work(stop: Callable[[str], None]) -> None:
     _stop_when_asked(stop)
 
 
+def begin_service() -> None:
+    """Keep what is loaded by now to the end, and look for garbage as Python does by itself: the process lives for weeks."""
+    gc.freeze()
+    gc.enable()
+
+
 def _stop_when_asked(stop: Callable[[str], None]) -> None:
     """On the first SIGTERM or Ctrl-C stop at the next safe point and give everything back; on the second, at once."""
 

@@ -122,6 +122,30 @@ class Notices:
     """The job under which metrics are pushed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How one process does runs, and what it answers (`rotator serve`)."""
+
+    every: timedelta = timedelta(minutes=1)
+    """Between the beginnings of two runs, where there is no schedule."""
+    schedule: str | None = None
+    """In place of it: minute, hour, day, month and weekday, as of cron."""
+    time_zone: str = "UTC"
+    """In which the schedule is read."""
+    jitter: timedelta | None = None
+    """Each run begins up to so much later, so that replicas do not begin together."""
+    public: str = "0.0.0.0:8080"
+    """Where everybody is answered."""
+    operator: str = "0.0.0.0:9464"
+    """Where operators are answered."""
+    refresh: timedelta = timedelta(seconds=5)
+    """Between two looks at what is served."""
+    drain: timedelta = timedelta(seconds=5)
+    """When the process is asked to end, it goes on answering for so long, until nobody sends it requests any more."""
+    grace: timedelta = timedelta(seconds=25)
+    """When the process is asked to end, it has ended after so long."""
+
+
 class Mode(StrEnum):
     """What a run does with the rotations that are wanted."""
 

@@ -18,6 +18,7 @@ from rotator.run.request import RunRequest
 from rotator.telemetry.logs import log_outcome
 
 if TYPE_CHECKING:
+    from rotator.clients.meter import Span
     from rotator.engine.outcome import Outcome
     from rotator.policy.model import RotationPolicy
     from rotator.run import job
@@ -46,27 +47,38 @@ def _says_nothing(total: int) -> Callable[[Outcome], None]:
 
 
 def execute(
-    request: RunRequest, *, watch: job.Watch = logging_each, begun: Callable[[Stop], None] = lambda _: None
+    request: RunRequest,
+    *,
+    watch: job.Watch = logging_each,
+    begun: Callable[[Stop], None] = lambda _: None,
+    measured: Callable[[figures.RunFigures], None] | None = None,
+    connect: Callable[[RunRequest, Span], World] | None = None,
 ) -> Report:
     """Do one run, or look what it would do, and return what became of each rotation.
 
     A run that acts tells `watch` of its outcomes as they come. `begun` is called once when everything is loaded and before
-    anything is changed, with what stops the run. Metrics are published where the request wants them, of a run that
+    anything is changed, with what stops the run; `measured` at its end, with its figures. `connect` gives the systems, where they are
+    not those of the environment. Metrics are published where the request wants them, of a run that
     fails too. Raises PolicyError and SettingsError where what is asked for is wrong (nothing was touched then), and any other
     RotatorError by which a run ends as a whole; `exit_code` of the error or of the report is that of the run.
     """
     with ExitStack() as tracing, _failure_published(request):
         files = declared.files(request.declarations)
-        world = job.connect(request, tracing.enter_context(traces.tracing()))
+        span = tracing.enter_context(traces.tracing())
+        world = connect(request, span) if connect else job.connect(request, span)
         try:
             begun(lambda signal: world.deadline.end(world.clock.now(), signal))
             report = job.Job(request=request, world=world).run(
                 files, watch if request.acts else _says_nothing
             )
             _log_that_it_was_stopped(world)
-            if request.publishes:
+            if request.publishes or measured:
                 asked, skew = world.meter.requests, world.meter.skew
-                _publish(request, sources.of_run(report, world.clock.now(), asked, skew), report.outcomes)
+                run = sources.of_run(report, world.clock.now(), asked, skew)
+                if measured:
+                    measured(run)
+                if request.publishes:
+                    _publish(request, run, report.outcomes)
             return report
         finally:
             world.close()

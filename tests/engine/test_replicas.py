@@ -12,7 +12,7 @@ import pytest
 from rotator.engine.outcome import Outcome
 from rotator.kinds import CONFIG_MAP, Address
 from rotator.policy.model import RotationPolicy
-from rotator.policy.permissions import Extent, rules
+from rotator.policy.permissions import Extent, manifests, rules
 from rotator.policy.reach import Reach, strays
 from rotator.systems.at import target
 from rotator.systems.kubernetes.replicas import REPLICA, Replica, ServingLease, Shown
@@ -215,3 +215,14 @@ def test_the_role_names_the_lease_and_a_custom_resource_may_not_serve(served: Se
     said = "https://*/.well-known/jwks.json: no custom resource may say what is served to everybody (--trust-resources allows others)"
     assert said in strays(served.policy, Reach())
     assert said not in strays(served.trial.policy(), Reach())
+
+
+def test_replicas_may_look_at_pods_of_their_own_namespace_alone(served: Served) -> None:
+    """Where something is served; nobody else needs it."""
+
+    def looks(policy: RotationPolicy) -> list[Any]:
+        made = manifests([policy], Extent(), account="rotator/rotator")
+        return [m["rules"] for m in made if m["kind"] == "Role" and m["metadata"]["namespace"] == "rotator"]
+
+    assert looks(served.policy) == [[{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]]
+    assert looks(served.trial.policy()) == []

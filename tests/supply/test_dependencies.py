@@ -34,9 +34,9 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def declared() -> set[str]:
-    """Return what pyproject.toml asks for: what is shipped, and the extras for traces and directories."""
+    """Return what pyproject.toml asks for: what is shipped, and the extras for traces, directories and `serve`."""
     extras = PROJECT["project"]["optional-dependencies"]
-    return names(PROJECT["project"]["dependencies"] + extras["otel"] + extras["ldap"])
+    return names(PROJECT["project"]["dependencies"] + extras["otel"] + extras["ldap"] + extras["serve"])
 
 
 def development() -> set[str]:

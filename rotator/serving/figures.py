@@ -1,0 +1,48 @@
+"""The metrics of the process: those of rotations and of the last run, as everywhere, and what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from rotator.serving.view import View
+from rotator.telemetry.metrics import registry_of
+from rotator.telemetry.sources import of_outcome
+
+
+def registry(view: View) -> CollectorRegistry:
+    """Return what is known at one moment."""
+    found = registry_of(
+        rotations=None if view.last is None else [of_outcome(outcome) for outcome in view.outcomes],
+        run=view.last.figures if view.last else None,
+    )
+    found.register(_Served(view))
+    return found
+
+
+class _Served(Collector):
+    """What is served, by document: bounded by what is declared."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the families."""
+        revision = GaugeMetricFamily(
+            "rotator_served_revision", "Revision of the set that is answered with.", labels=("document",)
+        )
+        age = GaugeMetricFamily(
+            "rotator_served_look_age_seconds",
+            "Since when the document was not seen; a few seconds are usual.",
+            labels=("document",),
+        )
+        table = self._view.table
+        for label in table.declared.sources:
+            if held := table.serves(label):
+                revision.add_metric((label,), held.stamp.revision)
+            if (looked := table.state(label).looked) is not None:
+                age.add_metric((label,), self._view.steady - looked)
+        return (revision, age)

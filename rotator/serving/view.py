@@ -1,0 +1,96 @@
+"""One moment of the process, as a value: the page, the metrics and the answers on health are functions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from rotator.engine.outcome import Outcome
+from rotator.serving.sets import State, Table
+from rotator.telemetry.figures import RunFigures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """The last run that ended."""
+
+    began: datetime
+    ended: datetime
+    exit_code: int
+    error: str = ""
+    """The sentence by which it ended as a whole; empty: it looked at every rotation."""
+    figures: RunFigures | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is known at one moment."""
+
+    replica: str
+    started: datetime
+    now: datetime
+    steady: float
+    schedule: str
+    """When runs begin, for people."""
+    table: Table = field(default_factory=Table)
+    outcomes: Sequence[Outcome] = ()
+    """What became of each rotation when it was last looked at."""
+    last: LastRun | None = None
+    running: bool = False
+    next_run: datetime | None = None
+    ending: bool = False
+    stuck: tuple[str, ...] = ()
+    """What of the process does not go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is looked at to say whether the process is ready."""
+
+    name: str
+    good: bool
+    says: str = ""
+
+
+def checks(view: View) -> Iterator[Check]:
+    """Yield what has to be so before requests are sent here: that it is known what to answer. Old keys are better than none."""
+    table = view.table
+    yield Check("shutdown", good=not view.ending, says="the process ends" if view.ending else "")
+    yield Check(
+        "declarations", good=table.known, says=table.trouble or ("" if table.known else "not read yet")
+    )
+    for label in sorted(table.declared.sources):
+        state = table.state(label)
+        yield Check(f"set {label}", good=state.counted and state.settled, says=shows(state, view.steady))
+    last = view.last
+    ran = (
+        "no run has ended yet"
+        if last is None
+        else last.error or f"the last run ended with exit code {last.exit_code}"
+    )
+    yield Check("run", good=True, says=ran)
+
+
+def shows(state: State, steady: float) -> str:
+    """Say what of a document is answered with."""
+    what = "nothing is served"
+    if state.held and state.counted:
+        what = f"serves revision {state.held.stamp.revision}"
+    elif state.missing:
+        what = "nothing was delivered there yet"
+    looked = "" if state.looked is None else f", seen {max(0, round(steady - state.looked))}s ago"
+    return "; ".join(each for each in (f"{what}{looked}", state.trouble, state.barred) if each)
+
+
+def merged(before: Sequence[Outcome], new: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Return what is known of each rotation after a run: an idle one has the ring that was seen at the same revision."""
+    known = {outcome.rotation: outcome for outcome in before}
+    return tuple(sorted((_with_ring(o, known.get(o.rotation)) for o in new), key=lambda o: o.rotation))
+
+
+def _with_ring(outcome: Outcome, before: Outcome | None) -> Outcome:
+    if outcome.ring or before is None or before.ring is None:
+        return outcome
+    same = before.ring.revision == outcome.summary.revision
+    return replace(outcome, ring=before.ring) if same else outcome
