@@ -29,6 +29,7 @@ CREDENTIALS = {
 ADMIN = "auth: {client: {clientId: rotator, secret: {secret: {name: sso-admin, key: client_secret}}}}"
 VERIFIERS = {
     "jwks": "jwks: {secret: payments-jwks}",
+    "pem": "pem: {secret: payments-keys}",
     "acceptedList": "acceptedList: {secret: payments-accepted}",
     "static": "static: {secret: payments-client, confirmedBy: Annotation}",
     "keycloak": f"keycloak: {{url: https://sso.example.com, realm: acme, {ADMIN}}}",
@@ -53,6 +54,7 @@ VERIFIERS = {
 """Each verifier, as it is declared most often."""
 SUITING = {
     ("jwtSigningKey", "jwks"),
+    ("jwtSigningKey", "pem"),
     ("sharedSecret", "jwks"),
     ("sharedSecret", "acceptedList"),
     ("oauthClient with a secret", "keycloak"),
@@ -62,6 +64,7 @@ SUITING = {
     ("oauthClient with a secret", "hydra"),
     ("oauthClient with a secret", "static"),
     ("oauthClient with a key", "jwks"),
+    ("oauthClient with a key", "pem"),
     ("oauthClient with a key", "auth0"),
     ("oauthClient that is registered", "registration"),
     ("ldapPassword", "ldap"),

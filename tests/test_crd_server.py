@@ -171,7 +171,9 @@ def test_the_definition_is_established_and_structural(server: Server) -> None:
 
 def test_rules_cost_a_fraction_of_what_they_may(server: Server) -> None:
     """Proves that there is room: with lists four times as long the API server still takes the definition."""
-    wider = re.sub(r'("maxItems": )64\b', r"\g<1>256", json.dumps(crd.definition()))
+    wider = re.sub(
+        r'("maxItems": )(32|64)\b', lambda most: f"{most[1]}{4 * int(most[2])}", json.dumps(crd.definition())
+    )
     assert wider != json.dumps(crd.definition())
     wide = json.loads(wider.replace("rotator.dev", "wide.rotator.dev"))
     answer = server.ask("POST", f"{DEFINITIONS}?dryRun=All", wide)
@@ -276,7 +278,7 @@ def test_what_was_created_is_read_from_a_list(server: Server) -> None:
 _SUITABLE = {
     "sharedSecret": "jwks, acceptedList",
     "oauthClient with a secret": "keycloak, okta, entra, auth0, hydra, registration, static",
-    "oauthClient with a key": "jwks, auth0",
+    "oauthClient with a key": "jwks, pem, auth0",
     "oauthClient that is registered": "keycloak, okta, entra, auth0, hydra, registration, static",
     "ldapPassword": "ldap",
     "vaultAppRole": "appRole",
@@ -285,6 +287,10 @@ _SUITABLE = {
 _KINDS = {"oauthClient that is registered": "oauthClient with a secret"}
 """What suits a client that is registered suits it by its form; that it needs a name there is another message."""
 _DATA = "{name: payments-signing-key}"
+_THEMSELVES = (
+    "rotator and Kubernetes say these themselves; expected keys other than rotator.dev/…, app.kubernetes.io/managed-by and "
+    "kubectl.kubernetes.io/…"
+)
 _SUM = "the longest maxAge + propagation of a verifier, and clockSkew"
 
 REFUSED = [
@@ -389,7 +395,7 @@ REFUSED = [
     (
         "two kinds of verifier",
         good("    - jwks:", "    - acceptedList: {secret: x}\n      jwks:"),
-        "spec.verifiers[0]: expected exactly one of jwks, acceptedList, static, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
+        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
     ),
     (
         "no place to read",
@@ -509,7 +515,7 @@ REFUSED = [
     (
         "a list of signing keys",
         good("jwks: {configMap: payments-jwks, maxAge: 5m}", "acceptedList: {secret: a}"),
-        "spec.verifiers: does not suit jwtSigningKey; expected jwks",
+        "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem",
     ),
     (
         "a probe for a shared secret",
@@ -548,6 +554,76 @@ REFUSED = [
         ),
     ),
     (
+        "a label of ours",
+        good(_DATA, '{name: k, labels: {rotator.dev/managed: "false"}}'),
+        f"spec.holders[0].secret.labels: {_THEMSELVES}",
+    ),
+    (
+        "an annotation of ours",
+        good(_DATA, '{name: k, annotations: {rotator.dev/revision: "9"}}'),
+        f"spec.holders[0].secret.annotations: {_THEMSELVES}",
+    ),
+    (
+        "a label that is none",
+        good(_DATA, "{name: k, labels: {-a: b}}"),
+        "spec.holders[0].secret.labels: a key is wrong: expected letters, digits, -, _ and ., perhaps after a domain and /, as konghq.com/credential",
+    ),
+    (
+        "a type of Kubernetes",
+        good(_DATA, "{name: k, type: kubernetes.io/service-account-token}"),
+        (
+            "spec.holders[0].secret.type: a type that Kubernetes gives a meaning to, and that a credential alone does not have; expected "
+            "Opaque, kubernetes.io/basic-auth with the data keys username and password, or a type of your own"
+        ),
+    ),
+    (
+        "a text for a field",
+        good(_DATA, "{name: k, data: {a: kid}, texts: {a: b}}"),
+        "spec.holders[0].secret.texts: a data key that holds a field of the credential too; expected each once",
+    ),
+    (
+        "kept without others",
+        good("maxAge: 5m}", 'maxAge: 5m, keep: {a: "2027-01-31T00:00:00Z"}}'),
+        "keep: a set that is not shared has no keys of others; expected shared: true as well",
+    ),
+    (
+        "kept under a long name",
+        good("maxAge: 5m}", f'maxAge: 5m, shared: true, keep: {{{"a" * 600}: "2027-01-31T00:00:00Z"}}}}'),
+        "a key is too long: expected at most 512 characters",
+    ),
+    (
+        "kept under no name",
+        good("maxAge: 5m}", 'maxAge: 5m, shared: true, keep: {" ": "2027-01-31T00:00:00Z"}}'),
+        "spec.verifiers[0].jwks.keep: a key is wrong: expected characters that can be printed, and not only blanks",
+    ),
+    (
+        "kept for some time",
+        good("maxAge: 5m}", "maxAge: 5m, shared: true, keep: {a: soon}}"),
+        (
+            'spec.verifiers[0].jwks.keep.a: "soon": spec.verifiers[0].jwks.keep.a in body should match '
+            "'^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$'"
+        ),
+    ),
+    (
+        "restarts for a shared set",
+        good("maxAge: 5m}", "maxAge: 5m, shared: true}\n      restart: {}"),
+        (
+            "spec.verifiers: restart: several rotations would restart the readers of a shared set, each for its own keys; expected "
+            "readers that fetch it again (maxAge)"
+        ),
+    ),
+    (
+        "restarts for a file a version",
+        good(
+            "jwks: {configMap: payments-jwks, maxAge: 5m}",
+            "pem: {configMap: a, perVersion: true}\n      restart: {}",
+        ),
+        (
+            "spec.verifiers: restart: a new version is a new file, and pods that were started with the old files cannot be told from "
+            "others; expected readers that look for new files (maxAge), or one file of all (without perVersion)"
+        ),
+    ),
+    (
         "only the previous version",
         good(_DATA, "{name: k, data: {a: previous.kid}}"),
         "spec.holders[0].secret.data: only previous fields; expected at least one of the active version",
@@ -581,7 +657,7 @@ REFUSED = [
         (
             f"{form} at {verifier}",
             pair(form, verifier),
-            "spec.verifiers: does not suit jwtSigningKey; expected jwks"
+            "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem"
             if form == "jwtSigningKey"
             else f"spec.verifiers: does not suit {_KINDS.get(form, form)}; expected {_SUITABLE[form]}",
         )

@@ -333,7 +333,7 @@ class Spec(Model):
         min_length=1, max_length=64, description="Everybody who accepts the credential."
     )
     holders: list[Holder] = Field(
-        min_length=1, max_length=64, description="Everybody who uses the credential."
+        min_length=1, max_length=32, description="Everybody who uses the credential."
     )
     gates: Gates = Gates()
     outage: Outage | None = Field(

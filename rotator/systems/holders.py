@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rotator.core.sensitive import Sensitive
 from rotator.credentials.shared_secret import IS_RAW, SharedSecret
-from rotator.kinds import MANAGED_BY, PREFIX, SECRET, Address, SecretMeta
+from rotator.kinds import MANAGED_BY, MARK, PREFIX, SECRET, Address, SecretMeta
 from rotator.ports import Credential, Rendered, Want
 from rotator.ports.stamp import STAMP_FIELDS
 from rotator.systems.forms import PREVIOUS, Source, parse, read, render
@@ -124,12 +124,19 @@ def _reserves(names: str) -> Callable[[SecretHolder], bool]:
     return lambda holder: any(map(_is_reserved, getattr(holder, names) or ()))
 
 
+_OURS = {
+    "labels": (MANAGED_BY, MARK),
+    "annotations": (
+        *(f"{PREFIX}/{name.replace('_', '-')}" for name in STAMP_FIELDS),
+        "kubectl.kubernetes.io/last-applied-configuration",
+    ),
+}
+"""The reserved keys that can be named: the API server reckons that how a key begins costs as much as the longest request."""
+
+
 def _not_reserved(names: str) -> str:
-    """Return, in CEL, that none of the keys of a mapping is reserved."""
-    return (
-        f"!has(self.{names}) || self.{names}.all(k, k != '{MANAGED_BY}' && !k.startsWith('{PREFIX}/') && "
-        "!k.startsWith('kubectl.kubernetes.io/'))"
-    )
+    """Return, in CEL, that none of these keys is in a mapping."""
+    return f"!has(self.{names}) || ({' && '.join(f'!({key!r} in self.{names})' for key in _OURS[names])})"
 
 
 class SecretHolder(HolderKind):
