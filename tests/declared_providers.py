@@ -32,6 +32,7 @@ VERIFIERS = {
     "pem": "pem: {secret: payments-keys}",
     "acceptedList": "acceptedList: {secret: payments-accepted}",
     "static": "static: {secret: payments-client, confirmedBy: Annotation}",
+    "holders": "holders: {}",
     "keycloak": f"keycloak: {{url: https://sso.example.com, realm: acme, {ADMIN}}}",
     "keycloakRealmKeys": f"keycloakRealmKeys: {{url: https://sso.example.com, realm: acme, {ADMIN}}}",
     "okta": (
@@ -57,6 +58,7 @@ SUITING = {
     ("jwtSigningKey", "pem"),
     ("sharedSecret", "jwks"),
     ("sharedSecret", "acceptedList"),
+    ("sharedSecret", "holders"),
     ("oauthClient with a secret", "keycloak"),
     ("oauthClient with a secret", "okta"),
     ("oauthClient with a secret", "entra"),
@@ -72,6 +74,8 @@ SUITING = {
     ("keycloakRealmKey", "keycloakRealmKeys"),
 }
 """Which verifier suits which credential; no other pair."""
+ONE_SLOT = {("oauthClient with a secret", "auth0"), ("sharedSecret", "holders")}
+"""Those that accept one version at a time, as they are declared most often."""
 OUTAGE = "outage: {days: [Sat, Sun], start: '02:30', length: 2h}"
 TAKE_OVER = "takeOver: {secret: {name: old, key: secret}}"
 
@@ -100,7 +104,7 @@ def declaration(credential: str, verifier: str, *more: str, holder: str = "") ->
 
 def pair(form: str, verifier: str) -> str:
     """Return the declaration of a credential and a verifier, with the outage where every switch is one."""
-    outage = (OUTAGE,) if (form, verifier) == ("oauthClient with a secret", "auth0") else ()
+    outage = (OUTAGE,) if (form, verifier) in ONE_SLOT else ()
     return declaration(form, verifier, *outage)
 
 
@@ -142,6 +146,12 @@ def _let_in(kind: str, auth: str) -> str:
 
 ACCEPTED = {
     **{f"{form}: {verifier}": pair(form, verifier) for form, verifier in sorted(SUITING)},
+    "holders that accept two values": declaration(
+        "sharedSecret", "holders", holder=_holding("a: '${value},${other.value}'")
+    ),
+    "holders that accept two values in two data keys": declaration(
+        "sharedSecret", "holders", holder=_holding("a: value, b: other.value|json")
+    ),
     "a key at two places": declaration(KEY, f"{VERIFIERS['jwks']}\n    - {VERIFIERS['auth0']}"),
     "a key in a ConfigMap": declaration(KEY, "jwks: {configMap: payments-jwks}"),
     "a key that is probed": declaration(
@@ -284,6 +294,14 @@ _FIELDS = "a holder's data asks for an unknown field, or for an encoding that it
 _PROBE = "jwksProbe reads public keys; this credential has none"
 _TWICE = "an account is there twice; expected each once"
 _BESIDE_HARD = (SECRET, HARD, OUTAGE)
+_BOTH = _holding("a: '${value},${other.value}'")
+_ONE_VALUE = (
+    "a holder is handed one value here, so every switch is an outage; expected other.FIELD in the data of every holder, if the "
+    "application accepts several values, or `outage`, which accepts it and says when"
+)
+_OTHER_ALONE = (
+    "other.FIELD is for holders that check with the secret as well; expected `holders` among the verifiers"
+)
 
 REFUSED = [
     # --- the client ---
@@ -393,6 +411,57 @@ REFUSED = [
         "spec.credential: algorithm: Auth0 lets keys in by RS256, RS384, PS256; expected one of them as algorithm",
     ),
     # --- who accepts it ---
+    _wrong(
+        "holders that accept what they use, of one value",
+        declaration("sharedSecret", "holders"),
+        4,
+        f"spec.outage: {_ONE_VALUE}",
+        f"spec: {_ONE_VALUE}",
+    ),
+    _wrong(
+        "two holders, of which one is handed one value",
+        declaration(
+            "sharedSecret", "holders", holder=f"{_BOTH}\n    - secret: {{name: b, data: {{a: value}}}}"
+        ),
+        4,
+        f"spec.outage: {_ONE_VALUE}",
+        None,  # whether a mapping has the other version in it, the API server does not look
+    ),
+    _wrong(
+        "holders that accept two values, and an outage",
+        declaration("sharedSecret", "holders", OUTAGE, holder=_BOTH),
+        14,
+        f"spec.outage: {_NO_OUTAGE}",
+        None,  # for the same reason
+    ),
+    _wrong(
+        "the other version, of holders that are no verifiers",
+        declaration("sharedSecret", "acceptedList", holder=_holding("a: value, b: other.value")),
+        13,
+        f"spec.holders.0: {_OTHER_ALONE}",
+        f"spec.holders: {_OTHER_ALONE}",
+    ),
+    _wrong(
+        "the same in a text",
+        declaration("sharedSecret", "acceptedList", holder=_BOTH),
+        13,
+        f"spec.holders.0: {_OTHER_ALONE}",
+        None,
+    ),
+    _wrong(
+        "the other version alone",
+        declaration("sharedSecret", "holders", holder=_holding("a: other.value")),
+        13,
+        "data: only previous or other fields; expected at least one of the active version",
+        "spec.holders[0].secret.data: only previous or other fields; expected at least one of the active version",
+    ),
+    _wrong(
+        "holders that are restarted as verifiers",
+        declaration("sharedSecret", VERIFIERS["holders"] + "\n      restart: {}", holder=_BOTH),
+        11,
+        f"spec.verifiers.0: {_NOTHING_READS}",
+        f"spec.verifiers[0]: {_NOTHING_READS}",
+    ),
     _wrong(
         "a client secret for everybody",
         declaration(SECRET, "static: {configMap: a}"),

@@ -276,7 +276,7 @@ def test_what_was_created_is_read_from_a_list(server: Server) -> None:
 # --- what is refused --------------------------------------------------------------------------------------------
 
 _SUITABLE = {
-    "sharedSecret": "jwks, acceptedList",
+    "sharedSecret": "jwks, acceptedList, holders",
     "oauthClient with a secret": "keycloak, okta, entra, auth0, hydra, registration, static",
     "oauthClient with a key": "jwks, pem, auth0",
     "oauthClient that is registered": "keycloak, okta, entra, auth0, hydra, registration, static",
@@ -395,7 +395,7 @@ REFUSED = [
     (
         "two kinds of verifier",
         good("    - jwks:", "    - acceptedList: {secret: x}\n      jwks:"),
-        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
+        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, holders, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
     ),
     (
         "no place to read",
@@ -626,12 +626,12 @@ REFUSED = [
     (
         "only the previous version",
         good(_DATA, "{name: k, data: {a: previous.kid}}"),
-        "spec.holders[0].secret.data: only previous fields; expected at least one of the active version",
+        "spec.holders[0].secret.data: only previous or other fields; expected at least one of the active version",
     ),
     (
         "only the previous version in Vault",
         good("path: payments/jwt}\n  gates", "path: payments/jwt, data: {a: previous.kid}}\n  gates"),
-        "spec.holders[1].vault.data: only previous fields; expected at least one of the active version",
+        "spec.holders[1].vault.data: only previous or other fields; expected at least one of the active version",
     ),
     (
         "a field that is ours",
@@ -806,7 +806,19 @@ _JUNK: st.SearchStrategy[Any] = st.sampled_from(
             "auto",
         ),
         *("a.b", "a/b", "a b", "..", "-a", "30d", "1m", "0s", "0.5s", "999999d", "1d1d", "30", "1e3s", "٣d"),
-        *("ES256", "RS256", "HS256", "raw", "lines", "json", "Retain", "Delete", "value", "previous.value"),
+        *(
+            "ES256",
+            "RS256",
+            "HS256",
+            "raw",
+            "lines",
+            "json",
+            "Retain",
+            "Delete",
+            "value",
+            "previous.value",
+            "other.value",
+        ),
         *(
             "https://a",
             "https://a\u00a0b",
@@ -838,7 +850,12 @@ _JUNK: st.SearchStrategy[Any] = st.sampled_from(
         ),
         *({"jwtSigningKey": {}}, {"sharedSecret": {}}, {"sharedSecret": {"algorithm": "HS256"}}),
         *({"sharedSecret": {"length": 20, "alphabet": "abcdefghij"}}, {"sharedSecret": {"encoding": "raw"}}),
-        *({"jwks": {"secret": "a"}}, {"acceptedList": {"secret": "a", "format": "lines"}}, {"restart": {}}),
+        *(
+            {"jwks": {"secret": "a"}},
+            {"acceptedList": {"secret": "a", "format": "lines"}},
+            {"restart": {}},
+            {"holders": {}},
+        ),
         *({"jwksProbe": {"url": "https://a"}}, {"prometheus": {"url": "http://a", "query": "q", "below": 1}}),
         *(
             "https://a/",

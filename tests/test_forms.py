@@ -239,6 +239,34 @@ def test_a_list_has_the_previous_one_as_long_as_there_is_one(ours: str, both: st
     assert written(ours, NEW) == alone
 
 
+@pytest.mark.parametrize(
+    ("ours", "both", "alone"),
+    [
+        ("${value},${other.value}", "new,old", "new"),
+        ("other.value", "old", ""),
+        ("other.value|hex", "6f6c64", ""),
+        ("${value|hex} ${other.value|hex}", "6e6577 6f6c64", "6e6577"),
+        ("[${other.value|json}]", '["old"]', "[]"),
+        ("[${value|json}, ${other.value|json}]", '["new", "old"]', '["new"]'),
+        ("old: ${other.value}", "old: old", "old: "),
+        ("${value},${other.value},${previous.value}", "new,old", "new"),
+    ],
+)
+def test_a_list_has_the_other_one_as_long_as_there_is_one(ours: str, both: str, alone: str) -> None:
+    """Proves that what takes the other version alone is there in any case: those who read it find it at each start."""
+    for other, expected in ((OLD, both), ({}, alone)):
+        found = render(parse(ours), NEW, {}, other)
+        assert found is not None
+        assert found.reveal() == expected
+
+
+@pytest.mark.parametrize("ours", ["other.${value}", "previous.${value}"])
+def test_a_template_does_not_begin_like_a_field(ours: str) -> None:
+    """Proves that a text is not taken for a field of another version."""
+    with pytest.raises(ValueError, match="a template cannot begin with the word"):
+        parse(ours)
+
+
 def test_what_is_all_of_the_previous_version_goes_with_it() -> None:
     """Proves that no empty text is left behind."""
     assert render(parse("old: ${previous.value}"), NEW, {}) is None
@@ -261,8 +289,8 @@ def test_a_template_sees_its_own_credential_only() -> None:
             assert other not in found
             assert base64.b64encode(other.encode()).decode() not in found
     for ours in (
-        "${other.value}",
-        "${../other.value}",
+        "${canary.value}",
+        "${../canary.value}",
         "${env.HOME}",
         "${file:/etc/passwd}",
         "${value!r}",

@@ -226,6 +226,7 @@ def test_what_overlaps_waits_for_its_slowest_verifier_and_an_outage_for_none(tmp
         "okta": 30,
         "entra": 120,
         "auth0": -60,  # the one secret of a client; nothing at all is waited for, not even clocks
+        "holders": -60,  # the same for holders of one value
         "hydra": 5,
         "registration": 5,
         "ldap": 30,
@@ -884,7 +885,7 @@ MEANING = [
             (
                 "a placeholder that is left open",
                 "a ${kid",
-                "a placeholder that is none; expected ${FIELD}, ${FIELD|ENCODING} or ${previous.FIELD}",
+                "a placeholder that is none; expected ${FIELD}, ${FIELD|ENCODING}, ${previous.FIELD} or ${other.FIELD}",
             ),
             ("an empty placeholder", "a ${}", "a placeholder that is none"),
             ("logic in a placeholder", "${if kid}", "a placeholder that is none"),
@@ -928,12 +929,15 @@ MEANING = [
     bad(
         "only the previous version in a text",
         good(_HOLDER, "{name: k, data: {a: 'x ${previous.kid}'}}"),
-        (14, "spec.holders.0.secret.data: only previous fields"),
+        (14, "spec.holders.0.secret.data: only previous or other fields"),
     ),
     bad(
         "only the previous version",
         good(_HOLDER, "{name: k, data: {a: previous.kid}}"),
-        (14, "spec.holders.0.secret.data: only previous fields; expected at least one of the active version"),
+        (
+            14,
+            "spec.holders.0.secret.data: only previous or other fields; expected at least one of the active version",
+        ),
     ),
     bad(
         "a key with a space",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -35,12 +35,13 @@ _names = itertools.count()
 class Trial:
     """Runs declared rotations as jobs would, one run after the other."""
 
-    def __init__(self, bao: Bao) -> None:
+    def __init__(self, bao: Bao, reads: Sequence[str] = ()) -> None:
+        """`reads`: the data keys of the holder's Secret that its pods read as variables; none: they mount all of them."""
         self.bao = bao
         self.life = f"trial/{next(_names)}"
         """A path of this trial's own in Vault."""
         self.timeline = Timeline()
-        self.environment = Environment(self.timeline, reads=())
+        self.environment = Environment(self.timeline, reads=reads)
         self.timeline.moved.append(self.environment.step)
         self.calls: list[Call] = []
         self.answers: dict[tuple[str, str], Answer] = {}

@@ -14,7 +14,8 @@ from rotator.credentials.jwt_signing_key import SIGNING_KEY, JwtSigningKey
 from rotator.credentials.oauth_client import CLIENT_KEY, OAuthClient
 from rotator.credentials.shared_secret import HAS_ALGORITHM, IS_RAW, SHARED, SharedSecret
 from rotator.policy.model import ROTATE, RotationPolicy
-from rotator.systems.forms import ENCODINGS, PREVIOUS, Encoding, Taken, encodings_of, parse
+from rotator.systems.accepting_holders import THERE, accept_one
+from rotator.systems.forms import ENCODINGS, PREFIXES, PREVIOUS, Encoding, Taken, encodings_of, parse
 from rotator.systems.provider import ALWAYS, ITSELF, NEVER, Provider, When
 from rotator.systems.registry import (
     CREDENTIALS,
@@ -207,9 +208,14 @@ def _some(condition: Callable[[type[Provider]], When | bool]) -> str:
     return f"self.verifiers.exists(v, {' || '.join(holding)})"
 
 
+def _at_one_slot(policy: RotationPolicy) -> bool:
+    """Whether a provider among the verifiers accepts one version at a time."""
+    return any(v.one.one_slot_for(policy.spec.credential.one) for v in policy.spec.verifiers)
+
+
 def cannot_overlap(policy: RotationPolicy) -> bool:
     """Whether a verifier of `policy` accepts one version at a time."""
-    return any(v.one.one_slot_for(policy.spec.credential.one) for v in policy.spec.verifiers)
+    return _at_one_slot(policy) or accept_one(policy)
 
 
 _ONE_SLOT = _some(lambda kind: kind.one_slot)
@@ -231,14 +237,14 @@ OUTAGES = (
         "OutageNeeded",
         "this verifier cannot accept two versions at a time, so every switch is an outage; expected `outage`, which accepts it and "
         "says when, or a verifier that can",
-        when(lambda policy: cannot_overlap(policy) and not policy.spec.outage, "outage"),
+        when(lambda policy: _at_one_slot(policy) and not policy.spec.outage, "outage"),
         f"has(self.outage) || !{_ONE_SLOT}",
     ),
     Check(
         "NoOutage",
         "versions overlap here, and nobody has to be refused; expected no `outage`",
         when(lambda policy: policy.spec.outage and not cannot_overlap(policy), "outage"),
-        f"!has(self.outage) || {_ONE_SLOT}",
+        f"!has(self.outage) || {_ONE_SLOT} || {THERE}",
         field=".outage",
     ),
     _at_once("NoLead", "lead", lambda spec: spec.lead is not None, "!has(self.lead)", "lead"),
@@ -294,7 +300,7 @@ def _named(way: str, field: str, name: str) -> str:
     data = f"h.{way}.data"
     alone = _texts((field, name, "issuer"))
     pairs = " && ".join(
-        f"(!{data}.exists(k, {data}[k] == '{of}{field}') || {data}.exists(k, {data}[k] in {_written(of + name)}))"
+        f"(!{data}.exists(k, {data}[k] == '{of}{field}') || {data}.exists(k, {data}[k] in {_written(of, name)}))"
         for of in ("", PREVIOUS)
     )
     return f"(!has(h.{way}) || !has({data}) || {data}.exists(k, !({data}[k] in {alone})) || ({pairs}))"
@@ -306,14 +312,14 @@ def _all_named(field: str) -> str:
     return f"self.holders.all(h, {' && '.join(_named(way, field, NAMES[field]) for way in ways)})"
 
 
-def _written(name: str) -> list[str]:
+def _written(of: str, field: str) -> list[str]:
     """Return how a field that stands alone is asked for, as it is and in each encoding."""
-    return [name, *(f"{name}|{encoding}" for encoding in encodings_of(name.removeprefix(PREVIOUS)))]
+    return [f"{of}{field}", *(f"{of}{field}|{encoding}" for encoding in encodings_of(field))]
 
 
 def _texts(fields: Iterable[str]) -> list[str]:
-    """Return the same of several fields in both versions."""
-    return [text for field in fields for of in ("", PREVIOUS) for text in _written(of + field)]
+    """Return the same of several fields, of every version that can be asked for."""
+    return [text for field in fields for of in PREFIXES for text in _written(of, field)]
 
 
 def _client(policy: RotationPolicy) -> Any:
@@ -639,7 +645,7 @@ def _unfit(algorithm: str) -> list[str]:
         for encoding in ENCODINGS.values()
         if not algorithm.startswith(encoding.algorithms)
         for field in encoding.of
-        for of in ("", PREVIOUS)
+        for of in PREFIXES
     ]
 
 
@@ -667,10 +673,7 @@ WRITTEN = (
                 (
                     IS_RAW,
                     _none_of(
-                        f"{of}value|{e.name}"
-                        for e in ENCODINGS.values()
-                        if e.only_text
-                        for of in ("", PREVIOUS)
+                        f"{of}value|{e.name}" for e in ENCODINGS.values() if e.only_text for of in PREFIXES
                     ),
                 ),
             )

@@ -14,6 +14,7 @@ from rotator.core.machine import Policy
 from rotator.core.request import Request
 from rotator.core.timing import Windows
 from rotator.credentials.oauth_client import OAuthClient
+from rotator.engine.accepting import Acceptance, AcceptingHolder
 from rotator.engine.confirmation import Confirmation
 from rotator.engine.delivery import Delivery
 from rotator.engine.fleet import LOOK_EVERY, Fleet
@@ -31,6 +32,7 @@ from rotator.policy.model import Verifier as VerifierPolicy
 from rotator.policy.rules import cannot_overlap, providers
 from rotator.ports import Credential, Gate, Login, Party, Provider, Readers, Seen, Store, Target
 from rotator.systems import registry
+from rotator.systems.accepting_holders import accept_two
 from rotator.systems.at import At, Wired, client_login, target
 from rotator.systems.document import Document as Published
 from rotator.systems.gate import GateAt
@@ -180,6 +182,7 @@ def rotation(w: World, policy: RotationPolicy, *, request: Request | None = None
         first_lead=policy.waits_at_first,
     )
     installed = list(_installed(w, policy))
+    holders = list(_holders(w, policy, credential))
     return Rotation(
         ref=policy.ref,
         policy=Policy(
@@ -191,8 +194,8 @@ def rotation(w: World, policy: RotationPolicy, *, request: Request | None = None
         check_clocks=lambda: w.meter.check_skew(policy.spec.overlap.clock_skew, _timed_by(policy)),
         credential=credential,
         store=_store(w, policy.spec.store.place(policy.home)),
-        verifiers=_verifiers(w, policy, credential, installed),
-        holders=[*_holders(w, policy, credential), *(Installation(i.signer) for i in installed if i.signer)],
+        verifiers=_verifiers(w, policy, credential, installed, holders),
+        holders=[*holders, *(Installation(i.signer) for i in installed if i.signer)],
         existing=_existing(w, policy, installed),
         before_activate=_gates(w, policy, "before_activate"),
         before_destroy=_gates(w, policy, "before_destroy"),
@@ -256,14 +259,19 @@ def _installed(w: World, policy: RotationPolicy) -> Iterator[Wired]:
 
 
 def _verifiers(
-    w: World, policy: RotationPolicy, credential: Credential, installed: Sequence[Wired]
+    w: World,
+    policy: RotationPolicy,
+    credential: Credential,
+    installed: Sequence[Wired],
+    holders: Sequence[Party],
 ) -> list[Party]:
-    """Wire all verifiers: documents and providers, and after them what proves what they accept."""
+    """Wire all verifiers: documents and providers, what proves what they accept, and holders that accept what they use."""
     one_slot = cannot_overlap(policy)
     return [
         *(_document(w, policy, credential, v, v.document) for v in policy.spec.verifiers if v.document),
         *(Installation(each.provider, offer=each.offer, one_slot=one_slot) for each in installed),
         *_proofs(w, policy, [each.login for each in installed if each.login]),
+        *(Acceptance(holder) for holder in holders if isinstance(holder, AcceptingHolder)),
     ]
 
 
@@ -329,7 +337,8 @@ def _holder(
     w: World, policy: RotationPolicy, credential: Credential, declared: HolderPolicy, place: Place
 ) -> Delivery:
     document = target(w, place, meta=declared.one.meta)
-    return Delivery(
+    kind = AcceptingHolder if accept_two(policy) else Delivery
+    return kind(
         name=document.label,
         target=document,
         render=Mapped(

@@ -1,7 +1,7 @@
 """What stands in a data key: a field of the credential, in an encoding that its reader knows, or a text with such fields in it.
 
-`FIELD`, `FIELD|ENCODING`, each perhaps with `previous.` before it; or a template, which has `${…}` with one of them in it. A
-template sees the fields of its own credential, and has no logic.
+`FIELD`, `FIELD|ENCODING`, each perhaps with `previous.` or `other.` before it; or a template, which has `${…}` with one of them
+in it. A template sees the fields of its own credential, and has no logic.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ else:
 
 PREVIOUS = "previous."
 """The prefix by which a mapping names a field of the version on its way out: `previous.private_key`."""
+OTHER = "other."
+"""The prefix by which a mapping names a field of the version that is accepted besides the active one: the next one until it is
+active, then the previous one until it is withdrawn: `other.value`."""
+PREFIXES = ("", PREVIOUS, OTHER)
+"""What can stand before a field; empty: of the active version."""
 LONGEST = 1024
 """Characters of one entry: a template is a line or a short document, and the API server reckons what checking it costs."""
 SEPARATORS = frozenset(",;: \n")
@@ -182,14 +187,15 @@ class Taken:
     """A field that is taken: of which version, and how it is written."""
 
     field: str
-    previous: bool = False
+    prefix: str = ""
+    """One of `PREFIXES`."""
     encoding: str = ""
     """Empty: as the field is."""
 
     @property
     def named(self) -> str:
         """The field as a mapping names it, without the encoding."""
-        return f"{PREVIOUS if self.previous else ''}{self.field}"
+        return f"{self.prefix}{self.field}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +212,27 @@ class Shape:
 
     @property
     def is_previous(self) -> bool:
-        """Whether it takes nothing of the active version."""
-        return all(taken.previous for taken in self.taken)
+        """Whether all that it takes is of the version on its way out."""
+        return self._prefixes == {PREVIOUS}
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it takes something of the active version."""
+        return "" in self._prefixes
+
+    @property
+    def has_other(self) -> bool:
+        """Whether it takes something of the other accepted version."""
+        return OTHER in self._prefixes
+
+    @property
+    def _prefixes(self) -> set[str]:
+        return {taken.prefix for taken in self.taken}
 
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
-_TAKEN = re.compile(r"(?P<previous>previous\.)?(?P<field>[a-z_]+)(?:\|(?P<encoding>[a-z0-9-]+))?")
-_NO_PLACEHOLDER = (
-    "expected ${FIELD}, ${FIELD|ENCODING} or ${previous.FIELD}, and $${ for what is no placeholder"
-)
+_TAKEN = re.compile(r"(?P<prefix>previous\.|other\.)?(?P<field>[a-z_]+)(?:\|(?P<encoding>[a-z0-9-]+))?")
+_NO_PLACEHOLDER = "expected ${FIELD}, ${FIELD|ENCODING}, ${previous.FIELD} or ${other.FIELD}, and $${ for what is no placeholder"
 
 
 @lru_cache(maxsize=1024)
@@ -224,18 +242,24 @@ def parse(text: str) -> Shape:
     Whether the credential has the fields is not looked at here.
     """
     if "${" in text:
-        if text.startswith(PREVIOUS):
-            raise ValueError(f"a template cannot begin with the word {PREVIOUS}")
+        if word := _prefix(text):
+            raise ValueError(f"a template cannot begin with the word {word}")
         parts = _merged(_parts(text))
         shape = Shape(tuple(parts), is_template=True)
         if not shape.taken:
             raise ValueError(f"it takes no field; {_NO_PLACEHOLDER}")
         return shape
     name, _, encoding = text.partition("|")
-    taken = Taken(name.removeprefix(PREVIOUS), name.startswith(PREVIOUS), encoding)
+    prefix = _prefix(name)
+    taken = Taken(name.removeprefix(prefix), prefix, encoding)
     if "|" in text:
         _check(taken)
     return Shape((taken,), is_template=False)
+
+
+def _prefix(text: str) -> str:
+    """Return what a text begins with that says of which version a field is; empty: nothing."""
+    return next((prefix for prefix in PREFIXES if prefix and text.startswith(prefix)), "")
 
 
 def _parts(text: str) -> Iterator[str | Taken]:
@@ -251,7 +275,7 @@ def _placeholder(text: str, *, closed: bool) -> Taken:
     found = _TAKEN.fullmatch(text)
     if found is None or not closed:
         raise ValueError(f"a placeholder that is none; {_NO_PLACEHOLDER}")
-    taken = Taken(found["field"], bool(found["previous"]), found["encoding"] or "")
+    taken = Taken(found["field"], found["prefix"] or "", found["encoding"] or "")
     if taken.encoding:
         _check(taken)
     return taken
@@ -284,7 +308,7 @@ def _pattern() -> str:
     by_field = {f: _any(e for e in encodings_of(f) if ENCODINGS[e].of) for f in _special_fields()}
     every = _any(e for e in ENCODINGS if not ENCODINGS[e].of)
     special = "|".join(rf"{field}\|{own}" for field, own in by_field.items())
-    placeholder = rf"\$\{{(previous\.)?([a-z_]+(\|{every})?|{special})\}}"
+    placeholder = rf"\$\{{(previous\.|other\.)?([a-z_]+(\|{every})?|{special})\}}"
     return rf"^([^$]|\$+[^${{]|\$\$+\{{|{placeholder})*\$*$"
 
 
@@ -314,19 +338,21 @@ Source = Annotated[
 Fields = Mapping[str, Sensitive]
 
 
-def render(shape: Shape, current: Fields, previous: Fields) -> Sensitive | None:
+def render(shape: Shape, current: Fields, previous: Fields, other: Fields | None = None) -> Sensitive | None:
     """Return what the data key holds; None where it is all of a previous version that does not exist.
 
-    Raises ValueError, without quoting it, where a field cannot be written as is asked.
+    `other` are the fields of the other accepted version. Where there is none, what takes it alone holds an empty text, so that
+    its readers always find it. Raises ValueError, without quoting it, where a field cannot be written as is asked.
     """
-    values = [_value(t, previous if t.previous else current) for t in shape.taken]
-    if all(value is None for value in values):
+    versions = {"": current, PREVIOUS: previous, OTHER: other or {}}
+    values = [_value(taken, versions[taken.prefix]) for taken in shape.taken]
+    if shape.is_previous and all(value is None for value in values):
         return None
     return Sensitive(b"".join(_joined(shape.parts, iter(values))))
 
 
 def _value(taken: Taken, fields: Fields) -> bytes | None:
-    if taken.previous and taken.field not in fields:
+    if taken.prefix and taken.field not in fields:
         return None
     octets = fields[taken.field].octets()
     if not taken.encoding:

@@ -14,7 +14,7 @@ from rotator.credentials.shared_secret import IS_RAW, SharedSecret
 from rotator.kinds import MANAGED_BY, MARK, PREFIX, SECRET, Address, SecretMeta
 from rotator.ports import Credential, Rendered, Want
 from rotator.ports.stamp import STAMP_FIELDS
-from rotator.systems.forms import PREVIOUS, Source, parse, read, render
+from rotator.systems.forms import OTHER, PREVIOUS, Source, parse, read, render
 from rotator.vocabulary.checks import Check, each, when
 from rotator.vocabulary.footprint import Home, Location, Place, Touch
 from rotator.vocabulary.places import FETCHED, MOUNTED, delivered
@@ -81,6 +81,11 @@ class HolderKind(Model):
         """Return what it is handed of a credential with `fields`, by its own names."""
         return self.asked or {field: field for field in fields}
 
+    @property
+    def has_other(self) -> bool:
+        """Whether it is handed the other accepted version as well, so that it can check with both."""
+        return any(parse(ours).has_other for ours in self.asked.values())
+
     def touches(self, home: Home) -> Iterator[Touch]:
         """It is delivered to."""
         for place in self.places(home):
@@ -88,19 +93,19 @@ class HolderKind(Model):
 
 
 def _some_active(of: str, camel: str) -> Check:
-    """Return the check that holders of one kind are not handed previous fields only."""
+    """Return the check that holders of one kind are handed something of the active version."""
     return Check(
         "NothingActive",
-        "only previous fields; expected at least one of the active version",
-        each("holders", lambda _, h: h.one.camel() == camel and _only_previous(h.one), camel, "data"),
-        f"!has(self.data) || self.data.exists(k, !self.data[k].startsWith('{PREVIOUS}'))",
+        "only previous or other fields; expected at least one of the active version",
+        each("holders", lambda _, h: h.one.camel() == camel and _nothing_active(h.one), camel, "data"),
+        f"!has(self.data) || self.data.exists(k, !self.data[k].startsWith('{PREVIOUS}') && !self.data[k].startsWith('{OTHER}'))",
         field=".data",
         of=of,
     )
 
 
-def _only_previous(kind: HolderKind) -> bool:
-    return bool(kind.asked) and all(parse(ours).is_previous for ours in kind.asked.values())
+def _nothing_active(kind: HolderKind) -> bool:
+    return bool(kind.asked) and not any(parse(ours).is_active for ours in kind.asked.values())
 
 
 _RESERVED_KEYS = f"rotator and Kubernetes say these themselves; expected keys other than {PREFIX}/…, {MANAGED_BY} and kubectl.kubernetes.io/…"
@@ -193,8 +198,8 @@ class SecretHolder(HolderKind):
         None,
         min_length=1,
         max_length=16,
-        description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out; FIELD|ENCODING, as "
-        "private_key|pkcs1; or a text with ${FIELD} or ${FIELD|ENCODING} in it. Default: every field by its own name.",
+        description="Data key -> our field, as {key: private_key}; previous.FIELD for the version on its way out; other.FIELD, with verifiers[].holders, "
+        "for the other accepted version; FIELD|ENCODING, as private_key|pkcs1; or a text with ${FIELD} or ${FIELD|ENCODING} in it. Default: every field by its own name.",
     )
 
     texts: dict[DataKey, Annotated[str, Field(max_length=1024)]] | None = Field(
@@ -331,13 +336,14 @@ class Mapped:
     def __call__(self, want: Want) -> Rendered:
         """Return the fields; those of a previous version that does not exist are to be removed.
 
-        What holds something of the active version is current, also where a template has the previous one in it as well.
+        What holds something of the active version, or of the other one, is current, also where it has the previous one in it as well.
         """
-        active, *previous = want.copies
-        current = self.credential.fields(active.id, active.material)
-        before = self.credential.fields(previous[0].id, previous[0].material) if previous else {}
+        fields = [self.credential.fields(c.id, c.material) for c in want.copies]
+        current, other = fields[0], fields[1] if len(fields) > 1 else {}
+        retiring = want.ring.retiring
+        before = other if retiring and retiring.id in {c.id for c in want.copies[1:]} else {}
         shapes = {name: parse(ours) for name, ours in self.data.items()}
-        values = {name: render(shape, current, before) for name, shape in shapes.items()}
+        values = {name: render(shape, current, before, other) for name, shape in shapes.items()}
         return Rendered(
             current={n: v for n, v in values.items() if v is not None and not shapes[n].is_previous}
             | {n: Sensitive(text) for n, text in self.texts.items()},

@@ -12,6 +12,7 @@ from rotator.credentials.oauth_client import OAuthClient
 from rotator.credentials.shared_secret import SharedSecret
 from rotator.ports import Credential
 from rotator.systems.accepted_list import AcceptedListPlace
+from rotator.systems.accepting_holders import AcceptingHolders
 from rotator.systems.app_role import AppRole, VaultAppRole
 from rotator.systems.auth0 import Auth0
 from rotator.systems.document import Document
@@ -59,10 +60,10 @@ OURS: tuple[type[Provider], ...] = (
     AppRole,
 )
 """The verifiers that are changed by calls, in the order in which the schema shows them."""
-_KNOWN = {*(kind.declared_as for kind in DOCUMENTS), *(kind.declared_as for kind in OURS)}
+_KNOWN = {AcceptingHolders.declared_as, *(k.declared_as for k in DOCUMENTS), *(k.declared_as for k in OURS)}
 PROVIDERS: tuple[type[Provider], ...] = (*OURS, *others(os.environ.get(SETTING, ""), _KNOWN))
 """The same, with those of other distributions that a setting names."""
-VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, *PROVIDERS)
+VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, AcceptingHolders, *PROVIDERS)
 HOLDERS: tuple[type[HolderKind], ...] = (SecretHolder, VaultHolder, RealmHolder)
 GATES: tuple[type[GateKind], ...] = (JwksProbe, PrometheusQuery)
 
