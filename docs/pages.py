@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.pictures import states, timeline
-from docs.reference import class_vars, dependencies, providers, schema, values
+from docs.reference import applications, class_vars, dependencies, providers, schema, values
 from docs.written import finish
 
 
@@ -18,6 +18,7 @@ def texts() -> Mapping[Path, str]:
         **schema.texts(),
         **values.texts(),
         **providers.texts(),
+        **applications.texts(),
         **dependencies.texts(),
         **class_vars.texts(),
     }
