@@ -29,9 +29,9 @@ test: check ## all tests that need no provider's own server or SDK
 shuffle: $(VENV)/.ready ## the same in a new order each time (ARGS=--randomly-seed=N: in that one), and how much of the product they run
 	$(BIN)/pytest -n auto --dist worksteal -m 'not real_provider' --cov --cov-report= $(ARGS)
 
-test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider, slapd and the vendors' SDKs below build/, and rotate there
+test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider, slapd, the vendors' SDKs and libraries of applications below build/, and rotate there
 	$(BIN)/python -m tests.providers.install
-	$(BIN)/pytest -m real_provider -p no:randomly tests/providers $(ARGS)
+	$(BIN)/pytest -m real_provider -p no:randomly tests/providers tests/consumers $(ARGS)
 
 check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/ruff format --check --quiet .

@@ -20,6 +20,7 @@ from rotator.policy.model import RotationPolicy
 from rotator.run.wiring import credential_of
 from rotator.systems.accepting_holders import accept_one, accept_two
 from rotator.systems.forms import parse, render
+from tests.consumers.test_applications import IN_JAVASCRIPT, SEVERAL
 
 _, APPLICATIONS = read()
 DECLARED = [one for one in APPLICATIONS if one.declaration]
@@ -72,6 +73,11 @@ def test_every_rule_has_a_source(one: Application) -> None:
     """An address of the application's own."""
     assert one.sources
     assert {urlsplit(source).scheme for source in one.sources} == {"https"}
+
+
+def test_what_is_read_in_the_tests_is_what_the_page_says() -> None:
+    """No reader is claimed that is not run."""
+    assert {one.file for one in APPLICATIONS if one.reader} == {*SEVERAL, *IN_JAVASCRIPT, "oauth2-proxy"}
 
 
 # --- the rules -----------------------------------------------------------------------------------------------------

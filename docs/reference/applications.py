@@ -33,6 +33,9 @@ sources named, in {looked}; check them against the version that you run.
   restart once.
 - **stored**: it encrypts stored data that nothing encrypts again. Do not rotate it with rotator, nor with any other tool.
 
+The readers in the last column were run through whole rotations, with sessions shown at every pod at every moment of the
+rollouts (`tests/consumers/test_applications.py`). Of the others, the tests hold the values against the rule.
+
 **To take over the value that is in use today**, add [`takeOver`](take-over.md) with the same Secret and data key.
 
 Each declaration is a file in `examples/applications`.
@@ -54,6 +57,8 @@ class Application:
     """Who says so: addresses of the application's own documentation, code or issues."""
     file: str = ""
     """The declaration, by its name in examples/applications; empty: it is not to be rotated."""
+    reader: str = ""
+    """What reads whole rotations of it in the tests; empty: its values are held against the rule alone."""
     lost: str = ""
     """What a switch costs."""
     text: str = ""
@@ -85,9 +90,13 @@ def texts() -> Mapping[Path, str]:
 
 
 def _table(applications: tuple[Application, ...]) -> str:
-    rows = ["| your application reads | which is | it accepts | declare |", "|---|---|---|---|"]
+    rows = [
+        "| your application reads | which is | it accepts | declare | read in our tests by |",
+        "|---|---|---|---|---|",
+    ]
     rows += [
-        f"| {one.name}: {one.setting} | {one.rule} | {one.accepts} | {_what(one)} |" for one in applications
+        f"| {one.name}: {one.setting} | {one.rule} | {one.accepts} | {_what(one)} | {one.reader or '-'} |"
+        for one in applications
     ]
     return "\n".join(rows)
 

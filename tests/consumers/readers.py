@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import os
+import subprocess
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -112,3 +117,45 @@ class OAuth2Proxy:
     def _signature(self, given: Given, user: int) -> str:
         signed = f"_oauth2_proxy{user}0".encode()
         return hmac.new(given["cookie-secret"].encode(), signed, hashlib.sha256).hexdigest()
+
+
+class Node:
+    """One process of Node that reads as applications in JavaScript do."""
+
+    def __init__(self, modules: Path) -> None:
+        script = Path(__file__).parent / "node" / "readers.mjs"
+        self._process = subprocess.Popen(
+            ["node", str(script)],
+            env={**os.environ, "ROTATOR_MODULES": str(modules)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **question: Any) -> Any:
+        """Ask one thing."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{json.dumps(question)}\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def end(self) -> None:
+        """End it: it ends by itself where nothing more is asked."""
+        self._process.communicate(timeout=10)
+
+
+@dataclass(frozen=True)
+class InNode:
+    """An application in JavaScript, by its own library."""
+
+    node: Node
+    name: str
+
+    def begins(self, given: Given, user: int) -> str:
+        """Log a user in."""
+        return str(self.node.ask(name=self.name, asks="begins", given=given, what=user))
+
+    def accepts(self, given: Given, made: str) -> bool:
+        """Show the session."""
+        return bool(self.node.ask(name=self.name, asks="accepts", given=given, what=made))

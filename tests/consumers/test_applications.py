@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,13 @@ import yaml
 from docs.reference.applications import DECLARATIONS
 from rotator.engine.outcome import Outcome, Result
 from rotator.policy.model import RotationPolicy
-from tests.consumers.readers import Airflow, Django, Flask, Given, OAuth2Proxy, Reader
+from tests.consumers.readers import Airflow, Django, Flask, Given, InNode, Node, OAuth2Proxy, Reader
 from tests.faults.environment import NAMESPACE, Bao
 from tests.trial import Trial
 
 SEVERAL: dict[str, Callable[[], Reader]] = {"airflow": Airflow, "django": Django, "flask": Flask}
+IN_JAVASCRIPT = ("express-session", "authjs")
+INSTALLED = Path(__file__).parents[2] / "build" / "providers" / "applications"
 DAY = timedelta(days=1)
 STEPS = 40
 """Into so many a wait is cut, so that what is valid is shown again and again."""
@@ -101,6 +105,27 @@ def lived(bao: Bao, policy: RotationPolicy, reader: Reader, life: timedelta | No
     (new,) = {tuple(pod.items()) for pod in trial.environment.started()}
     assert not reader.accepts(dict(new), ghost), "the old value is dead"
     return users
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    """The libraries of JavaScript; skips loudly where they are not installed."""
+    modules = Path(os.environ.get("ROTATOR_APPLICATIONS", INSTALLED)) / "node_modules"
+    if not (modules / "express-session").is_dir():
+        pytest.skip("NO APPLICATIONS: run make test-providers")
+    process = Node(modules)
+    yield process
+    process.end()
+
+
+@pytest.mark.parametrize("name", IN_JAVASCRIPT)
+@pytest.mark.real_provider
+def test_an_application_in_javascript_loses_no_session(bao: Bao, node: Node, name: str) -> None:
+    """The same by express-session, with real requests and one store for all pods, and by Auth.js."""
+    users = lived(bao, declared(name), InNode(node, name))
+    assert not users.lost
+    assert users.begun >= 30
+    assert users.shown > 1000
 
 
 @pytest.mark.parametrize("name", SEVERAL)

@@ -80,13 +80,22 @@ def java() -> Path:
 
 def oidc_provider(folder: Path) -> None:
     """Install oidc-provider with exactly the packages of its lock file."""
-    if (folder / "node_modules" / "oidc-provider").is_dir():
-        return
+    if not (folder / "node_modules" / "oidc-provider").is_dir():
+        _npm(HERE / "oidc_provider", folder)
+
+
+def applications(folder: Path) -> None:
+    """Install the libraries of JavaScript with which applications read their secrets, with exactly the packages of their lock file."""
+    if not (folder / "node_modules" / "express-session").is_dir():
+        _npm(HERE.parent / "consumers" / "node", folder)
+
+
+def _npm(source: Path, folder: Path) -> None:
     if shutil.which("npm") is None:
         raise Missing("npm is not on the PATH")
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(HERE / "oidc_provider" / name, folder / name)
+        shutil.copyfile(source / name, folder / name)
     _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
 
 
@@ -128,6 +137,7 @@ def sdk(folder: Path) -> None:
 ALL: Mapping[str, Callable[[Path], None]] = {
     "keycloak": keycloak,
     "oidc-provider": oidc_provider,
+    "applications": applications,
     "slapd": slapd,
     "sdk": sdk,
 }
