@@ -26,7 +26,7 @@ from rotator.systems.world import World, ends_after
 from tests.faults.environment import NAMESPACE, TOKEN, Bao, Environment
 from tests.faults.timeline import TICK, Timeline
 from tests.faults.traffic import text_of
-from tests.faults.transport import Answer, Call, Perform, ProviderPool, VaultAdapter, api_client
+from tests.faults.transport import Answer, Call, Perform, ProviderPool, VaultPool, api_client
 from tests.providers.served import Api
 
 _names = itertools.count()
@@ -123,12 +123,12 @@ class Trial:
             ca=self.bao.server.ca_file,
             credential=Sensitive(self.bao.secret),
         )
-        adapter = VaultAdapter(self.bao.adapter, self._middle, lambda: self.timeline.now)
+        pool: Any = VaultPool(self.bao.pool, self._middle, lambda: self.timeline.now)
         return World(
             clock=clock,
             deadline=ends_after(clock, deadline),
             connect_kubernetes=lambda retry, meter: Kubernetes(self._api(), retry, meter),
-            connect_vault=lambda retry, meter: Vault(settings, retry, meter, adapter),
+            connect_vault=lambda retry, meter: Vault(settings, retry, meter, pool),
             identity=f"run-{next(self._runs)}",
             connect_http=(lambda _: cast("Any", self)) if self.apis else None,
         )

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-import requests
+import urllib3
 
 from rotator.clients.clock import RunClock
+from rotator.clients.connections import Connections
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
 from rotator.ports import Deadline
-from rotator.systems.vault.client import Adapter, Vault
+from rotator.systems.vault.client import Vault, connections_to
 from rotator.systems.vault.settings import VaultSettings
 from tests.faults.environment import Bao
 
@@ -31,22 +32,25 @@ class Sent:
 
 
 @dataclass
-class Recorder(Adapter):
-    """The transport of requests, with a record."""
+class Recorder:
+    """The connections to the server, with a record."""
 
     sent: list[Sent] = field(default_factory=list)
+    inner: Connections | None = None
 
-    def __post_init__(self) -> None:
-        """Open the pool."""
-        super().__init__()
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **given: Any) -> requests.Response:
+    def request(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
         """Keep what is sent, and send it."""
-        headers: Mapping[str, str] = request.headers
-        path = str(urlsplit(request.url or "").path).removeprefix("/v1/")
+        assert self.inner
+        headers: Mapping[str, str] = given["headers"]
+        path = urlsplit(url).path.removeprefix("/v1/")
         token = Sensitive(headers.get("X-Vault-Token", ""))
-        self.sent.append(Sent(request.method or "", path, token, headers.get("X-Vault-Namespace")))
-        return super().send(request, *args, **given)
+        self.sent.append(Sent(method, path, token, headers.get("X-Vault-Namespace")))
+        return self.inner.request(method, url, **given)
+
+    def clear(self) -> None:
+        """Close the connections."""
+        assert self.inner
+        self.inner.clear()
 
     def paths(self) -> list[str]:
         """Return what was asked for, in order."""
@@ -60,7 +64,10 @@ class Recorder(Adapter):
 def connected(env: Mapping[str, str], clock: RunClock, recorder: Recorder | None = None) -> Vault:
     """Return the product's client as an environment describes it."""
     retry = Retry(clock, Deadline(clock.now() + timedelta(hours=24)))
-    return Vault(VaultSettings.from_environment(env), retry, Meter(clock), recorder)
+    settings = VaultSettings.from_environment(env)
+    if recorder:
+        recorder.inner = connections_to(settings)
+    return Vault(settings, retry, Meter(clock), cast("Connections | None", recorder))
 
 
 def address(bao: Bao) -> dict[str, str]:

@@ -160,13 +160,17 @@ def whole(answer: urllib3.BaseHTTPResponse, largest: int) -> bytes:
     return octets
 
 
-def verified(ca_file: str | None, name: str = "caFile") -> ssl.SSLContext:
+def verified(ca_file: str | None, name: str = "caFile", *, folder: bool = False) -> ssl.SSLContext:
     """Return what verifies servers with a PEM bundle (None: the system's). Raises SettingsError for what is no bundle.
 
-    `name`: where the bundle is declared.
+    `name`: where the bundle is declared. `folder`: whether it is a folder of certificates, each by its hash.
     """
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        context = (
+            ssl.create_default_context(capath=ca_file)
+            if folder
+            else ssl.create_default_context(cafile=ca_file)
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(f"{name} {ca_file}: {reason}; expected a PEM bundle") from None

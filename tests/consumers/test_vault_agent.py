@@ -18,10 +18,10 @@ from typing import Any
 import jwt
 import pytest
 
+from rotator.clients.connections import Connections, verified
 from rotator.policy.files import load
 from rotator.policy.model import RotationPolicy
 from rotator.policy.vault_access import grants, hcl
-from rotator.systems.vault.client import Adapter
 from rotator_sandbox.openbao import OpenBao, find_bao
 from rotator_sandbox.processes import ServerProcess
 from tests.faults.environment import Bao
@@ -155,7 +155,7 @@ def town(server: OpenBao, tmp_path: Path) -> Iterator[Town]:
     """The example at work: the first version is delivered, both agents have rendered it, the service signs."""
     (policy,) = load([EXAMPLE / "rotation.yaml"])
     role, secret = server.app_role(policy=hcl(grants([policy])))
-    trial = Trial(Bao(server, role, secret, Adapter()))
+    trial = Trial(Bao(server, role, secret, Connections(verified(server.ca_file))))
     trial.run(policy)
     signer = Agent("signer", server, tmp_path / "signer")
     verifier = Agent("verifier", server, tmp_path / "verifier")

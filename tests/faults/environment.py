@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from requests.adapters import HTTPAdapter
-
+from rotator.clients.connections import Connections, verified
 from rotator.policy.model import RotationPolicy
-from rotator.systems.vault.client import Adapter
 from rotator_sandbox.emulator import Cluster, WorkloadController
 from rotator_sandbox.emulator.nodes import Nodes
 from rotator_sandbox.openbao import OpenBao
 from tests.faults.timeline import Timeline
-from tests.faults.vault import KeptAdapter, KeptVault
+from tests.faults.vault import KeptPool, KeptVault
 
 NAMESPACE = "payments"
 OTHER = "reports"
@@ -70,24 +68,24 @@ class Bao:
     server: OpenBao
     role: str
     secret: str
-    adapter: HTTPAdapter
+    pool: Connections
 
     @classmethod
     def of(cls, server: OpenBao) -> Bao:
         """Prepare a role with exactly the shipped policy."""
         role, secret = server.app_role()
-        return cls(server, role, secret, Adapter())
+        return cls(server, role, secret, Connections(verified(server.ca_file), maxsize=10))
 
     @classmethod
     def kept(cls, ca_file: str) -> Bao:
         """Begin an empty one in this process: a fork has it as it was."""
         server = KeptVault(ca_file)
         role, secret = server.app_role()
-        return cls(cast("OpenBao", server), role, secret, KeptAdapter(server))
+        return cls(cast("OpenBao", server), role, secret, cast("Connections", KeptPool(server)))
 
     def drop_connections(self) -> None:
         """Close all connections: two processes must not share one."""
-        self.adapter.close()
+        self.pool.clear()
         self.server.drop_connections()
 
 

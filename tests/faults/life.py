@@ -24,7 +24,7 @@ from tests.faults.environment import NAMESPACE, RING_SECRET, TOKEN, Bao, Environ
 from tests.faults.kinds_of_faults import AMBIGUOUS, ON_THE_WIRE, Fault, Killed, applies, refusal
 from tests.faults.on_the_wire import DamagedAnswerError
 from tests.faults.timeline import TICK, Timeline
-from tests.faults.transport import Answer, Call, LostReply, Perform, VaultAdapter, api_client
+from tests.faults.transport import Answer, Call, LostReply, Perform, VaultPool, api_client
 
 MOST_RUNS = 80
 CADENCE = timedelta(seconds=61)
@@ -196,13 +196,13 @@ class Life:
             ca=bao.server.ca_file,
             credential=Sensitive(bao.secret),
         )
-        adapter = VaultAdapter(bao.adapter, self._middle, lambda: self.timeline.now)
+        pool: Any = VaultPool(bao.pool, self._middle, lambda: self.timeline.now)
         api = api_client(self.environment.cluster, TOKEN, self._middle, lambda: self.timeline.now)
         return World(
             clock=clock,
             deadline=ends_after(clock, timedelta(minutes=10)),
             connect_kubernetes=lambda retry, meter: Kubernetes(api, retry, meter),
-            connect_vault=lambda retry, meter: Vault(settings, retry, meter, adapter),
+            connect_vault=lambda retry, meter: Vault(settings, retry, meter, pool),
             identity=f"run-{self._verdict.runs}-{self._depth}-{self._random.random()}",
             **self._connections(),
         )

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
 
 from rotator.clients.connections import Connections, verified
-from rotator.systems.vault.client import Adapter
 from tests.transport.servers import Act, OverTls
 
 
@@ -33,13 +31,6 @@ class DamagedAnswerError(Exception):
         with self._server() as server:
             pool = Connections(verified(str(server.files.ca)))
             return pool.request(method, _at(server, url), **given)
-
-    def to_adapter(self, request: requests.PreparedRequest, **given: Any) -> requests.Response:
-        """Ask as a transport adapter of requests."""
-        with self._server() as server:
-            elsewhere = request.copy()
-            elsewhere.url = _at(server, request.url or "")
-            return Adapter().send(elsewhere, **{**given, "verify": str(server.files.ca)})
 
     @contextmanager
     def _server(self) -> Iterator[OverTls]:

@@ -10,11 +10,10 @@ from email.utils import format_datetime
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-import requests
 import urllib3
 from kubernetes import client
-from requests.adapters import HTTPAdapter
 
+from rotator.clients.connections import Connections
 from rotator_sandbox.emulator import Cluster
 from tests.faults.on_the_wire import DamagedAnswerError
 from tests.providers.served import Api, Asked
@@ -108,12 +107,7 @@ class ClusterPool:
             raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
         except DamagedAnswerError as damaged:
             return damaged.to_pool(method, url, **given)
-        return urllib3.HTTPResponse(
-            body=io.BytesIO(answer.body),
-            headers=dict(answer.headers),
-            status=answer.status,
-            preload_content=False,
-        )
+        return response(answer.status, answer.headers, answer.body)
 
     def clear(self) -> None:
         """There are no connections to close."""
@@ -150,51 +144,46 @@ class ProviderPool:
             raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
         except DamagedAnswerError as damaged:
             return damaged.to_pool(method, url, **given)
-        return urllib3.HTTPResponse(
-            body=io.BytesIO(answer.body),
-            headers=dict(answer.headers),
-            status=answer.status,
-            preload_content=False,
-        )
+        return response(answer.status, answer.headers, answer.body)
 
 
-class VaultAdapter(HTTPAdapter):
-    """Stands under hvac's session; what it lets through goes to the real server."""
+class VaultPool:
+    """Stands under hvac; what it lets through goes to the real server."""
 
-    def __init__(self, inner: HTTPAdapter, middle: Middle, now: Callable[[], Any]) -> None:
-        super().__init__()
+    def __init__(self, inner: Connections, middle: Middle, now: Callable[[], Any]) -> None:
         self._inner = inner
         self._middle = middle
         self._now = now
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **given: Any) -> requests.Response:
-        """Answer like any transport adapter of requests."""
-        body = request.body or b""
-        octets = body.encode() if isinstance(body, str) else body
-        path = urlsplit(request.url or "").path
+    def request(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
+        """Answer like `urllib3.PoolManager.request`."""
 
         def perform() -> Answer:
-            got = self._inner.send(request, *args, **given)
-            headers = {"Content-Type": "application/json", "Content-Length": str(len(got.content))}
-            headers["Date"] = http_date(self._now())
-            return Answer(got.status_code, headers, got.content)
+            got = self._inner.request(method, url, **given)
+            body = got.read()
+            got.release_conn()
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+            return Answer(got.status, {**headers, "Date": http_date(self._now())}, body)
 
         try:
-            answer = self._middle(Call("vault", request.method or "", str(path)), bytes(octets), perform)
+            answer = self._middle(
+                Call("vault", method, urlsplit(url).path), given.get("body") or b"", perform
+            )
         except LostReply:
-            raise requests.exceptions.ReadTimeout(request=request) from None
+            raise urllib3.exceptions.ReadTimeoutError(None, url, "lost") from None  # type: ignore[arg-type]
         except DamagedAnswerError as damaged:
-            return damaged.to_adapter(request, **given)
-        response = requests.Response()
-        response.status_code = answer.status
-        response.headers.update(answer.headers)
-        response.raw = io.BytesIO(answer.body)
-        response.url = request.url or ""
-        response.request = request
-        return response
+            return damaged.to_pool(method, url, **given)
+        return response(answer.status, answer.headers, answer.body)
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """The connections belong to the server's other lives too."""
+
+
+def response(status: int, headers: Mapping[str, str], body: bytes) -> urllib3.BaseHTTPResponse:
+    """Return an answer as connections give it."""
+    return urllib3.HTTPResponse(
+        body=io.BytesIO(body), headers=dict(headers), status=status, preload_content=False
+    )
 
 
 def http_date(moment: Any) -> str:

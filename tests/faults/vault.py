@@ -16,8 +16,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
+import urllib3
 
 Json = dict[str, Any]
 Said = tuple[int, Any]
@@ -247,27 +246,25 @@ def _end(role: Role, body: Json) -> Said:
     return DONE
 
 
-class KeptAdapter(HTTPAdapter):
-    """Hands the requests of a session to a Vault in this process."""
+class KeptPool:
+    """Stands for the connections to a Vault in this process."""
 
     def __init__(self, vault: KeptVault) -> None:
-        super().__init__()
         self._vault = vault
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **given: Any) -> requests.Response:
-        """Answer like any transport adapter of requests."""
-        del args, given
-        parts = urlsplit(request.url or "")
+    def request(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
+        """Answer like `urllib3.PoolManager.request`."""
+        parts = urlsplit(url)
         path = parts.path.removeprefix("/v1/")
         target = f"{path}?{parts.query}" if parts.query else path
-        body = json.loads(request.body) if request.body else {}
-        token = str(request.headers.get("X-Vault-Token", ""))
-        status, said = self._vault.answer(request.method or "", target, body, token)
-        response = requests.Response()
-        response.status_code = int(status)
-        response.raw = io.BytesIO(b"" if said is None else json.dumps(said).encode())
-        response.url, response.request = request.url or "", request
-        return response
+        body = json.loads(given["body"]) if given.get("body") else {}
+        token = str(given["headers"].get("X-Vault-Token", ""))
+        status, said = self._vault.answer(method, target, body, token)
+        octets = b"" if said is None else json.dumps(said).encode()
+        return urllib3.HTTPResponse(body=io.BytesIO(octets), status=int(status), preload_content=False)
+
+    def clear(self) -> None:
+        """Close what was never opened."""
 
 
 def _shown(found: Document, number: int) -> Json:

@@ -6,12 +6,13 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import BaseAdapter
+import urllib3
 
 from rotator.clients.clock import RunClock
+from rotator.clients.connections import Connections
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
@@ -42,26 +43,25 @@ GOOD: Mapping[str, Any] = {
 SECRET_ID = "a-secret-id-in-use"
 
 
-class Says(BaseAdapter):
+class Says:
     """Connections on which each request is answered as written down, by the end of its path; else by nothing."""
 
     def __init__(self, answers: Mapping[str, tuple[int, bytes]]) -> None:
-        super().__init__()
         self._answers = answers
         self.asked: list[str] = []
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+    def request(self, method: str, url: str, **_: Any) -> urllib3.BaseHTTPResponse:
         """Answer."""
-        self.asked.append(str(request.path_url))
-        found = (said for tail, said in self._answers.items() if request.path_url.endswith(tail))
-        status, body = next(found, (204, b""))
-        answer = requests.Response()
-        answer.status_code, answer.url, answer.request = status, str(request.url), request
-        answer.raw = io.BytesIO(body)
-        answer.headers["Content-Length"] = str(len(body))
-        return answer
+        del method
+        path = urlsplit(url).path
+        self.asked.append(path)
+        status, body = next((said for tail, said in self._answers.items() if path.endswith(tail)), (204, b""))
+        headers = {"Content-Length": str(len(body))}
+        return urllib3.HTTPResponse(
+            body=io.BytesIO(body), headers=headers, status=status, preload_content=False
+        )
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """There is nothing to close."""
 
 
@@ -72,7 +72,7 @@ def vault(says: Says) -> Vault:
     )
     clock = RunClock(sleep=lambda _: None)
     retry = Retry(clock, Deadline(clock.now() + timedelta(minutes=1)), attempts=1)
-    return Vault(settings, retry, Meter(clock), says)
+    return Vault(settings, retry, Meter(clock), cast("Connections", says))
 
 
 def acts(client: Vault) -> Iterator[Callable[[], object]]:

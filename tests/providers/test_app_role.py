@@ -8,13 +8,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
-import requests
+import urllib3
 
 from rotator.clients.clock import RunClock
+from rotator.clients.connections import Connections
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
@@ -25,7 +26,7 @@ from rotator.policy.vault_access import OWN_TOKEN, Grant, hcl
 from rotator.ports import Aim, Copy, Deadline
 from rotator.systems.app_role.client import AppRoleLogin, AppRoleSecretIds
 from rotator.systems.app_role.maker import AppRoleSecret
-from rotator.systems.vault.client import Adapter, Vault
+from rotator.systems.vault.client import Vault, connections_to
 from rotator.systems.vault.settings import VaultSettings
 from tests.faults.environment import Bao
 from tests.providers.contract import ROTATION, Bench, ProviderContract
@@ -47,31 +48,34 @@ def grants(role: str, mount: str = "approle") -> tuple[Grant, ...]:
 
 
 @dataclass
-class Wire(Adapter):
-    """The transport of requests, which loses what it is told to lose."""
+class Wire:
+    """The connections to the server, which lose what they are told to lose."""
 
     lose_before: int = -1
     lose_after: int = -1
     asked: list[str] = field(default_factory=list)
+    inner: Connections | None = None
 
-    def __post_init__(self) -> None:
-        """Open the pool."""
-        super().__init__()
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **given: Any) -> requests.Response:
+    def request(self, method: str, url: str, **given: Any) -> urllib3.BaseHTTPResponse:
         """Let a request through, or lose it, or lose its answer."""
+        assert self.inner
         number = len(self.asked)
-        self.asked.append(str(urlsplit(request.url or "").path))
+        self.asked.append(urlsplit(url).path)
         if number == self.lose_before:
-            raise requests.ConnectionError("lost on the way there")
-        answer = super().send(request, *args, **given)
+            raise urllib3.exceptions.ProtocolError("lost on the way there")
+        answer = self.inner.request(method, url, **given)
         if number == self.lose_after:
             answer.close()
-            raise requests.ConnectionError("lost on the way back")
+            raise urllib3.exceptions.ProtocolError("lost on the way back")
         return answer
 
+    def clear(self) -> None:
+        """Close the connections."""
+        assert self.inner
+        self.inner.clear()
 
-def connected(bao: Bao, role_id: str, secret_id: str, wire: Adapter | None = None) -> Vault:
+
+def connected(bao: Bao, role_id: str, secret_id: str, wire: Wire | None = None) -> Vault:
     """Return the product's client, logged in by a role; it asks nothing a second time."""
     settings = VaultSettings.from_environment(
         {
@@ -84,7 +88,9 @@ def connected(bao: Bao, role_id: str, secret_id: str, wire: Adapter | None = Non
     )
     clock = RunClock()
     retry = Retry(clock, Deadline(clock.now() + timedelta(hours=1)), attempts=1)
-    return Vault(settings, retry, Meter(clock), wire or Adapter())
+    if wire:
+        wire.inner = connections_to(settings)
+    return Vault(settings, retry, Meter(clock), cast("Connections | None", wire))
 
 
 @dataclass
@@ -107,12 +113,12 @@ class Place:
         bao.server.call("POST", f"auth/approle/role/{role}/secret-id/destroy", {"secret_id": secret_id})
         return cls(bao, role, role_id, bao.server.app_role(f"run-{role}", policy=hcl(grants(role))))
 
-    def vault(self, wire: Adapter | None = None) -> Vault:
+    def vault(self, wire: Wire | None = None) -> Vault:
         """Return a client of a new run."""
         self.open.append(connected(self.bao, *self.run, wire))
         return self.open[-1]
 
-    def provider(self, wire: Adapter | None = None) -> AppRoleSecretIds:
+    def provider(self, wire: Wire | None = None) -> AppRoleSecretIds:
         """Return the provider of a new run."""
         return AppRoleSecretIds(self.vault(wire), "approle", self.role)
 

@@ -6,18 +6,19 @@ API: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 (OpenBao ser
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from json import dumps
+from pathlib import Path
 from typing import Any
 
 import hvac
-import requests
 import urllib3
 from hvac import adapters
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from rotator.clients.addresses import where
 from rotator.clients.answers import (
@@ -30,7 +31,7 @@ from rotator.clients.answers import (
     no_answer,
     said_nothing,
 )
-from rotator.clients.connections import POOLS, close
+from rotator.clients.connections import Connections, cause_of, verified, whole
 from rotator.clients.meter import VAULT, Meter
 from rotator.clients.retry import Retry, briefly
 from rotator.core.reading import Unreadable, parse
@@ -57,6 +58,7 @@ from rotator.errors import (
     Forbidden,
     NotFound,
     Rejected,
+    SettingsError,
     Unavailable,
 )
 from rotator.systems.vault.kv import KvDocument, KvMetadata, KvSettings
@@ -98,14 +100,15 @@ class Vault:
         settings: VaultSettings,
         retry: Retry,
         meter: Meter,
-        adapter: BaseAdapter | None = None,
+        connections: Connections | None = None,
         pool: int = 10,
     ) -> None:
-        """Open a session; `pool` connections are kept for as many threads. `adapter`: sends instead of the network's."""
+        """Open a session; `pool` connections are kept for as many threads. `connections`: instead of the network's."""
         self._settings = settings
         self._retry = retry
         self._meter = meter
-        self._client = _client(settings, _Session(adapter or Adapter(pool_maxsize=pool)))
+        self._session = _Session(connections or connections_to(settings, pool))
+        self._client = _client(settings, self._session)
         self._lock = threading.Lock()
         self._token_is_ours = False
         self._renew_at: datetime | None = None
@@ -270,7 +273,7 @@ class Vault:
 
     def add_secret_id(self, mount: str, role: str, secret_id: Sensitive, metadata: Mapping[str, str]) -> None:
         """Let `role` log in with a secret id of ours. Ambiguous where it is there already: the server says 500."""
-        body = {"secret_id": secret_id.reveal(), "metadata": json.dumps(dict(metadata))}
+        body = {"secret_id": secret_id.reveal(), "metadata": dumps(dict(metadata))}
         self._of_role(f"auth/{mount}/role/{role}/custom-secret-id", body)
 
     def find_secret_id(self, mount: str, role: str, secret_id: Sensitive) -> Mapping[str, Any] | None:
@@ -314,7 +317,7 @@ class Vault:
 
     def _revoke(self, token: str) -> None:
         """End a token by itself, not ours; where that fails, it ends when its time is over."""
-        holder = _client(self._settings, self._client.adapter.session)
+        holder = _client(self._settings, self._session)
         holder.token = token
         with contextlib.suppress(ClientError):
             self._sent(holder, "POST", "auth/token/revoke-self", None)
@@ -324,7 +327,7 @@ class Vault:
         if self._token_is_ours and self._client.token:
             with contextlib.suppress(ClientError):  # it expires by itself; the run's result is as it is
                 self._ask("POST", "auth/token/revoke-self", {})
-        self._client.adapter.close()
+        self._session.close()
 
     def _call(self, method: str, path: str, body: Json | None = None, *, read: bool = False) -> Json:
         with briefly(brief=not read):
@@ -375,42 +378,33 @@ class Vault:
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         what = f"{SYSTEM}: {method} {path}"
         sent = self._retry.clock.now()
-        answer, octets = self._sent(self._client, method, path, body)
+        answer = self._sent(self._client, method, path, body)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         asked = Asked(what, method, self._settings.address, _STANDBY)
-        check_redirect(asked, answer.status_code, answer.headers)
-        if answer.status_code not in TAKEN:
+        check_redirect(asked, answer.status, answer.headers)
+        if answer.status not in TAKEN:
             given = bool(self._client.token) and not self._token_is_ours
-            raise _translate(what, answer, octets, given=given)
-        if not octets and said_nothing(answer.status_code, answer.headers):
+            raise _translate(what, where(self._settings.address), answer, given=given)
+        if not answer.octets and said_nothing(answer.status, answer.headers):
             return _NOTHING
-        return json_object(what, answer.status_code, octets)
+        return json_object(what, answer.status, answer.octets)
 
-    def _sent(
-        self, client: hvac.Client, method: str, path: str, body: Json | None
-    ) -> tuple[requests.Response, bytes]:
-        """Return an answer and its body, whatever it says. Raises ClientError where none came."""
+    def _sent(self, client: hvac.Client, method: str, path: str, body: Json | None) -> _Answer:
+        """Return an answer, whatever it says. Raises ClientError where none came."""
         what = f"{SYSTEM}: {method} {path}"
+        headers = dict(_HEADERS.get(method, {}))
         try:
             limit = self._retry.within(self._settings.timeout, what, self._settings.address)
             with self._meter.span(SYSTEM, {"request": what}), limit:
-                answer = client.adapter.request(
-                    method,
-                    f"/v1/{path}",
-                    json=body,
-                    headers=dict(_HEADERS.get(method, {})),
-                    raise_exception=False,
-                    stream=True,
-                )
-                with contextlib.closing(
-                    answer
-                ):  # unless it was read to its end, its connection is of no more use
-                    octets = _read(what, answer)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                answer: _Answer = client.adapter.request(method, f"/v1/{path}", json=body, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
             self._meter.count(SYSTEM, method, 0)
             raise no_answer(what, error, self._settings.address, "VAULT_CACERT") from None
-        self._meter.count(SYSTEM, method, answer.status_code)
-        return answer, octets
+        self._meter.count(SYSTEM, method, answer.status)
+        if len(answer.octets) > LARGEST:
+            said = f"HTTP {answer.status}, and the answer is larger than {LARGEST} bytes"
+            raise Ambiguous(what, said, code=answer.status)
+        return answer
 
 
 @contextlib.contextmanager
@@ -437,87 +431,91 @@ class _Absent(ClientError):
         """Why nothing is said of what is there: no KV version 2 engine can be; empty: one may be, and has nothing at that path."""
 
 
-class Adapter(HTTPAdapter):
-    """The network, on connections of ours."""
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer that was read to its end, as far as hvac looks at it."""
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **given: Any) -> None:  # noqa: FBT001, FBT002 - as the library asks
-        """Make the pools ours."""
-        super().init_poolmanager(connections, maxsize, block, **given)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+    status: int
+    headers: Mapping[str, str]
+    octets: bytes
+    ok: bool = True
+    """Whether hvac is to let it through: what it says is read here."""
 
-    def proxy_manager_for(self, proxy: str, **given: Any) -> Any:
-        """Make the pools ours where a proxy is in between."""
-        manager = super().proxy_manager_for(proxy, **given)
-        manager.pool_classes_by_scheme = POOLS
-        return manager
+
+class _Session:
+    """What hvac sends by: connections of ours. It takes nothing from the environment, and no redirect is followed."""
+
+    verify = cert = proxies = None
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], json: Json | None = None, **_: object
+    ) -> _Answer:
+        """Send a request, as a session of requests does; how servers are verified is not asked of each of them."""
+        body = None if json is None else dumps(json).encode()
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        answer = self._connections.request(
+            method, url, body=body, headers={**kind, **headers}, redirect=False, preload_content=False
+        )
+        return _Answer(answer.status, answer.headers, whole(answer, LARGEST))
 
     def close(self) -> None:
         """Close the connections."""
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
-            close(manager)
+        self._connections.clear()
 
 
-class _Session(requests.Session):
-    """Takes nothing from the environment, and does not even read where a redirect leads: that may be no address."""
+def connections_to(settings: VaultSettings, pool: int = 10) -> Connections:
+    """Return connections that verify Vault by what the settings say; `pool` of them are kept."""
+    ca = settings.ca or DEFAULT_CA_BUNDLE_PATH
+    context = verified(ca, "VAULT_CACERT", folder=Path(ca).is_dir())
+    if settings.client_cert:
+        try:
+            context.load_cert_chain(*settings.client_cert)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"VAULT_CLIENT_CERT and VAULT_CLIENT_KEY cannot be used ({cause_of(error)}): expected PEM, and the key that "
+                "belongs to the certificate"
+            ) from None
+    by_proxy = settings.proxy if settings.address.startswith("https://") else None
+    return Connections(context, proxy=by_proxy or "", maxsize=pool)
 
-    def __init__(self, adapter: BaseAdapter) -> None:
-        super().__init__()
-        self.trust_env = False
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, adapter)
 
-    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[requests.Response]:
-        """Lead nowhere."""
-        return iter(())
-
-
-def _client(settings: VaultSettings, session: requests.Session) -> hvac.Client:
-    session.verify = settings.ca or True
-    session.cert = settings.client_cert
+def _client(settings: VaultSettings, session: _Session) -> hvac.Client:
+    sender: Any = session
     return hvac.Client(
         url=settings.address,
         token="",
         namespace=settings.namespace,
-        session=session,
-        proxies={"https": settings.proxy} if settings.proxy else None,
+        session=sender,
         adapter=adapters.RawAdapter,
         allow_redirects=False,  # they would take the token, and what is written, wherever an answer says
     )
 
 
-def _read(what: str, answer: requests.Response) -> bytes:
-    """Read the body to its end."""
-    octets = bytearray()
-    for part in answer.iter_content(1 << 16):
-        octets += part
-        if len(octets) > LARGEST:
-            said = f"HTTP {answer.status_code}, and the answer is larger than {LARGEST} bytes"
-            raise Ambiguous(what, said, code=answer.status_code)
-    return bytes(octets)
-
-
-def _translate(what: str, answer: requests.Response, octets: bytes, *, given: bool = False) -> ClientError:
+def _translate(what: str, at: str, answer: _Answer, *, given: bool = False) -> ClientError:
     """Translate a failure, and keep nothing of the body but whether it was a check-and-set mismatch.
 
-    `given`: whether the token was given to us, so that nobody has seen yet whether it is one.
+    `at`: the server, for people. `given`: whether the token was given to us, so that nobody has seen yet whether it is one.
     """
-    if answer.status_code == _NOT_FOUND:
-        return _absent(what, octets)
-    if answer.status_code == _BAD_REQUEST and _CAS_MISMATCH in octets:
+    if answer.status == _NOT_FOUND:
+        return _absent(what, answer.octets)
+    if answer.status == _BAD_REQUEST and _CAS_MISMATCH in answer.octets:
         return Conflict(what, "somebody wrote in between (check-and-set)", code=409)
-    detail = f"HTTP {answer.status_code}"
-    if said := _NOT_CARRIED_OUT.get(answer.status_code):
-        return Unavailable(what, f"{detail} {said} ({where(answer.url)})", code=answer.status_code)
-    if answer.status_code == _BROKEN and _NO_ACTIVE in octets:
-        said = f"{detail} {where(answer.url)} is a standby, and there is no active server at the moment"
-        return Unavailable(what, said, code=answer.status_code)
-    if answer.status_code == _SEALED and b"sealed" in octets:
-        detail += f" Vault at {where(answer.url)} is sealed"
-    if answer.status_code == _FORBIDDEN:
+    detail = f"HTTP {answer.status}"
+    if said := _NOT_CARRIED_OUT.get(answer.status):
+        return Unavailable(what, f"{detail} {said} ({at})", code=answer.status)
+    if answer.status == _BROKEN and _NO_ACTIVE in answer.octets:
+        said = f"{detail} {at} is a standby, and there is no active server at the moment"
+        return Unavailable(what, said, code=answer.status)
+    if answer.status == _SEALED and b"sealed" in answer.octets:
+        detail += f" Vault at {at} is sealed"
+    if answer.status == _FORBIDDEN:
         detail += "; `rotator vault policy` prints what is needed"
         detail += ", if the token that was given is valid at all (bao token lookup)" if given else ""
-    reason = WRONG if answer.status_code == _BAD_REQUEST and _WRONG.search(octets) else ""
-    return by_status(what, answer.status_code, detail, answer.headers.get("Retry-After"), reason)
+    reason = WRONG if answer.status == _BAD_REQUEST and _WRONG.search(answer.octets) else ""
+    return by_status(what, answer.status, detail, answer.headers.get("Retry-After"), reason)
 
 
 def _no_kv(errors: list[str]) -> str:
