@@ -22,9 +22,11 @@ from rotator.serving.defects import Contained
 
 HEADERS = 16 << 10
 """Octets that the line and the headers of one request may have."""
+PIECE = 4 << 10
 IDLE = 15
 """Seconds for which a connection is kept that nothing is asked on."""
 BACKLOG = 128
+PORTS = 65535
 FAILED = sentence(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect of rotator")
 SHUT = 5
 """Seconds for which answers that are under way may go on when the listener closes."""
@@ -51,6 +53,12 @@ class Bounded(H11Protocol):
             self.loop.call_later(self.life, self._end),
             self.loop.call_later(self.life + self.grace, transport.abort),
         )
+
+    def data_received(self, data: bytes) -> None:
+        """Read in small pieces: the limit is looked at between two of them, and one read may bring 256 KiB."""
+        for start in range(0, len(data), PIECE):
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + PIECE])
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
@@ -108,7 +116,7 @@ class Listener:
 def _bound(name: str, listen: str) -> socket.socket:
     """Return a socket that listens, on IPv4 and IPv6 where all addresses are meant."""
     address, colon, port = listen.rpartition(":")
-    if not (colon and port.isdecimal()):
+    if not (colon and port.isdecimal() and int(port) <= PORTS):
         raise SettingsError(f"{name} listener: {listen}: expected ADDRESS:PORT, as 0.0.0.0:8080")
     try:
         family, _, _, _, where = socket.getaddrinfo(

@@ -32,7 +32,7 @@ p { margin: .25rem 0; } .dim, footer { color: var(--dim); }
 .scroll { overflow-x: auto; } .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 3px solid var(--wait); }
 table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: var(--dim); padding: .25rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
-thead th { background: var(--soft); } td.wide { min-width: 18rem; overflow-wrap: anywhere; } code { overflow-wrap: anywhere; }
+thead th { background: var(--soft); } td.wide { min-width: 18rem; overflow-wrap: anywhere; } code { overflow-wrap: anywhere; } time { white-space: nowrap; }
 .Frozen, .Refused { color: var(--bad); font-weight: 600; } .Held { color: var(--wait); } .Waiting, .Idle, .Deleted { color: var(--good); }
 details { border: 1px solid var(--line); border-radius: .3rem; padding: .4rem .8rem; margin: .5rem 0; } summary { cursor: pointer; font-weight: 600; }
 ol { margin: .25rem 0; padding-left: 1.5rem; } .next { color: var(--dim); font-style: italic; }
@@ -145,7 +145,8 @@ def _row(outcome: Outcome, now: datetime) -> tuple[Child, ...]:
     summary = outcome.summary
     since = _time(summary.active_since, now) if summary.active_since else "-"
     until = _time(outcome.until, now) if outcome.until else "the next run"
-    state = element("span", f"{outcome.result}: {STATES[outcome.result]}", class_=str(outcome.result))
+    result = outcome.last_result
+    state = element("span", f"{result}: {STATES[result]}", class_=str(result))
     return (
         outcome.rotation,
         summary.phase or "-",
