@@ -16,6 +16,7 @@ ALLOWED = {
     "NO PROMTOOL": "a package of Debian, installed by who is root",
     "NO PROMETHEUS": "a package of Debian, installed by who is root",
     "NO PROMETHEUS-PUSHGATEWAY": "a package of Debian, installed by who is root",
+    "NO CHROMIUM": "a package of Debian, installed by who is root",
     "NO IPV6": "loopback has no ::1 in some containers",
 }
 """How the reason of a skip begins, up to its colon, and why it is not a fault of the product or of the set-up."""

@@ -7,6 +7,7 @@ safe: the Lease of each rotation decides which of them advances it, so each has 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import signal
@@ -138,7 +139,7 @@ class Service:
     """Stops the run that is under way."""
     _again: bool = False
     """Whether a run was due while another was under way."""
-    _late_at: float = 0.0
+    _late_at: float = math.inf
     """When it is late that no run has begun, or that one has not ended, by the steady clock."""
     _beat: float = 0.0
     """When a look at what is served began last."""
@@ -217,11 +218,7 @@ class Service:
         Requests are answered until the drain is over. Then this replica says that it serves no more, and stops to.
         """
         until = self.steady() + self.serving.grace.total_seconds()
-        log.info("ends", extra={"reason": f"the process was asked to stop ({why})"})
-        self._ending = why
-        self._scheduler.shutdown(wait=False)
-        if self._stop:
-            self._stop(why)
+        self.stop(why)
         self._closing.wait(min(self.serving.drain.total_seconds(), max(0.0, until - self.steady())))
         self._listeners[0].close()
         self._closing.set()
@@ -232,6 +229,15 @@ class Service:
         over = self._no_run.wait(max(0.0, until - self.steady()))
         self._listeners[1].close()
         return over
+
+    def stop(self, why: str) -> None:
+        """Begin no more runs, and ask the one that is under way to stop at a safe point."""
+        log.info("ends", extra={"reason": f"the process was asked to stop ({why})"})
+        self._ending = why
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        if self._stop:
+            self._stop(why)
 
     # --- runs ---------------------------------------------------------------------------------------------------
 
@@ -296,13 +302,11 @@ class Service:
     def _expect(self) -> None:
         """Say by when the next run has to have begun; where one was due meanwhile, that is now."""
         job = None if self._ending else self._scheduler.get_job(TICK)
-        if job is None:
-            return
-        if self._again:
+        if job and self._again:
             self._again = False
             job.modify(next_run_time=datetime.now(UTC))
-        wait = (job.next_run_time - datetime.now(UTC)).total_seconds() if job.next_run_time else 0.0
-        self._late_at = self.steady() + max(0.0, wait) + LATE
+        wait = job.next_run_time - datetime.now(UTC) if job and job.next_run_time else self.serving.every
+        self._late_at = self.steady() + max(0.0, wait.total_seconds()) + LATE
 
     # --- looks --------------------------------------------------------------------------------------------------
 

@@ -40,11 +40,11 @@ ol { margin: .25rem 0; padding-left: 1.5rem; } .next { color: var(--dim); font-s
 STYLE_HASH = f"sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}"
 STATES = {
     Result.WAITING: "waits as planned",
-    Result.FROZEN: "frozen: a person has to look",
+    Result.FROZEN: "a person has to look",
     Result.HELD: "another run is at work",
     Result.IDLE: "nothing is due",
-    Result.REFUSED: "refused: the declaration cannot be carried out",
-    Result.DELETED: "deleted, with its credential",
+    Result.REFUSED: "the declaration cannot be carried out",
+    Result.DELETED: "and its credential with it",
 }
 """Each result in words: colour alone tells nobody anything."""
 LONG = 40
@@ -96,7 +96,8 @@ def page(view: View) -> str:
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
     bad = sum(o.result in {Result.FROZEN, Result.REFUSED} for o in outcomes)
-    return f"{_number(len(outcomes), 'rotation')}, {f'{bad} of them need a person' if bad else 'none needs a person'}"
+    whom = f"{bad} of them {'needs' if bad == 1 else 'need'} a person" if bad else "none needs a person"
+    return f"{_number(len(outcomes), 'rotation')}, {whom}"
 
 
 def _number(count: int, what: str) -> str:

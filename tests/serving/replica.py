@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import yaml
+
 from rotator.policy.model import RotationPolicy
-from rotator.serving import public
+from rotator.run.request import Connections, Declarations, RunRequest
+from rotator.run.request import Serving as Settings
+from rotator.run.serve import Service
+from rotator.serving import operator, public
 from rotator.serving.answers import Answer, Asked
 from rotator.serving.refresher import Refresher
+from rotator.serving.view import View
 from rotator.systems.kubernetes.replicas import Replica
 from tests.faults.environment import NAMESPACE
 from tests.trial import Trial
@@ -61,3 +68,48 @@ class Looking:
     def trouble(self, label: str = LABEL) -> str:
         """Return why what it answers with is not the newest."""
         return self.refresher.table.state(label).trouble
+
+
+class Serving(Looking):
+    """One replica with its runs, each of them when it is told to."""
+
+    def __init__(self, trial: Trial, folder: Path, *policies: RotationPolicy) -> None:
+        super().__init__(trial, *policies)
+        self.folder = folder / "policies"
+        self.folder.mkdir(exist_ok=True)
+        self._looking = False
+        trial.timeline.moved.append(self._look_meanwhile)
+        documents = [p.model_dump(mode="json", by_alias=True, exclude_unset=True) for p in policies]
+        (self.folder / "policies.yaml").write_text(yaml.safe_dump_all(documents))
+        self.service = Service(
+            RunRequest(
+                declarations=Declarations(paths=(self.folder,)), connections=Connections(concurrency=1)
+            ),
+            Settings(),
+            connect=lambda *_: trial.world(),
+            connect_beside=trial.world,
+            policies=lambda: self.policies,
+            clock=lambda: trial.timeline.now,
+            steady=trial.timeline.seconds,
+        )
+        self.refresher = self.service.refresher
+
+    def tick(self, after: timedelta = timedelta(minutes=1)) -> View:
+        """Let time pass, look, and do one run; return what is known then."""
+        self.look(after)
+        self.service.tick()
+        self.look()
+        return self.service.view()
+
+    def _look_meanwhile(self) -> None:
+        """Look while a run waits, as the thread does that looks."""
+        if not self._looking:
+            self._looking = True
+            self.refresher.refresh()
+            self._looking = False
+
+    def operator(self, path: str, method: str = "GET", query: str = "", accept: str = "") -> Answer:
+        """Ask as an operator does."""
+        return operator.answer(
+            self.service.view(), Asked(method=method, path=path, query=query, accept=accept)
+        )
