@@ -78,10 +78,13 @@ def fences(*languages: str) -> list[Fence]:
 # --- what is written from code -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, id=p.name) for p in texts()])
+GENERATED = texts()
+
+
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.name) for p in GENERATED])
 def test_a_generated_file_is_as_the_code_says(path: Path) -> None:
     """`python -m docs.pages` would change nothing."""
-    assert path.read_text(encoding="utf-8") == texts()[path]
+    assert path.read_text(encoding="utf-8") == GENERATED[path]
 
 
 def test_the_picture_keeps_the_windows_of_the_example() -> None:
