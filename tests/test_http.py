@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rotator.clients.clock import RunClock
+from rotator.clients.connections import shared, verified
 from rotator.clients.http import Http
 from rotator.clients.meter import Meter
 from rotator.clients.retry import Retry
 from rotator.core.sensitive import Sensitive
 from rotator.errors import Ambiguous, ClientError, Conflict, Forbidden, NotFound, Rejected, Unavailable
 from rotator.ports import Deadline
+from rotator_sandbox.certificates import issue
 from rotator_sandbox.identity.served import Api, Asked, Said, Served
 
 HIDDEN = "s3cret-of-a-client"
@@ -143,3 +147,18 @@ def test_only_what_changes_nothing_is_asked_again() -> None:
             with pytest.raises(Ambiguous):
                 client(2).send(method, f"{served.url}/a", read=read)
         assert [a.method for a in echo.asked] == ["POST", "POST", "POST", "GET", "GET"]
+
+
+def test_the_systems_bundle_is_loaded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each rotation at a provider has clients of its own; what verifies the servers of all of them is one thing."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    assert shared(None) is shared(None)
+    assert shared(None).verify_mode is ssl.CERT_REQUIRED
+    assert shared(None).check_hostname
+    assert verified(None) is not shared(None), "one that gets a client certificate is its owner's alone"
+    ca_file = issue(tmp_path).ca
+    assert shared(str(ca_file)) is not shared(None)
+    by_default = shared(None)
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+    assert shared(None) is not by_default
+    assert shared(None).cert_store_stats()["x509"] == 1

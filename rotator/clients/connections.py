@@ -7,8 +7,10 @@ Whatever goes wrong later may have happened after the server took the request.
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import ssl
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -176,3 +178,18 @@ def verified(ca_file: str | None, name: str = "caFile", *, folder: bool = False)
         raise SettingsError(f"{name} {ca_file}: {reason}; expected a PEM bundle") from None
     context.sslsocket_class = TlsSocket
     return context
+
+
+def shared(ca_file: str | None) -> ssl.SSLContext:
+    """Return the same to be used as it is: the system's bundle, which takes long to load, is loaded once in a process."""
+    return (
+        verified(ca_file)
+        if ca_file
+        else _by_the_system(*map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+    )
+
+
+@cache
+def _by_the_system(*_: str | None) -> ssl.SSLContext:
+    """Load the system's bundle; where it stands the environment may say."""
+    return verified(None)

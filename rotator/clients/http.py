@@ -20,7 +20,7 @@ from rotator.clients.answers import (
     no_answer,
     said_nothing,
 )
-from rotator.clients.connections import Connections, verified, whole
+from rotator.clients.connections import Connections, shared, whole
 from rotator.clients.meter import Meter
 from rotator.clients.proxies import answered_by
 from rotator.clients.retry import Retry, briefly
@@ -65,7 +65,7 @@ class Http:
         access: Access | None = None,
         connect: Connect | None = None,
     ) -> None:
-        self._pool = connect(ca_file) if connect else Connections(verified(ca_file))
+        self._pool = connect(ca_file) if connect else Connections(shared(ca_file))
         self._retry = retry
         self._meter = meter
         self._timeout = timeout

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from rotator.clients.addresses import LOOPBACK
-from rotator.clients.connections import cause_of, verified
+from rotator.clients.connections import cause_of, shared
 from rotator.clients.limits import PlainSocket, left_now, resolved
 from rotator.clients.meter import Meter
 from rotator.clients.proxies import set_variable
@@ -195,7 +195,7 @@ class Ldap:
         self._encrypted, self._host, self._port = _address(url.rstrip("/"), start_tls=start_tls)
         _check_installed(url)
         self._start_tls = start_tls
-        self._context = verified(ca_file) if self._encrypted or start_tls or ca_file else None
+        self._context = shared(ca_file) if self._encrypted or start_tls or ca_file else None
         self._retry = retry
         self._meter = meter
         self.identities = identities
