@@ -18,6 +18,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from rotator_sandbox.openbao import OpenBao
+from tests.faults.accepting_life import AcceptingLife
 from tests.faults.branches import Lived, live
 from tests.faults.environment import Bao, Scenario
 from tests.faults.kinds_of_faults import Fault
@@ -25,7 +26,7 @@ from tests.faults.life import Life, Verdict
 from tests.faults.provider_life import ProviderLife
 from tests.faults.ready import POOL, make_ready
 from tests.faults.realm_life import RealmLife
-from tests.faults.schedules import REALM, SCENARIOS, SHARED, TOKENS, Schedule, pairs, singles
+from tests.faults.schedules import ITSELF, REALM, SCENARIOS, SHARED, TOKENS, Schedule, pairs, singles
 from tests.faults.shared_life import SharedLife
 from tests.faults.token_life import TokenLife
 from tests.faults.vendors import VENDORS
@@ -46,6 +47,8 @@ def life(scenario: Scenario, faults: Mapping[int, Fault], name: str, bao: Bao | 
         return RealmLife(bao, scenario, faults, name)
     if scenario == SHARED:
         return SharedLife(bao, scenario, faults, name)
+    if scenario == ITSELF:
+        return AcceptingLife(bao, scenario, faults, name)
     kind = TokenLife if scenario in TOKENS else ProviderLife
     return kind(bao, scenario, faults, name)
 

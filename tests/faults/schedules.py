@@ -21,7 +21,9 @@ PROVIDERS = (
 )
 REALM = Scenario("realmKey", "kubernetes")
 SHARED = Scenario("shared", "kubernetes")
-SCENARIOS = (*TOKENS, *PROVIDERS, REALM, SHARED)
+ITSELF = Scenario("itself", "kubernetes")
+"""A secret whose holders accept it, too."""
+SCENARIOS = (*TOKENS, ITSELF, *PROVIDERS, REALM, SHARED)
 
 
 @dataclass(frozen=True)

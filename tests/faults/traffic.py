@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,8 +73,12 @@ class Traffic:
         for key in self._signers(now):
             self._sign(json.loads(key), now)
         self._tokens = [t for t in self._tokens if t.expires >= now]
-        for accepted in set(self.accepted.between(now - self.stale, now)):
+        for accepted in self._documents(now):
             self._check(accepted, now)
+
+    def _documents(self, now: datetime) -> Iterable[str]:
+        """Return every list that some verifier may go by now."""
+        return set(self.accepted.between(now - self.stale, now))
 
     def _signers(self, now: datetime) -> set[str]:
         held = {k for h in self.held for k in h.between(now - self.pick_up, now)}
