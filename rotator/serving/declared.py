@@ -22,6 +22,8 @@ class Source:
     """The field that holds the set."""
     ages: Mapping[str, timedelta]
     """By rotation, for how long a verifier may cache it: each lead was computed from its own."""
+    is_shared: bool = False
+    """Whether several rotations, and others, have keys in it."""
 
     @property
     def max_age(self) -> timedelta:
@@ -87,7 +89,9 @@ def declared(policies: Iterable[RotationPolicy]) -> Declared:
             at, served = place.place(policy.home), place.served
             before = sources.get(at.label)
             ages = {**(before.ages if before else {}), policy.ref: place.max_age}
-            sources[at.label] = Source(label=at.label, place=at, key=place.key, ages=ages)
+            sources[at.label] = Source(
+                label=at.label, place=at, key=place.key, ages=ages, is_shared=place.is_shared
+            )
             routes.setdefault((served.authority, served.path), Set(at.label))
             if served.issuer and served.configuration:
                 answer = Configuration(at.label, served.issuer, served.address)

@@ -42,7 +42,7 @@ class _Served(Collector):
         table = self._view.table
         for label in table.declared.sources:
             if held := table.serves(label):
-                revision.add_metric((label,), held.stamp.revision)
+                revision.add_metric((label,), held.revision)
             if (looked := table.state(label).looked) is not None:
                 age.add_metric((label,), self._view.steady - looked)
         return (revision, age)

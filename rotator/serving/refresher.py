@@ -15,7 +15,7 @@ from rotator.errors import ClientError, Forbidden, NotFound, RotatorError
 from rotator.kinds import POD
 from rotator.policy.model import RotationPolicy
 from rotator.serving.declared import Source, declared
-from rotator.serving.sets import State, Table, seen, unseen
+from rotator.serving.sets import Found, State, Table, seen, unseen
 from rotator.systems.at import target
 from rotator.systems.kubernetes.pods import terminal
 from rotator.systems.kubernetes.replicas import Replica, ServingLease, Shown
@@ -137,7 +137,7 @@ class Refresher:
             self._said[rotation] = starting
             self._change(
                 {
-                    label: self._with_floor(label, shown)
+                    label: self._with_floor(label, rotation, shown)
                     for label, shown in kept.items()
                     if label in self.table.states
                 }
@@ -149,9 +149,10 @@ class Refresher:
         }
         self._change(counted)
 
-    def _with_floor(self, label: str, shown: Shown) -> State:
+    def _with_floor(self, label: str, rotation: str, shown: Shown) -> State:
         state = self.table.state(label)
-        return replace(state, floor=max(state.floor, shown.revision))
+        floor = max(state.floor.get(rotation, 0), shown.revision)
+        return replace(state, floor={**state.floor, rotation: floor})
 
     def _unregistered(self, rotation: str, error: ClientError) -> None:
         self._failed = True
@@ -164,8 +165,7 @@ class Refresher:
     def _look(self, world: World, source: Source) -> None:
         before = self.table.state(source.label)
         try:
-            found = target(world, source.place).read((source.key,))
-            after = seen(before, found, source.key, world.clock.now(), self.steady())
+            after = seen(before, _read(world, source), world.clock.now(), self.steady())
         except (RotatorError, ValueError) as error:
             self._failed = True
             after = unseen(
@@ -180,10 +180,8 @@ class Refresher:
             for why, known in ((after.trouble, before.trouble), (after.barred, before.barred)):
                 if why and why != known:
                     log.warning("the newest set is not served", extra={"where": label, "reason": why})
-            if after.held and (
-                before.held is None or after.held.stamp.revision != before.held.stamp.revision
-            ):
-                log.info("served", extra={"where": label, "revision": after.held.stamp.revision})
+            if after.held and (before.held is None or after.held.stamps != before.held.stamps):
+                log.info("served", extra={"where": label, "revision": after.held.revision})
         self.table = replace(self.table, states={**self.table.states, **states})
 
     def _tell(self, world: World) -> None:
@@ -210,10 +208,11 @@ class Refresher:
         table, shown = self.table, {}
         for label, source in table.declared.sources.items():
             held = table.serves(label)
-            if rotation in source.ages and held:
+            stamp = held.stamps.get(rotation) if held else None
+            if rotation in source.ages and held and stamp:
                 shown[label] = Shown(
-                    content=held.stamp.content,
-                    revision=held.stamp.revision,
+                    content=stamp.content,
+                    revision=stamp.revision,
                     at=held.since,
                     max_age=source.max_age,
                 )
@@ -277,3 +276,14 @@ class Refresher:
         finally:
             if self._failed:
                 self.close()
+
+
+def _read(world: World, source: Source) -> Found | None:
+    """Read a document as any of its rotations does. Raises RotatorError, and ValueError where it is damaged."""
+    document = target(world, source.place, min(source.ages) if source.is_shared else "")
+    found = document.read((source.key,))
+    if found is None:
+        return None
+    value, alone = found.fields.get(source.key), {found.stamp.rotation: found.stamp} if found.stamp else {}
+    stamps = document.sharers or alone
+    return Found(body=value.octets() if value else b"", stamps=stamps, is_shared=source.is_shared)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from rotator.core import shapes
 from rotator.core.reading import Unreadable, parse
-from rotator.ports import Seen, Stamp
+from rotator.ports import Stamp
 from rotator.serving.declared import Declared
 
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -29,9 +29,15 @@ class Held:
     etag: str
     """Strong (RFC 9110, section 8.8.3): equal sets have equal bytes."""
     algorithms: tuple[str, ...]
-    stamp: Stamp
+    stamps: Mapping[str, Stamp]
+    """By rotation: several may share it."""
     since: datetime
     """Since when it is answered with."""
+
+    @property
+    def revision(self) -> int:
+        """The newest revision of a rotation that is in it."""
+        return max(stamp.revision for stamp in self.stamps.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +46,8 @@ class State:
 
     held: Held | None = None
     """What is answered with; None: nothing yet."""
-    floor: int = 0
-    """The revision below which nothing is served: this replica has served it."""
+    floor: Mapping[str, int] = field(default_factory=dict)
+    """By rotation, the revision below which nothing is served: this replica has served it."""
     trouble: str = ""
     """Why what was looked for last is not what is answered with."""
     missing: bool = False
@@ -81,31 +87,49 @@ class Table:
         return state.held if state.counted else None
 
 
-def seen(before: State, found: Seen | None, key: str, now: datetime, steady: float) -> State:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A document as it was read."""
+
+    body: bytes
+    stamps: Mapping[str, Stamp]
+    """By rotation; empty: rotator has written nothing there."""
+    is_shared: bool = False
+    """Whether others may have keys in it, and change them."""
+
+
+def seen(before: State, found: Found | None, now: datetime, steady: float) -> State:
     """Return what is known after a look that showed `found`."""
     looked = replace(before, looked=steady, missing=False, trouble="")
-    if found is None or found.stamp is None:
+    if found is None or not found.stamps:
         gone = "the document is gone, or has no stamp of rotator any more"
         return replace(looked, trouble=gone if before.held else "", missing=not before.held)
-    stamp, value, held = found.stamp, found.fields.get(key), before.held
-    body = value.octets() if value else b""
-    if held and held.body == body and stamp.revision >= before.floor:
-        return replace(looked, floor=stamp.revision, held=replace(held, stamp=stamp))
-    if why := _refused(before, stamp, body):
+    held, older = before.held, _older(before, found)
+    floor = {**before.floor, **{rotation: stamp.revision for rotation, stamp in found.stamps.items()}}
+    if held and held.body == found.body and not older:
+        return replace(looked, floor=floor, held=replace(held, stamps=found.stamps))
+    if why := older or _refused(before, found):
         return replace(looked, trouble=why)
-    etag = f'"{hashlib.sha256(body).hexdigest()}"'
-    made = Held(body=body, etag=etag, algorithms=public(body), stamp=stamp, since=now)
-    return replace(looked, floor=stamp.revision, held=made)
+    etag = f'"{hashlib.sha256(found.body).hexdigest()}"'
+    made = Held(body=found.body, etag=etag, algorithms=public(found.body), stamps=found.stamps, since=now)
+    return replace(looked, floor=floor, held=made)
 
 
-def _refused(before: State, stamp: Stamp, body: bytes) -> str:
+def _older(before: State, found: Found) -> str:
+    """Say that a document is older than what was served; empty: it is not."""
+    for rotation, stamp in sorted(found.stamps.items()):
+        floor = before.floor.get(rotation, 0)
+        if stamp.revision < floor:
+            return f"the document is at revision {stamp.revision}, and {floor} was served: it was restored from a copy"
+    return ""
+
+
+def _refused(before: State, found: Found) -> str:
     """Say why a document does not replace what is held; empty: it does."""
-    if stamp.revision < before.floor:
-        return f"the document is at revision {stamp.revision}, and {before.floor} was served: it was restored from a copy"
-    if before.held and before.held.stamp == stamp:
+    if before.held and before.held.stamps == found.stamps and not found.is_shared:
         return "somebody else has changed the document, and rotator has not"
     try:
-        public(body)
+        public(found.body)
     except Unreadable as error:
         return f"what the document holds is not served: {error}"
     return ""

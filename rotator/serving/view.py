@@ -76,7 +76,7 @@ def shows(state: State, steady: float) -> str:
     """Say what of a document is answered with."""
     what = "nothing is served"
     if state.held and state.counted:
-        what = f"serves revision {state.held.stamp.revision}"
+        what = f"serves revision {state.held.revision}"
     elif state.missing:
         what = "nothing was delivered there yet"
     looked = "" if state.looked is None else f", seen {max(0, round(steady - state.looked))}s ago"

@@ -279,3 +279,29 @@ def test_where_pods_may_not_be_looked_at_nobody_is_taken_off(trial: Trial) -> No
     stable(trial, made, one, two)
     one.look(MINUTE)
     assert on_the_lease(trial).keys() == {"one", "two"}
+
+
+def sharing(trial: Trial, name: str) -> RotationPolicy:
+    """Return a rotation whose keys are in a set of several."""
+    jwks = {"configMap": "key-accepted", "maxAge": "5m", "propagation": "0s", "served": {}, "shared": True}
+    return trial.policy(name, verifiers=[{"jwks": jwks}])
+
+
+def test_two_rotations_in_one_set_are_each_told_of_their_own_keys(trial: Trial) -> None:
+    """Each waits for its own key alone, and a key that others add is answered with as well."""
+    one, other = sharing(trial, "one"), sharing(trial, "other")
+    replica = Looking(trial, one, other)
+    stable(trial, one, replica)
+    stable(trial, other, replica)
+    before = replica.look().kids()
+    assert len(before) == 2
+    trial.timeline.pass_by(MONTH)
+    assert phase(trial, one) == "Publishing", "the replica does not answer with the new key yet"
+    assert len(replica.look().kids()) == 3
+    assert phase(trial, one) == "Lead"
+    text = json.loads(trial.environment.config_map("key-accepted")["data"]["jwks.json"])
+    theirs = {**text["keys"][0], "kid": "theirs"}
+    edited = json.dumps({"keys": [*text["keys"], theirs]})
+    trial.environment.ask("PATCH", f"{MAPS}/key-accepted", {"data": {"jwks.json": edited}})
+    assert replica.look().kids()[-1] == "theirs"
+    assert not replica.trouble()

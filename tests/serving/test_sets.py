@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from rotator.core.reading import Unreadable
-from rotator.core.sensitive import Sensitive
-from rotator.ports import Seen, Stamp
-from rotator.serving.sets import PRIVATE, State, public, seen, unseen
+from rotator.ports import Stamp
+from rotator.serving.sets import PRIVATE, Found, State, public, seen, unseen
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EC = {"kty": "EC", "kid": "a", "alg": "ES256", "crv": "P-256", "x": "x", "y": "y"}
@@ -29,14 +28,14 @@ def stamp(revision: int, second: int = 0) -> Stamp:
     return Stamp(rotation="a/b", revision=revision, version="v", content_revision=revision, since=since)
 
 
-def found(text: str, *, at: Stamp | None) -> Seen:
+def found(text: str, *, at: Stamp | None) -> Found:
     """Return a document as it was read."""
-    return Seen(fields={"jwks.json": Sensitive(text)}, stamp=at, fence="1")
+    return Found(body=text.encode(), stamps={at.rotation: at} if at else {})
 
 
-def after(state: State, document: Seen | None) -> State:
+def after(state: State, document: Found | None) -> State:
     """Return what is known after a look."""
-    return seen(state, document, "jwks.json", NOW, 1.0)
+    return seen(state, document, NOW, 1.0)
 
 
 OLD, NEW = body(EC), body(EC, {**EC, "kid": "b"})
@@ -47,7 +46,7 @@ def test_the_first_set_is_taken() -> None:
     """With a strong tag, its algorithms, and since when."""
     assert HELD.held is not None
     assert (HELD.held.body, HELD.held.algorithms, HELD.held.since) == (OLD.encode(), ("ES256",), NOW)
-    assert HELD.floor == 5
+    assert HELD.floor == {"a/b": 5}
     assert not HELD.trouble
 
 
@@ -67,7 +66,7 @@ def test_the_first_set_is_taken() -> None:
     ],
 )  # fmt: skip
 def test_what_is_held_is_replaced_by_what_rotator_wrote_later(
-    document: Seen | None, kids: list[str], trouble: str
+    document: Found | None, kids: list[str], trouble: str
 ) -> None:
     """Anything else leaves it, and is told: old keys are better than none."""
     state = after(HELD, document)
@@ -77,16 +76,44 @@ def test_what_is_held_is_replaced_by_what_rotator_wrote_later(
     assert state.looked == 1.0
 
 
+def both(text: str, one: int, other: int) -> Found:
+    """Return a document that two rotations share."""
+    stamps = {"a/b": stamp(one), "a/c": replace(stamp(other), rotation="a/c")}
+    return Found(body=text.encode(), stamps=stamps, is_shared=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "kids", "trouble"),
+    [
+        (both(NEW, 5, 8), ["a", "b"], ""),
+        (both(NEW, 6, 7), ["a", "b"], ""),
+        (both(NEW, 5, 7), ["a", "b"], ""),  # others have changed their keys
+        (
+            both(NEW, 4, 9),
+            ["a"],
+            "the document is at revision 4, and 5 was served: it was restored from a copy",
+        ),
+        (found(NEW, at=stamp(6)), ["a", "b"], ""),  # one of the two has left
+    ],
+)
+def test_of_a_shared_set_none_goes_back(document: Found, kids: list[str], trouble: str) -> None:
+    """Each rotation has revisions of its own, and others may change what is theirs."""
+    state = after(after(State(), both(OLD, 5, 7)), document)
+    assert state.held is not None
+    assert [key["kid"] for key in json.loads(state.held.body)["keys"]] == kids
+    assert state.trouble == trouble
+
+
 def test_a_revision_alone_changes_nothing_of_what_is_answered() -> None:
     """Since when it is answered with stays: nobody was answered otherwise."""
-    later = seen(HELD, found(OLD, at=stamp(9)), "jwks.json", NOW.replace(hour=5), 1.0)
+    later = seen(HELD, found(OLD, at=stamp(9)), NOW.replace(hour=5), 1.0)
     assert later.held is not None
-    assert (later.held.since, later.held.stamp.revision, later.floor) == (NOW, 9, 9)
+    assert (later.held.since, later.held.revision, later.floor) == (NOW, 9, {"a/b": 9})
 
 
 def test_a_replica_that_was_started_again_knows_what_it_has_served() -> None:
     """It answers with nothing rather than with less."""
-    state = after(State(floor=6), found(OLD, at=stamp(5)))
+    state = after(State(floor={"a/b": 6}), found(OLD, at=stamp(5)))
     assert state.held is None
     assert state.trouble.endswith("it was restored from a copy")
     assert not state.settled

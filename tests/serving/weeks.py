@@ -22,7 +22,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rotator.core.sensitive import Sensitive
 from rotator.run.request import Declarations, RunRequest, Serving
@@ -31,7 +31,7 @@ from rotator.run.serve import Service
 from rotator.serving import operator, public
 from rotator.serving.answers import Asked
 from rotator.systems.kubernetes.client import Kubernetes, connect
-from rotator.systems.vault.client import Adapter, Vault
+from rotator.systems.vault.client import Vault, connections_to
 from rotator.systems.vault.settings import VaultSettings
 from rotator.systems.world import World, ends_after
 from rotator_sandbox.certificates import issue
@@ -39,7 +39,7 @@ from rotator_sandbox.emulator import Cluster, EmulatorServer
 from rotator_sandbox.processes import free_port
 from tests.faults.environment import NAMESPACE
 from tests.faults.timeline import START, Timeline
-from tests.faults.transport import VaultAdapter
+from tests.faults.transport import VaultPool
 
 STEP = timedelta(minutes=30)
 """Virtual time between two runs."""
@@ -62,12 +62,12 @@ spec:
 """
 
 
-class Own(VaultAdapter):
+class Own(VaultPool):
     """Connections of one run's own: they are closed with it."""
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """Close them."""
-        self._inner.close()
+        self._inner.clear()
 
 
 def api_server(port: int, seconds: Synchronized[float], orders: Connection) -> None:
@@ -155,12 +155,12 @@ class Weeks:
             clock=clock,
             deadline=ends_after(clock, timedelta(minutes=10)),
             connect_kubernetes=lambda retry, meter: Kubernetes(connect(pool=4), retry, meter),
-            connect_vault=lambda retry, meter: Vault(self.vault, retry, meter, self._adapter()),
+            connect_vault=lambda retry, meter: Vault(self.vault, retry, meter, cast("Any", self._own())),
             identity=f"run-{next(self._names)}",
         )
 
-    def _adapter(self) -> Own:
-        return Own(Adapter(pool_maxsize=4), lambda _, __, perform: perform(), lambda: self.timeline.now)
+    def _own(self) -> Own:
+        return Own(connections_to(self.vault, 4), lambda _, __, perform: perform(), lambda: self.timeline.now)
 
 
 def figures() -> dict[str, int]:
