@@ -449,6 +449,13 @@ REFUSED = [
         None,
     ),
     _wrong(
+        "an alphabet with the separator of a list",
+        declaration("sharedSecret: {length: 40, alphabet: 'abcdefghij,'}", "holders", holder=_BOTH),
+        13,
+        "data.a: a value holds ',', at which readers of the list split it: it would be another value, or two; expected an alphabet without",
+        None,
+    ),
+    _wrong(
         "the other version alone",
         declaration("sharedSecret", "holders", holder=_holding("a: other.value")),
         13,

@@ -260,6 +260,27 @@ def test_a_list_has_the_other_one_as_long_as_there_is_one(ours: str, both: str, 
         assert found.reveal() == expected
 
 
+@pytest.mark.parametrize(
+    ("ours", "value"),
+    [
+        ("${value},${other.value}", "a,b"),
+        ("${value}, ${previous.value}", "a,b"),
+        ("${value} ${other.value}", "a b"),
+        ("${value}\n${other.value}", "a\nb"),
+        ("x=${other.value};${value}", "a;b"),
+    ],
+)
+def test_no_value_becomes_two_of_a_list(ours: str, value: str) -> None:
+    """Proves that a value with the separator in it is refused, whichever version has it; encoded, or elsewhere, it may have it."""
+    for new, old in ((value, "x"), ("x", value)):
+        with pytest.raises(ValueError, match="at which readers of the list split it") as refused:
+            render(parse(ours), texts(value=new), texts(value=old), texts(value=old))
+        assert value not in str(refused.value)
+    written_in_hex = ours.replace("value}", "value|hex}")
+    assert render(parse(written_in_hex), texts(value=value), texts(value="x"), texts(value="x"))
+    assert written("a=${value},b=${value}", texts(value=value))
+
+
 @pytest.mark.parametrize("ours", ["other.${value}", "previous.${value}"])
 def test_a_template_does_not_begin_like_a_field(ours: str) -> None:
     """Proves that a text is not taken for a field of another version."""

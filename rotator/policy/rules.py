@@ -15,7 +15,7 @@ from rotator.credentials.oauth_client import CLIENT_KEY, OAuthClient
 from rotator.credentials.shared_secret import HAS_ALGORITHM, IS_RAW, SHARED, SharedSecret
 from rotator.policy.model import ROTATE, RotationPolicy
 from rotator.systems.accepting_holders import THERE, accept_one
-from rotator.systems.forms import ENCODINGS, PREFIXES, PREVIOUS, Encoding, Taken, encodings_of, parse
+from rotator.systems.forms import ENCODINGS, PREFIXES, PREVIOUS, Encoding, Taken, encodings_of, parse, splits
 from rotator.systems.provider import ALWAYS, ITSELF, NEVER, Provider, When
 from rotator.systems.registry import (
     CREDENTIALS,
@@ -682,7 +682,32 @@ WRITTEN = (
     ),
 )
 
-CHECKS = (*WINDOWS, *KINDS, *OUTAGES, *PROVIDED, *TAKEN_OVER, *MAPPINGS, *WRITTEN, *checks())
+
+# --- lists in a text ---------------------------------------------------------------------------------------------
+
+
+def _split(policy: RotationPolicy, text: str) -> str:
+    """Return the separator of a list that values of this credential can hold; empty: there is none."""
+    alphabet = getattr(policy.spec.credential.one, "alphabet", None) or ""
+    return next((separator for separator, _ in parse(text).separators if separator in alphabet), "")
+
+
+def _splitting(policy: RotationPolicy) -> Iterator[Location]:
+    for position, holder in enumerate(policy.spec.holders):
+        for theirs, ours in holder.one.asked.items():
+            if _split(policy, ours):
+                yield "holders", position, holder.chosen, "data", theirs
+
+
+def _says_split(policy: RotationPolicy, place: Location) -> str:
+    _, position, _, _, theirs = place
+    separator = _split(policy, policy.spec.holders[int(position)].one.asked[str(theirs)])
+    return f"a value {splits(separator)}; expected an alphabet without"
+
+
+LISTS = (Check("Splits", "a value holds the separator of its list", _splitting, says=_says_split),)
+
+CHECKS = (*WINDOWS, *KINDS, *OUTAGES, *PROVIDED, *TAKEN_OVER, *MAPPINGS, *WRITTEN, *LISTS, *checks())
 """All checks, in the order in which problems are told."""
 _IN_PYTHON = tuple((check.places, check) for check in CHECKS if check.places)
 

@@ -41,6 +41,10 @@ SEPARATORS = frozenset(",;: \n")
 """What stands alone between two placeholders makes a list of them, and goes with a previous one that does not exist."""
 
 
+SPLIT = "value"
+"""The field that may hold a separator: a shared secret is any text. Keys have line ends, and are told apart by more than those."""
+
+
 # --- encodings ---------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +230,15 @@ class Shape:
         return OTHER in self._prefixes
 
     @property
+    def separators(self) -> Iterator[tuple[str, Taken]]:
+        """Yield what separates a list, and each value beside it that stands there as it is: it must not hold that."""
+        for position, part in enumerate(self.parts):
+            if _separates(self.parts, position):
+                beside = (self.parts[position - 1], self.parts[position + 1])
+                plain = (t for t in beside if isinstance(t, Taken) and (t.field, t.encoding) == (SPLIT, ""))
+                yield from ((str(part).strip(" ") or " ", taken) for taken in plain)
+
+    @property
     def _prefixes(self) -> set[str]:
         return {taken.prefix for taken in self.taken}
 
@@ -346,9 +359,17 @@ def render(shape: Shape, current: Fields, previous: Fields, other: Fields | None
     """
     versions = {"": current, PREVIOUS: previous, OTHER: other or {}}
     values = [_value(taken, versions[taken.prefix]) for taken in shape.taken]
+    for separator, taken in shape.separators:
+        if separator.encode() in (_value(taken, versions[taken.prefix]) or b""):
+            raise ValueError(f"{taken.named} {splits(separator)}")
     if shape.is_previous and all(value is None for value in values):
         return None
     return Sensitive(b"".join(_joined(shape.parts, iter(values))))
+
+
+def splits(separator: str) -> str:
+    """Say that a value holds what separates the values of a list."""
+    return f"holds {separator!r}, at which readers of the list split it: it would be another value, or two"
 
 
 def _value(taken: Taken, fields: Fields) -> bytes | None:
@@ -363,6 +384,12 @@ def _value(taken: Taken, fields: Fields) -> bytes | None:
         raise ValueError(f"{taken.named} cannot be written as {taken.encoding}: {error}") from None
 
 
+def _separates(parts: tuple[str | Taken, ...], position: int) -> bool:
+    """Whether a part stands alone between two placeholders and makes a list of them."""
+    part = parts[position]
+    return isinstance(part, str) and 0 < position < len(parts) - 1 and set(part) <= SEPARATORS
+
+
 def _joined(parts: tuple[str | Taken, ...], values: Iterator[bytes | None]) -> Iterator[bytes]:
     """Yield literals and values. What joins two of a list is left out where there are not two."""
     begun, separator = False, ""
@@ -372,7 +399,7 @@ def _joined(parts: tuple[str | Taken, ...], values: Iterator[bytes | None]) -> I
                 yield separator.encode() if begun else b""
                 yield value
                 begun, separator = True, ""
-        elif 0 < position < len(parts) - 1 and set(part) <= SEPARATORS:
+        elif _separates(parts, position):
             separator = part
         else:
             yield part.encode()
