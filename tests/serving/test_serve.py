@@ -6,12 +6,14 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from pathlib import Path
@@ -22,9 +24,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rotator.errors import SettingsError
-from rotator.run.request import Serving
-from rotator.run.serve import trigger
+from rotator.run.request import Declarations, RunRequest, Serving
+from rotator.run.serve import Service, trigger
+from rotator.systems.world import World
 from rotator_sandbox.emulator import Cluster, EmulatorServer
+from rotator_sandbox.emulator.server import write_kubeconfig
 from rotator_sandbox.processes import free_port
 from tests.faults.environment import TOKEN
 
@@ -262,7 +266,74 @@ def test_one_process_rotates_serves_and_ends_in_order(served: Process) -> None:
     assert took < 15
     assert "annotations" not in served.lease("serving-key")["metadata"]
     assert not (served.lease("rotation-key").get("spec") or {}).get("holderIdentity")
-    assert [line["message"] for line in log if line["level"] != "INFO"] == []
+    assert {line["message"] for line in log if line["level"] != "INFO"} <= {"stopped"}, (
+        "unless a run was under way"
+    )
+
+
+def test_nothing_that_hangs_keeps_the_process_beyond_its_grace(served: Process, tmp_path: Path) -> None:
+    """An API server that takes requests and never answers: the node would kill the process in the middle of something."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        kubeconfig = write_kubeconfig(tmp_path / "silent", {"server": address}, TOKEN)
+        served.start("--grace", "3s", KUBECONFIG=str(kubeconfig))
+        until(lambda: served.get(served.operator, "/livez")[0] == 200)
+        connection, _ = silent.accept()  # something is asked for
+        _, took, _ = served.end()
+        connection.close()
+    assert took < 5
+
+
+class Blocked:
+    """Where each run waits until it may go on, and when it came there."""
+
+    def __init__(self) -> None:
+        self.began: list[float] = []
+        self.free = threading.Event()
+
+    def __call__(self, *_: object) -> World:
+        """Wait; then there is nothing to connect to."""
+        self.began.append(time.monotonic())
+        self.free.wait(NEVER)
+        raise SettingsError("nothing is here")
+
+
+@pytest.fixture
+def blocked() -> Iterator[tuple[Service, Blocked]]:
+    """A process of which each run is held up, and is due five times a second."""
+    gate = Blocked()
+    local = Serving(
+        every=timedelta(milliseconds=200),
+        public="127.0.0.1:0",
+        operator="127.0.0.1:0",
+        drain=timedelta(milliseconds=1),
+    )
+    service = Service(RunRequest(), local, connect=gate, connect_beside=gate, policies=tuple)
+    service.request = replace(service.request, declarations=Declarations(namespaces=("none",)))
+    service.start()
+    yield service, gate
+    gate.free.set()
+    assert service.end("SIGTERM")
+
+
+def test_a_run_that_was_due_while_another_was_under_way_begins_right_after_it(
+    blocked: tuple[Service, Blocked],
+) -> None:
+    """No tick is dropped, and ten of them are made up for by one: no two runs are under way at a time."""
+    service, gate = blocked
+    until(lambda: gate.began)
+    time.sleep(2)  # ten are due meanwhile
+    assert len(gate.began) == 1
+    assert service.view().running
+    freed = time.monotonic()
+    gate.free.set()
+    until(lambda: len(gate.began) > 1)
+    assert gate.began[1] - freed < 0.19, "it does not wait for the next instant"
+    burst = [at for at in gate.began if at - freed < 0.19]
+    assert len(burst) <= 3
+    until(lambda: len(gate.began) > 5)
+    assert service.last is not None
+    assert (service.last.exit_code, service.last.error) == (2, "nothing is here")
 
 
 def test_a_run_that_waits_ends_at_a_safe_point_when_the_process_is_asked_to_end(served: Process) -> None:
