@@ -95,7 +95,10 @@ class Team:
         world = World(
             clock=clock,
             deadline=ends_after(clock, timedelta(minutes=1)),
-            connect_kubernetes=lambda retry, meter: Kubernetes(self.api.official(self.token), retry, meter),
+            connect_kubernetes=lambda retry, meter: Kubernetes(
+                self.api.official(self.token), retry, meter, timeout=TIMEOUT
+            ),
+            timeout=TIMEOUT,
             connect_vault=lambda _retry, _meter: pytest.fail("there is no Vault here"),
         )
         try:
@@ -119,6 +122,8 @@ class Team:
         return [name for name, path in paths.items() if self.api.ask("GET", path)]
 
 
+TIMEOUT = 3.0
+"""Seconds that a request may take. A write counts as landed after twice that time."""
 HEAD = {"apiVersion": "rotator.dev/v1alpha1", "kind": "Rotation"}
 
 
