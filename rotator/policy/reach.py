@@ -57,7 +57,7 @@ def _outside(policy: RotationPolicy, reach: Reach, where: Location, touch: Touch
             yield f"Vault mount {thing.mount}: expected one without a part such as data or metadata {TRUST}"
     elif isinstance(thing, VaultCall):
         yield f"AppRole role {'; '.join(policy.spec.credential.one.subjects)}: no custom resource may rotate logins of Vault {TRUST}"
-    elif isinstance(thing, Endpoint):
+    elif isinstance(thing, Endpoint) and thing.url:
         yield f"{thing.url}: no custom resource may say what is served to everybody {TRUST}"
     elif isinstance(thing, JobFile):
         yield f"file {thing.path}: a custom resource may name no file of the job {TRUST}"

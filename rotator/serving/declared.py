@@ -16,14 +16,20 @@ from rotator.vocabulary.footprint import Place
 class Source:
     """One document that is served. Several rotations may share it."""
 
-    label: str
+    name: str
+    """Unique among all that is served, for people."""
     place: Place
     key: str
     """The field that holds the set."""
+    shared: bool = False
+    """Whether several rotations, and others, may have keys in it."""
     ages: Mapping[str, timedelta]
     """By rotation, for how long a verifier may cache it: each lead was computed from its own."""
-    is_shared: bool = False
-    """Whether several rotations, and others, have keys in it."""
+
+    @property
+    def label(self) -> str:
+        """The label of the document, by which replicas and runs name it to each other."""
+        return self.place.label
 
     @property
     def max_age(self) -> timedelta:
@@ -35,14 +41,15 @@ class Source:
 class Set:
     """An address at which a document is served as it is."""
 
-    document: str
+    name: str
+    """Of the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """An address at which an issuer's configuration is served; its algorithms are those of the set."""
 
-    document: str
+    name: str
     issuer: str
     jwks_uri: str
 
@@ -57,7 +64,7 @@ class Declared:
     """All that is to be served."""
 
     sources: Mapping[str, Source] = field(default_factory=dict)
-    """By the label of the document."""
+    """By name."""
     routes: Mapping[Address, Route] = field(default_factory=dict)
 
     @property
@@ -86,14 +93,12 @@ def declared(policies: Iterable[RotationPolicy]) -> Declared:
             place = verifier.one
             if not isinstance(place, JwksPlace) or place.served is None or place.max_age is None:
                 continue
-            at, served = place.place(policy.home), place.served
-            before = sources.get(at.label)
+            name, at, served = place.set_name(policy.home), place.place(policy.home), place.served
+            before = sources.get(name)
             ages = {**(before.ages if before else {}), policy.ref: place.max_age}
-            sources[at.label] = Source(
-                label=at.label, place=at, key=place.key, ages=ages, is_shared=place.is_shared
-            )
-            routes.setdefault((served.authority, served.path), Set(at.label))
+            sources[name] = Source(name=name, place=at, key=place.key, shared=place.is_shared, ages=ages)
+            routes.setdefault((served.authority, served.path), Set(name))
             if served.issuer and served.configuration:
-                answer = Configuration(at.label, served.issuer, served.address)
+                answer = Configuration(name, served.issuer, served.address)
                 routes.setdefault((served.authority, served.configuration), answer)
     return Declared(sources=sources, routes=routes)

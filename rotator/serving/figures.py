@@ -32,7 +32,9 @@ class _Served(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Return the families."""
         revision = GaugeMetricFamily(
-            "rotator_served_revision", "Revision of the set that is answered with.", labels=("document",)
+            "rotator_served_revision",
+            "Revision of what is answered with, by rotation.",
+            labels=("namespace", "rotation", "document"),
         )
         age = GaugeMetricFamily(
             "rotator_served_look_age_seconds",
@@ -40,9 +42,11 @@ class _Served(Collector):
             labels=("document",),
         )
         table = self._view.table
-        for label in table.declared.sources:
-            if held := table.serves(label):
-                revision.add_metric((label,), held.revision)
-            if (looked := table.state(label).looked) is not None:
-                age.add_metric((label,), self._view.steady - looked)
+        for name in table.declared.sources:
+            if held := table.serves(name):
+                for rotation, stamp in held.stamps.items():
+                    namespace, _, short = rotation.partition("/")
+                    revision.add_metric((namespace, short, name), stamp.revision)
+            if (looked := table.state(name).looked) is not None:
+                age.add_metric((name,), self._view.steady - looked)
         return (revision, age)

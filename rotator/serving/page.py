@@ -166,11 +166,11 @@ def _served(view: View) -> Iterator[Html]:
     yield element("h2", "What is served", id="served")
     rows: list[tuple[Child, ...]] = []
     for (host, path), route in sorted(table.declared.routes.items()):
-        state, source = table.state(route.document), table.declared.sources[route.document]
+        state, source = table.state(route.name), table.declared.sources[route.name]
         what = "the configuration of the issuer" if isinstance(route, Configuration) else "the set"
         at = element("code", f"{'any host' if host == '*' else host} {path}")
         rows.append(
-            (at, f"{what} of {route.document}", format_duration(source.max_age), shows(state, view.steady))
+            (at, f"{what} of {route.name}", format_duration(source.max_age), shows(state, view.steady))
         )
     yield _table(
         "served",

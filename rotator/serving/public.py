@@ -39,7 +39,7 @@ def answer(table: Table, asked: Asked) -> Answer:
         return Answer(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
     if asked.method not in READ:
         return not_allowed(*METHODS)
-    held, source = table.serves(route.document), table.declared.sources.get(route.document)
+    held, source = table.serves(route.name), table.declared.sources.get(route.name)
     if held is None or source is None:
         said = "the keys are not known here yet"
         return sentence(HTTPStatus.SERVICE_UNAVAILABLE, said, **EVERYBODY, Retry_After=AGAIN)

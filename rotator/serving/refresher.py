@@ -15,7 +15,7 @@ from rotator.errors import ClientError, Forbidden, NotFound, RotatorError
 from rotator.kinds import POD
 from rotator.policy.model import RotationPolicy
 from rotator.serving.declared import Source, declared
-from rotator.serving.sets import Found, State, Table, seen, unseen
+from rotator.serving.sets import Read, State, Table, seen, unseen
 from rotator.systems.at import target
 from rotator.systems.kubernetes.pods import terminal
 from rotator.systems.kubernetes.replicas import Replica, ServingLease, Shown
@@ -64,7 +64,7 @@ class Refresher:
                 self._look_beside(world)
         except RotatorError as error:  # no connection could be made
             self._change(
-                {label: unseen(self.table.state(label), str(error)) for label in self.table.declared.sources}
+                {name: unseen(self.table.state(name), str(error)) for name in self.table.declared.sources}
             )
 
     def hurry(self, why: str) -> None:
@@ -106,7 +106,7 @@ class Refresher:
         except RotatorError as error:
             self._trouble(str(error))
             return
-        states = {label: self.table.state(label) for label in found.sources}
+        states = {name: self.table.state(name) for name in found.sources}
         self.table = Table(declared=found, states=states, known=True)
 
     def _trouble(self, why: str) -> None:
@@ -137,51 +137,51 @@ class Refresher:
             self._said[rotation] = starting
             self._change(
                 {
-                    label: self._with_floor(label, rotation, shown)
-                    for label, shown in kept.items()
-                    if label in self.table.states
+                    source.name: self.table.state(source.name).with_floor(
+                        rotation, kept[source.label].revision
+                    )
+                    for source in self._of(rotation)
+                    if source.label in kept
                 }
             )
         counted = {
-            label: replace(self.table.state(label), counted=True, barred="")
-            for label, source in self.table.declared.sources.items()
+            name: replace(self.table.state(name), counted=True, barred="")
+            for name, source in self.table.declared.sources.items()
             if source.ages.keys() <= self._said.keys()
         }
         self._change(counted)
 
-    def _with_floor(self, label: str, rotation: str, shown: Shown) -> State:
-        state = self.table.state(label)
-        floor = max(state.floor.get(rotation, 0), shown.revision)
-        return replace(state, floor={**state.floor, rotation: floor})
+    def _of(self, rotation: str) -> list[Source]:
+        """Return what is served of a rotation."""
+        return [source for source in self.table.declared.sources.values() if rotation in source.ages]
 
     def _unregistered(self, rotation: str, error: ClientError) -> None:
         self._failed = True
         why = f"the Lease on which replicas say what they serve cannot be written: {error}"
-        mine = [label for label, source in self.table.declared.sources.items() if rotation in source.ages]
-        self._change({label: replace(self.table.state(label), barred=why) for label in mine})
+        self._change({s.name: replace(self.table.state(s.name), barred=why) for s in self._of(rotation)})
 
     # --- what is served -----------------------------------------------------------------------------------------
 
     def _look(self, world: World, source: Source) -> None:
-        before = self.table.state(source.label)
+        before = self.table.state(source.name)
         try:
-            after = seen(before, _read(world, source), world.clock.now(), self.steady())
-        except (RotatorError, ValueError) as error:
+            after = seen(before, _read(world, source), source, world.clock.now(), self.steady())
+        except RotatorError as error:
             self._failed = True
-            after = unseen(
-                before, str(error) if isinstance(error, RotatorError) else "the document is damaged"
-            )
-        self._change({source.label: after})
+            after = unseen(before, str(error))
+        self._change({source.name: after})
 
     def _change(self, states: Mapping[str, State]) -> None:
-        """Replace what is known of some documents, and log what is news."""
-        for label, after in states.items():
-            before = self.table.state(label)
+        """Replace what is known of some sets, and log what is news."""
+        for name, after in states.items():
+            before = self.table.state(name)
             for why, known in ((after.trouble, before.trouble), (after.barred, before.barred)):
                 if why and why != known:
-                    log.warning("the newest set is not served", extra={"where": label, "reason": why})
+                    log.warning("the newest set is not served", extra={"where": name, "reason": why})
             if after.held and (before.held is None or after.held.stamps != before.held.stamps):
-                log.info("served", extra={"where": label, "revision": after.held.revision})
+                for rotation, stamp in after.held.stamps.items():
+                    news = {"where": name, "rotation": rotation, "revision": stamp.revision}
+                    log.info("served", extra=news)
         self.table = replace(self.table, states={**self.table.states, **states})
 
     def _tell(self, world: World) -> None:
@@ -192,7 +192,7 @@ class Refresher:
                 continue
             lease = ServingLease(world.kubernetes, rotation)
             try:
-                if shows.shown or rotation in self.table.declared.rotations:
+                if rotation in self.table.declared.rotations:
                     lease.say(shows)
                     self._said[rotation] = shows
                 else:
@@ -205,15 +205,14 @@ class Refresher:
 
     def _shows(self, rotation: str) -> Replica:
         """Return this replica with what it shows of the documents of one rotation."""
-        table, shown = self.table, {}
-        for label, source in table.declared.sources.items():
-            held = table.serves(label)
-            stamp = held.stamps.get(rotation) if held else None
-            if rotation in source.ages and held and stamp:
-                shown[label] = Shown(
+        shown = {}
+        for source in self._of(rotation):
+            held = self.table.serves(source.name)
+            if held and (stamp := held.stamps.get(rotation)):
+                shown[source.label] = Shown(
                     content=stamp.content,
                     revision=stamp.revision,
-                    at=held.since,
+                    at=held.since[rotation],
                     max_age=source.max_age,
                 )
         return replace(self.replica, shown=shown)
@@ -278,12 +277,16 @@ class Refresher:
                 self.close()
 
 
-def _read(world: World, source: Source) -> Found | None:
-    """Read a document as any of its rotations does. Raises RotatorError, and ValueError where it is damaged."""
-    document = target(world, source.place, min(source.ages) if source.is_shared else "")
+def _read(world: World, source: Source) -> Read | None:
+    """Read a document with the stamps of all rotations that have keys in it. Raises RotatorError."""
+    first = min(source.ages)
+    document = target(world, source.place, first if source.shared else "")
     found = document.read((source.key,))
+    stamps = document.sharers if source.shared else {}
+    if source.shared and found and not stamps:  # a rotation that shares from now on has had it alone
+        found = target(world, source.place).read((source.key,))
     if found is None:
         return None
-    value, alone = found.fields.get(source.key), {found.stamp.rotation: found.stamp} if found.stamp else {}
-    stamps = document.sharers or alone
-    return Found(body=value.octets() if value else b"", stamps=stamps, is_shared=source.is_shared)
+    value = found.fields.get(source.key)
+    alone = {found.stamp.rotation: found.stamp} if found.stamp else {}
+    return Read(body=value.octets() if value else b"", stamps=dict(stamps) or alone)

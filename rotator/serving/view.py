@@ -76,7 +76,10 @@ def shows(state: State, steady: float) -> str:
     """Say what of a document is answered with."""
     what = "nothing is served"
     if state.held and state.counted:
-        what = f"serves revision {state.held.revision}"
+        revisions = [
+            f"{stamp.revision} of {rotation}" for rotation, stamp in sorted(state.held.stamps.items())
+        ]
+        what = f"serves revision {', '.join(revisions)}"
     elif state.missing:
         what = "nothing was delivered there yet"
     looked = "" if state.looked is None else f", seen {max(0, round(steady - state.looked))}s ago"

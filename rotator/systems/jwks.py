@@ -20,7 +20,7 @@ from rotator.systems.part import Shareable
 from rotator.systems.served import AGE_NEEDED, Served
 from rotator.systems.shared_set import SharedJwkSet
 from rotator.vocabulary.checks import Check, all_verifiers, each
-from rotator.vocabulary.footprint import Home, Touch
+from rotator.vocabulary.footprint import Endpoint, Home, Touch, Use
 from rotator.vocabulary.types import DataKey, Instant, Kid, Rule
 
 _RESTARTED_BY_SEVERAL = (
@@ -28,6 +28,10 @@ _RESTARTED_BY_SEVERAL = (
     "again (maxAge)"
 )
 _ALONE = "keep: a set that is not shared has no keys of others; expected shared: true as well"
+
+
+KEY = "jwks.json"
+"""The usual data key."""
 
 
 class JwksPlace(Document):
@@ -65,7 +69,7 @@ class JwksPlace(Document):
     served: Served | None = Field(
         None, description="rotator itself answers with this set over HTTP. Requires maxAge."
     )
-    key: DataKey = Field("jwks.json", description="The data key that holds the document.")
+    key: DataKey = Field(KEY, description="The data key that holds the document.")
     shared: bool | None = Field(
         None,
         description="Whether other rotations, or others, have keys in the set as well. Each rotation writes and removes its own keys "
@@ -117,7 +121,14 @@ class JwksPlace(Document):
         """It is delivered, and perhaps served."""
         yield from super().touches(home)
         if self.served:
-            yield from self.served.touched(self.place(home).label, home, self.camel(), "served")
+            yield from self.served.touched(self.set_name(home), home, self.camel(), "served")
+        elif self.shared:
+            yield Touch(Endpoint("", self.set_name(home)), Use.ANSWERED, (self.camel(),))
+
+    def set_name(self, home: Home) -> str:
+        """Name the set: its document, and the data key where it is not the usual one."""
+        label = self.place(home).label
+        return label if self.key == KEY else f"{label} {self.key}"
 
     @model_validator(mode="after")
     def _has_an_age(self) -> Self:

@@ -69,7 +69,7 @@ class Served(Model):
         return f"https://{at}{self.path}"
 
     def touched(self, document: str, home: Home, *at: str) -> Iterator[Touch]:
-        """Yield what serving the document of that label touches: its addresses, and the Lease on which all who serve it say so.
+        """Yield what serving the set of that name touches: its addresses, and the Lease on which all who serve it say so.
 
         `at`: where this stands, below the verifier.
         """

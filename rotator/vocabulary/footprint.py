@@ -70,9 +70,9 @@ class Endpoint:
     """An address at which rotator itself answers (`rotator serve`)."""
 
     url: str
-    """Unique in the fleet: `https://api.example.com/.well-known/jwks.json`; with `*` for any host."""
+    """Unique in the fleet: `https://api.example.com/.well-known/jwks.json`; with `*` for any host. Empty: it answers nowhere."""
     document: str
-    """The label of what it answers with: one address has one."""
+    """Names what it answers with: one address has one."""
 
 
 @dataclass(frozen=True, slots=True)

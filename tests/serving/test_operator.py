@@ -77,7 +77,7 @@ def test_a_replica_is_ready_once_it_knows_what_to_answer(replica: Serving) -> No
         "readyz check passed",
     ]
     replica.tick()
-    assert f"[+]set {LABEL} ok: serves revision 1, seen 0s ago" in verbose(replica)
+    assert f"[+]set {LABEL} ok: serves revision 1 of payments/key, seen 0s ago" in verbose(replica)
 
 
 def test_a_replica_stays_ready_while_the_api_is_away_and_says_so(replica: Serving) -> None:
@@ -87,7 +87,7 @@ def test_a_replica_stays_ready_while_the_api_is_away_and_says_so(replica: Servin
     replica.look(timedelta(minutes=2))
     assert replica.operator("/readyz").status == HTTPStatus.OK
     (line,) = (line for line in verbose(replica) if LABEL in line)
-    assert "serves revision 1, seen " in line
+    assert "serves revision 1 of payments/key, seen " in line
     assert "503" in line
     new = Serving(replica.trial, replica.folder.parent, *replica.policies)
     new.look()
@@ -135,7 +135,11 @@ def test_metrics_in_both_formats(replica: Serving) -> None:
     named = {f.name: f for f in parse_text(plain.body.decode())}
     assert named["rotator_rotation_revision"].samples[0].value == 3
     assert named["rotator_run_exit_code"].samples[0].value == 0
-    assert named["rotator_served_revision"].samples[0].labels == {"document": LABEL}
+    assert named["rotator_served_revision"].samples[0].labels == {
+        "namespace": NAMESPACE,
+        "rotation": "key",
+        "document": LABEL,
+    }
     modern, parse = (
         replica.operator("/metrics", accept=OPENMETRICS),
         cast("Callable[[str], Any]", parse_openmetrics),

@@ -160,7 +160,7 @@ def test_a_host_decides_only_where_several_sets_are_at_one_path(trial: Trial) ->
 
 def test_the_least_age_of_those_who_share_a_document_counts(trial: Trial) -> None:
     """Each lead was computed from its own: the answer never lets anybody cache it for longer than any of them."""
-    shared = {"jwks": {"configMap": "one-accepted", "maxAge": "90s", "served": {}}}
+    shared = {"jwks": {"configMap": "one-accepted", "maxAge": "90s", "shared": True, "served": {}}}
     one, two = policy(trial, "one"), trial.policy("two", verifiers=[shared])
     (source,) = declared([one, two]).sources.values()
     assert source.max_age == timedelta(seconds=90)

@@ -175,7 +175,7 @@ def test_an_edit_by_others_is_not_served(trial: Trial) -> None:
     evil = json.dumps({"keys": [{"kty": "EC", "kid": "evil", "crv": "P-256", "x": "x", "y": "y"}]})
     trial.environment.ask("PATCH", f"{MAPS}/key-accepted", {"data": {"jwks.json": evil}})
     assert replica.look().kids() == kids
-    assert replica.trouble() == "somebody else has changed the document, and rotator has not"
+    assert replica.trouble() == "somebody else has changed what payments/key wrote, and rotator has not"
     phase(trial, made)
     assert replica.look().kids() == kids
     assert replica.trouble() == ""
@@ -281,27 +281,80 @@ def test_where_pods_may_not_be_looked_at_nobody_is_taken_off(trial: Trial) -> No
     assert on_the_lease(trial).keys() == {"one", "two"}
 
 
-def sharing(trial: Trial, name: str) -> RotationPolicy:
-    """Return a rotation whose keys are in a set of several."""
-    jwks = {"configMap": "key-accepted", "maxAge": "5m", "propagation": "0s", "served": {}, "shared": True}
+# --- several rotations in one set -------------------------------------------------------------------------------------
+
+
+def sharing(trial: Trial, name: str, age: str = "5m") -> RotationPolicy:
+    """Return a rotation that has its keys in the set of others."""
+    jwks = {"configMap": "platform", "maxAge": age, "propagation": "0s", "shared": True, "served": {}}
     return trial.policy(name, verifiers=[{"jwks": jwks}])
 
 
-def test_two_rotations_in_one_set_are_each_told_of_their_own_keys(trial: Trial) -> None:
-    """Each waits for its own key alone, and a key that others add is answered with as well."""
-    one, other = sharing(trial, "one"), sharing(trial, "other")
-    replica = Looking(trial, one, other)
-    stable(trial, one, replica)
-    stable(trial, other, replica)
-    before = replica.look().kids()
-    assert len(before) == 2
+def in_the_set(trial: Trial) -> list[str]:
+    """Return the ids of the keys that stand in the set."""
+    return [
+        key["kid"]
+        for key in json.loads(trial.environment.config_map("platform")["data"]["jwks.json"])["keys"]
+    ]
+
+
+def test_several_rotations_and_others_are_served_in_one_set(trial: Trial) -> None:
+    """Each of them waits for the replicas by itself; the shortest age of all counts; keys of others come and go."""
+    one, two = sharing(trial, "one"), sharing(trial, "two", age="2m")
+    replica = Looking(trial, one, two)
+    for made in (one, two):
+        stable(trial, made, replica)
+    assert len(replica.look().kids()) == 2
+    assert "max-age=120," in replica.ask().headers["Cache-Control"]
+    theirs = {"kty": "OKP", "crv": "Ed25519", "x": "x", "kid": "theirs"}
+    document = json.loads(trial.environment.config_map("platform")["data"]["jwks.json"])
+    with_theirs = json.dumps({"keys": [*document["keys"], theirs]})
+    trial.environment.ask("PATCH", f"{MAPS}/platform", {"data": {"jwks.json": with_theirs}})
+    assert replica.look().kids() == [*in_the_set(trial)[:2], "theirs"]
     trial.timeline.pass_by(MONTH)
-    assert phase(trial, one) == "Publishing", "the replica does not answer with the new key yet"
-    assert len(replica.look().kids()) == 3
+    assert phase(trial, one) == "Publishing"
+    assert len(replica.kids()) == 3
+    replica.look()
     assert phase(trial, one) == "Lead"
-    text = json.loads(trial.environment.config_map("key-accepted")["data"]["jwks.json"])
-    theirs = {**text["keys"][0], "kid": "theirs"}
-    edited = json.dumps({"keys": [*text["keys"], theirs]})
-    trial.environment.ask("PATCH", f"{MAPS}/key-accepted", {"data": {"jwks.json": edited}})
-    assert replica.look().kids()[-1] == "theirs"
-    assert not replica.trouble()
+    assert len(replica.kids()) == 4
+    stable(trial, one, replica)
+    assert replica.kids() == in_the_set(trial)
+    assert trial.held("one") in replica.kids()
+    assert trial.held("two") in replica.kids()
+    assert replica.trouble("configmap payments/platform") == ""
+
+
+def test_what_others_do_to_our_keys_in_a_shared_set_is_not_served(trial: Trial) -> None:
+    """Nor an older copy; neither by a replica that was started again."""
+    one, two = sharing(trial, "one"), sharing(trial, "two")
+    replica = Looking(trial, one, two)
+    for made in (one, two):
+        stable(trial, made, replica)
+    kids = replica.look().kids()
+    evil = json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "evil", "kid": kid} for kid in kids]})
+    trial.environment.ask("PATCH", f"{MAPS}/platform", {"data": {"jwks.json": evil}})
+    before = replica.ask().body
+    assert replica.look().ask().body == before
+    assert replica.trouble("configmap payments/platform").startswith(
+        "somebody else has changed what payments/"
+    )
+    for made in (one, two):
+        phase(trial, made)
+    assert replica.look().trouble("configmap payments/platform") == ""
+    assert replica.kids() == kids
+
+
+def test_a_set_that_is_shared_from_now_on_is_served_all_the_while(trial: Trial) -> None:
+    """Also by a replica that starts before the rotation has written it as one of several."""
+    jwks = {"configMap": "platform", "maxAge": "5m", "propagation": "0s", "served": {}}
+    alone = trial.policy("one", verifiers=[{"jwks": jwks}])
+    replica = Looking(trial, alone)
+    stable(trial, alone, replica)
+    kids = replica.look().kids()
+    shared = sharing(trial, "one")
+    replica.policies = (shared,)
+    assert replica.look(MINUTE).kids() == kids
+    assert Looking(trial, shared).look().kids() == kids
+    trial.run(shared)
+    assert replica.look().kids() == kids
+    assert replica.trouble("configmap payments/platform") == ""
