@@ -383,7 +383,8 @@ def test_the_columns_of_kubectl_are_explained() -> None:
 
 def test_every_metric_is_explained() -> None:
     """The pages and the program name the same metrics."""
-    source = (ROOT / "rotator/telemetry/metrics.py").read_text(encoding="utf-8")
+    files = ("rotator/telemetry/metrics.py", "rotator/serving/figures.py")
+    source = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
     assert table(page("operate/observability.md"), "metric") == set(re.findall(r'"(rotator_\w+)"', source))
 
 

@@ -252,12 +252,7 @@ class Service:
             with Contained("a run") as contained:
                 self._run(began)
             if contained.name:
-                self.last = LastRun(
-                    began=began,
-                    ended=self.clock(),
-                    exit_code=1,
-                    error=f"a defect of rotator: {contained.name}",
-                )
+                self._keep(began, 1, error=f"a defect of rotator: {contained.name}")
         finally:
             self._stop = None
             self._no_run.set()
@@ -277,16 +272,19 @@ class Service:
             log.warning("a run ended early", extra={"reason": str(error), "exit_code": error.exit_code})
             ended = self.clock()
             figures = RunFigures(ended=ended, duration=ended - began, exit_code=error.exit_code)
-            self.last = LastRun(
-                began=began, ended=ended, exit_code=error.exit_code, error=str(error), figures=figures
-            )
+            self._keep(began, error.exit_code, figures, error=str(error))
             return
         self.outcomes = merged(self.outcomes, report.outcomes)
+        self._keep(began, report.exit_code, measured[0] if measured else None)
+
+    def _keep(
+        self, began: datetime, code: int, figures: RunFigures | None = None, *, error: str = ""
+    ) -> None:
+        """Keep how a run ended."""
+        ended = self.clock()
+        success = ended if code == 0 else self.last.success if self.last else None
         self.last = LastRun(
-            began=began,
-            ended=self.clock(),
-            exit_code=report.exit_code,
-            figures=measured[0] if measured else None,
+            began=began, ended=ended, exit_code=code, error=error, figures=figures, success=success
         )
 
     def _begun(self, stop: Stop) -> None:

@@ -49,4 +49,13 @@ class _Served(Collector):
                     revision.add_metric((namespace, short, name), stamp.revision)
             if (looked := table.state(name).looked) is not None:
                 age.add_metric((name,), self._view.steady - looked)
-        return (revision, age)
+        return (revision, age, *self._success())
+
+    def _success(self) -> Iterable[GaugeMetricFamily]:
+        """Return when a run last succeeded, where the last one did not: its own figures tell it otherwise."""
+        last = self._view.last
+        if last and last.exit_code and last.success:
+            at = last.success.timestamp()
+            yield GaugeMetricFamily(
+                "rotator_run_success_timestamp_seconds", "When the last run with exit code 0 ended.", value=at
+            )

@@ -21,6 +21,8 @@ class LastRun:
     error: str = ""
     """The sentence by which it ended as a whole; empty: it looked at every rotation."""
     figures: RunFigures | None = None
+    success: datetime | None = None
+    """When the last run with exit code 0 ended; None: none has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

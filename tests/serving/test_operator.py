@@ -148,6 +148,31 @@ def test_metrics_in_both_formats(replica: Serving) -> None:
     assert {f.name for f in parse(modern.body.decode())} == set(named)
 
 
+def test_the_last_success_is_told_after_a_failure_too(replica: Serving) -> None:
+    """The alert compares it with the end of the last run, whatever became of that one."""
+
+    def instants() -> tuple[float, float]:
+        named = {
+            f.name: f.samples[0].value
+            for f in parse_text(replica.operator("/metrics").body.decode())
+            if f.samples
+        }
+        return named["rotator_run_timestamp_seconds"], named["rotator_run_success_timestamp_seconds"]
+
+    replica.tick()
+    ended, success = instants()
+    assert ended - success < 1
+    (replica.folder / "broken.yaml").write_text("kind: [")
+    for _ in range(2):
+        replica.tick(timedelta(hours=1))
+        later, kept = instants()
+        assert abs(kept - success) < 1
+        assert later > ended + 3000
+    (replica.folder / "broken.yaml").unlink()
+    replica.tick()
+    assert instants()[1] > later
+
+
 def test_the_age_of_a_look_grows_while_there_is_none(replica: Serving) -> None:
     """An alert can be made of it."""
     replica.tick()
