@@ -1,0 +1,3 @@
+"""Not there, as for everybody who installs rotator: requests would load the real one where it finds it."""
+
+raise ImportError
