@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[dhms]))+")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[dhms])")
 LONGEST = timedelta(days=36500)
 """Longer durations are refused: instants that far away cannot be written down."""
+REMEMBERED = 1024
+"""So many durations are read and written once: the same few stand in thousands of declarations."""
 
 
 def parse_duration(text: str) -> timedelta:
@@ -34,6 +37,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(milliseconds=round(seconds * 1000))
 
 
+@lru_cache(REMEMBERED)
 def format_duration(duration: timedelta) -> str:
     """Write a duration the way `parse_duration` reads it, to the millisecond, largest units first."""
     rest = max(0, round(duration / timedelta(milliseconds=1)))

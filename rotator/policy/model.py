@@ -408,7 +408,7 @@ class RotationPolicy(Model):
         """The sum that the lead must reach."""
         return least_lead((self.staleness(v) for v in self.spec.verifiers), self.spec.overlap.clock_skew)
 
-    @property
+    @cached_property
     def lead(self) -> timedelta:
         """The lead that counts; where versions cannot overlap, every second of it would be an outage."""
         if self.spec.outage:

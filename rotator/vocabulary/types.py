@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -26,7 +26,7 @@ from rotator.core.codec import parse_instant
 from rotator.core.distinguished_names import parse
 from rotator.core.fence import FENCE
 from rotator.core.ring import LONGEST_ID, is_id
-from rotator.core.timing import LONGEST, format_duration, parse_duration
+from rotator.core.timing import LONGEST, REMEMBERED, format_duration, parse_duration
 from rotator.kinds import SECRET, Address
 from rotator.vocabulary.footprint import Document, Home, Touch, Use
 
@@ -143,15 +143,19 @@ def seconds(duration: str) -> str:
     return f"{duration}.findAll('[0-9.]+[a-z]+').map(p, {part}).sum()"
 
 
+_short_duration = lru_cache(maxsize=REMEMBERED)(parse_duration)
+"""Reads a duration of a usual length; the same few stand in thousands of declarations."""
+
+
 def _duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str):
         raise ValueError("expected a duration such as 30d, 15m or 90s")  # noqa: TRY004 - pydantic wants this one
-    duration = parse_duration(value)
-    if len(value) > LONGEST_DURATION_TEXT:
-        raise ValueError(f"too long: expected at most {LONGEST_DURATION_TEXT} characters")
-    return duration
+    if len(value) <= LONGEST_DURATION_TEXT:
+        return _short_duration(value)
+    parse_duration(value)
+    raise ValueError(f"too long: expected at most {LONGEST_DURATION_TEXT} characters")
 
 
 Duration = Annotated[
