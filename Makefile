@@ -8,7 +8,7 @@ LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url
 unexport PYTHONDONTWRITEBYTECODE
 OURS := --no-emit-package rotator --no-emit-package rotator-sandbox
 
-.PHONY: demo test shuffle test-providers check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
+.PHONY: demo test shuffle test-providers verifiers check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -32,6 +32,9 @@ shuffle: $(VENV)/.ready ## the same in a new order each time (ARGS=--randomly-se
 test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider, slapd, the vendors' SDKs and libraries of applications below build/, and rotate there
 	$(BIN)/python -m tests.providers.install
 	$(BIN)/pytest -m real_provider -p no:randomly tests/providers tests/consumers $(ARGS)
+
+verifiers: $(VENV)/.ready ## real verifiers read what `rotator serve` answers with, through a rotation (25 minutes; ARGS=--bounded: one)
+	$(BIN)/python -m tests.verifiers $(ARGS)
 
 check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/ruff format --check --quiet .
