@@ -72,7 +72,7 @@ rotations:
       overlap: {tokenTTL: 15m, clockSkew: 60s}
       store: {kubernetes: {}}
       verifiers:
-        - jwks: {configMap: payments-jwks, maxAge: 5m}
+        - jwks: {configMap: payments-jwks, maxAge: 5m, served: {}}
         - {jwks: {secret: edge-jwks, namespace: edge, maxAge: 5m}, restart: {}}
       holders:
         - secret: {name: jwt-signing-key, namespaces: [payments, orders], data: {key: private_key, kid: kid}}

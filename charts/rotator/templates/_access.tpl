@@ -54,6 +54,9 @@
 {{- with $place.configMap }}{{ include "rotator.access.note" (list $access $namespace "configMaps" .) }}{{ end -}}
 {{- with $place.secret }}{{ include "rotator.access.note" (list $access $namespace "secrets" .) }}{{ end -}}
 {{- if or $place.configMap $place.secret }}{{ include "rotator.access.note" (list $access $namespace "pods" "all") }}{{ end -}}
+{{- if and $verifier.jwks (kindIs "map" (get $verifier.jwks "served")) -}}
+{{- include "rotator.access.note" (list $access $home "leases" (printf "serving-%s" $rotation.name)) -}}
+{{- end -}}
 {{- include "rotator.access.restart" (list $access $namespace $verifier) -}}
 {{- end -}}
 {{- range $holder := $spec.holders -}}
