@@ -14,7 +14,7 @@ import yaml
 
 from tests.chart.charts import CHART, NOTES, Json, chart, lasting, named, render, texts
 from tests.chart.conftest import APPS, BATCH, Cluster, Jobs
-from tests.chart.variants import ROTATIONS, SEEN, Values
+from tests.chart.variants import ROTATIONS, SEEN, SERVED, Values
 from tests.contract.kubernetes_servers import APPLY, STRATEGIC, Api, forget_rotations
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -312,7 +312,8 @@ def test_everything_but_foreign_kinds_installs(cluster: Cluster, tmp_path: Path)
     foreign = {"PodMonitor", "ServiceMonitor", "PrometheusRule"}
     for name in ("all", "123", "edge"):
         cluster.namespace(name)
-    values = {**ROTATIONS, **SEEN, "networkPolicy": {"enabled": True}}
+    values = {**ROTATIONS, **SEEN, **SERVED, "networkPolicy": {"enabled": True}}
+    values["serve"] = {**SERVED["serve"], "podMonitor": {}, "httpRoute": {}}
     values["rotations"] = [{**r, "namespace": "all"} for r in ROTATIONS["rotations"][1:]]
     values["exporter"] = {**SEEN["exporter"], "podMonitor": {}, "serviceMonitor": {}}
     values["prometheusRule"] = {}

@@ -44,7 +44,7 @@ from tests.chart.variants import (
 WARNING = 2
 NEWEST, SHARDS, OLDEST = "1.37.0", "1.29.0", "1.27.0"
 """Versions of Kubernetes: the newest, the first that shards run well on, and the oldest that the chart takes."""
-OTHERS = {"PodMonitor", "ServiceMonitor", "PrometheusRule"}
+OTHERS = {"HTTPRoute", "PodMonitor", "ServiceMonitor", "PrometheusRule"}
 """Kinds that no API server has by itself."""
 variants = pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
 
@@ -290,6 +290,65 @@ def test_the_exporter_is_found_by_what_scrapes_it() -> None:
     assert service["spec"]["ports"] == [{"name": "metrics", "port": 9464, "targetPort": "metrics"}]
     for probe in ("livenessProbe", "readinessProbe"):
         assert container[probe] == {"httpGet": {"path": "/healthz", "port": "metrics"}}
+
+
+def test_those_who_serve_are_found_by_what_asks_them() -> None:
+    """Service, monitor, budget, Ingress and route name its pods alone, and only the public port is for everybody."""
+    documents = render(VARIANTS["served"])
+    deployment = named(documents, "Deployment", "rotator-serve")["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert {p["name"]: p["containerPort"] for p in container["ports"]} == {"public": 8080, "operator": 9464}
+    service = named(documents, "Service", "rotator-serve")["spec"]
+    budget = named(documents, "PodDisruptionBudget", "rotator-serve")["spec"]
+    monitor = named(documents, "PodMonitor", "rotator-serve")["spec"]
+    for selector in (
+        service["selector"],
+        deployment["selector"]["matchLabels"],
+        budget["selector"]["matchLabels"],
+        monitor["selector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+        assert selector["app.kubernetes.io/component"] == "serve"
+    assert service["ports"] == [{"name": "public", "port": 80, "targetPort": "public"}]
+    assert monitor["podMetricsEndpoints"][0]["port"] == "operator"
+    (rule,) = named(documents, "Ingress", "rotator-serve")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (rule["host"], path["path"], path["pathType"]) == (
+        "api.example.com",
+        "/.well-known/jwks.json",
+        "Exact",
+    )
+    route = named(documents, "HTTPRoute", "rotator-serve")["spec"]
+    assert route["rules"][0]["matches"] == [{"path": {"type": "Exact", "value": "/.well-known/jwks.json"}}]
+    public, operator = named(documents, "NetworkPolicy", "rotator-serve")["spec"]["ingress"]
+    assert (public["ports"][0]["port"], operator["ports"][0]["port"]) == ("public", "operator")
+    assert public["from"] != operator["from"]
+
+
+def test_those_who_serve_are_told_what_they_need() -> None:
+    """Their clock, their pod, Vault and the policies, and as many seconds to end in as they count on."""
+    spec = named(render(VARIANTS["served"]), "Deployment", "rotator-serve")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    named_there = {variable["name"] for variable in container["env"]}
+    assert named_there >= {"POD_NAME", "POD_NAMESPACE", "POD_UID", "NODE_NAME", "VAULT_ADDR"}
+    found = environment(container)
+    assert (found["ROTATOR_SCHEDULE"], found["ROTATOR_TIME_ZONE"]) == ("*/5 * * * mon-fri", "Europe/Berlin")
+    assert container["command"] + container["args"] == ["python3", "-m", "rotator", "serve"]
+    assert spec["terminationGracePeriodSeconds"] > 25, "rotator serve --grace"
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "operator"}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "operator"}
+
+
+def test_those_who_serve_may_do_what_runs_may_and_see_their_own_pods() -> None:
+    """One account; and whether the pods of other replicas are gone is seen in their own namespace alone."""
+    documents = render(VARIANTS["served"])
+    spec = named(documents, "Deployment", "rotator-serve")["spec"]["template"]["spec"]
+    assert spec["serviceAccountName"] == "rotator"
+    role = named(documents, "Role", "rotator-serve")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+    assert role["metadata"]["namespace"] == "jobs"
+    assert not of_kind(documents, "ClusterRole")
 
 
 def test_the_exporter_starts_anew_when_the_rotations_change() -> None:

@@ -74,6 +74,7 @@ rotations:
       verifiers:
         - jwks: {configMap: payments-jwks, maxAge: 5m, served: {}}
         - {jwks: {secret: edge-jwks, namespace: edge, maxAge: 5m}, restart: {}}
+        - pem: {configMap: payments-keys, perVersion: true, maxAge: 5m}
       holders:
         - secret: {name: jwt-signing-key, namespaces: [payments, orders], data: {key: private_key, kid: kid}}
           restart: {workloads: [{name: api}, {kind: Rollout, name: web}]}
@@ -158,12 +159,28 @@ exporter:
   podMonitor: {enabled: true, labels: {release: prometheus}}
   serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 30s}
 """)
+SERVED = _values("""
+serve:
+  enabled: true
+  schedule: "*/5 * * * mon-fri"
+  timeZone: Europe/Berlin
+  podMonitor: {enabled: true, labels: {release: prometheus}}
+  service: {annotations: {a: b}}
+  ingress: {enabled: true, className: nginx, host: api.example.com, tlsSecret: api-tls, annotations: {a: b}}
+  httpRoute:
+    enabled: true
+    parentRefs: [{name: edge, namespace: gateways, sectionName: https}]
+    hostnames: [api.example.com]
+    annotations: {a: b}
+jobs: {rotate: {enabled: false}}
+""")
 NETWORK = _values("""
 networkPolicy:
   enabled: true
   apiServerCidrs: [10.0.0.1/32, "fd00::1/128"]
   vaultPeers: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vault}}}]
   scrapers: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+  verifiers: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: edge}}}]
   extraEgress: [{ports: [{protocol: TCP, port: 5432}]}]
 """)
 VAULT = _values("""
@@ -214,6 +231,7 @@ VARIANTS: dict[str, Values] = {
     "custom resources of the release's namespace": {"customResources": {"enabled": True}, "events": False},
     "sharded": {**ROTATIONS, **SHARDED},
     "seen": {**ROTATIONS, **SEEN, **NETWORK},
+    "served": {**ROTATIONS, **SERVED, **NETWORK, **VAULT},
     "without access": {**ROTATIONS, **SEEN, "rbac": {"create": False}, "serviceAccount": {"create": False}},
     "no lists": {**ROTATIONS, "rbac": {"list": []}, "events": False},
     "no jobs": {"jobs": {"rotate": {"enabled": False}, "rotate-now": {"enabled": False}}},

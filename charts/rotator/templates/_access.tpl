@@ -49,7 +49,7 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $place := default (dict) (coalesce $verifier.jwks $verifier.acceptedList $verifier.static) -}}
+{{- $place := default (dict) (coalesce $verifier.jwks $verifier.pem $verifier.acceptedList $verifier.static) -}}
 {{- $namespace := default $home $place.namespace -}}
 {{- with $place.configMap }}{{ include "rotator.access.note" (list $access $namespace "configMaps" .) }}{{ end -}}
 {{- with $place.secret }}{{ include "rotator.access.note" (list $access $namespace "secrets" .) }}{{ end -}}

@@ -42,6 +42,10 @@
 {{- default (include "rotator.exporterName" .) .Values.exporter.serviceAccount.name -}}
 {{- end -}}
 
+{{- define "rotator.serveName" -}}
+{{- include "rotator.named" (list . "serve" 63) -}}
+{{- end -}}
+
 {{- define "rotator.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
