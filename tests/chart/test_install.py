@@ -319,7 +319,7 @@ def test_everything_but_foreign_kinds_installs(cluster: Cluster, tmp_path: Path)
     values["prometheusRule"] = {}
     helm(cluster, "all").install(CHART, "rotator", values, timeout=60)
     kept = [d for d in lasting(render(values, namespace="all")) if d["kind"] not in foreign]
-    plurals = {"NetworkPolicy": "networkpolicies"}
+    plurals = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
     for document in kept:
         plural = plurals.get(document["kind"], f"{document['kind'].lower()}s")
         root = "/apis/" if "/" in document["apiVersion"] else "/api/"
