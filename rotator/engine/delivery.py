@@ -450,9 +450,11 @@ def _fence_key(stamp: Stamp) -> str:
 def _note(want: Want) -> dict[str, str]:
     """Describe the versions delivered, for people who look at a document's metadata."""
     note = {"rotation": want.ring.rotation, "revision": str(want.ring.revision)}
-    versions = {v.id: v for v in want.ring.versions}
-    for name, copy in zip(("current", "previous"), want.copies, strict=False):
-        version = versions[copy.id]
+    delivered = {copy.id for copy in want.copies}
+    versions = {"current": want.ring.active or want.ring.candidate, "previous": want.ring.retiring}
+    for name, version in versions.items():
+        if version is None or version.id not in delivered:
+            continue
         since = version.activated_at or version.staged_at
         note |= {
             f"{name}_version": version.id,

@@ -38,6 +38,8 @@ details { border: 1px solid var(--line); border-radius: .3rem; padding: .4rem .8
 ol { margin: .25rem 0; padding-left: 1.5rem; } .next { color: var(--dim); font-style: italic; }
 """
 STYLE_HASH = f"sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}"
+SHORT = 12
+"""Characters of a version's id in the table."""
 STATES = {
     Result.WAITING: "waits as planned",
     Result.FROZEN: "a person has to look",
@@ -151,12 +153,17 @@ def _row(outcome: Outcome, now: datetime) -> tuple[Child, ...]:
     return (
         outcome.rotation,
         summary.phase or "-",
-        element("code", summary.active or "-"),
+        element("code", _short(summary.active), title=summary.active) if summary.active else "-",
         since,
         state,
         outcome.reason,
         until,
     )
+
+
+def _short(version_id: str) -> str:
+    """Return the beginning of an id, as `rotator status` shows it; all of it stands in the timeline."""
+    return version_id if len(version_id) <= SHORT else f"{version_id[:SHORT]}…"
 
 
 def _served(view: View) -> Iterator[Html]:
