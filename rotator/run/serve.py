@@ -6,6 +6,7 @@ safe: the Lease of each rotation decides which of them advances it, so each has 
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import math
 import os
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -49,6 +51,8 @@ POD, NAMESPACE, UID = "POD_NAME", "POD_NAMESPACE", "POD_UID"
 """The variables that name the pod: the manifests fill them (downward API)."""
 LATE = 120.0
 """Seconds after which a run that is due and has not begun, or a look that has not ended, shows that the process is stuck."""
+OVER = 2.0
+"""Seconds after the grace at which the process ends, whatever it is at."""
 TICK = "tick"
 _DIGIT = re.compile(r"[0-9]")
 Connect = Callable[[RunRequest, Span], World]
@@ -92,21 +96,21 @@ def serve(request: RunRequest, serving: Serving) -> int:
 
     Raises PolicyError and SettingsError where what is asked for is wrong: nothing has begun then.
     """
-    ended = threading.Event()
+    asked: SimpleQueue[str] = SimpleQueue()  # a handler may put into it whatever it has interrupted
     service = Service(request, serving)
-    names: list[str] = []
 
-    def asked(number: int, frame: object) -> None:
+    def handle(number: int, frame: object) -> None:
         del frame
-        names.append(signal.Signals(number).name)
         signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-        ended.set()
+        asked.put(signal.Signals(number).name)
 
-    handlers = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         service.start()
-        ended.wait()
-        if service.end(names[0]):
+        why = asked.get()
+        # Whatever hangs then: it is shown where, and the process ends.
+        faulthandler.dump_traceback_later(serving.grace.total_seconds() + OVER, exit=True)
+        if service.end(why):
             return 0
     finally:
         for number, handler in handlers.items():
@@ -133,6 +137,8 @@ class Service:
     steady: Callable[[], float] = time.monotonic
     last: LastRun | None = None
     outcomes: tuple[Outcome, ...] = ()
+    listeners: list[Listener] = field(default_factory=list)
+    """The public one, then that of operators."""
     _ending: str = ""
     """The signal by which the process was asked to end; empty: it was not."""
     _stop: Stop | None = None
@@ -166,7 +172,6 @@ class Service:
             executors={"default": ThreadPoolExecutor(1)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        self._listeners: list[Listener] = []
 
     # --- from start to end --------------------------------------------------------------------------------------
 
@@ -195,7 +200,7 @@ class Service:
         except SettingsError:
             made[0].close()
             raise
-        self._listeners = made
+        self.listeners = made
         self._looking = threading.Thread(target=self._look, name="refresher", daemon=True)
         self._looking.start()
         for name in ("apscheduler.scheduler", "apscheduler.executors.default"):
@@ -210,7 +215,7 @@ class Service:
     @property
     def ports(self) -> tuple[int, ...]:
         """The ports of the public and of the operator listener."""
-        return tuple(listener.port for listener in self._listeners)
+        return tuple(listener.port for listener in self.listeners)
 
     def end(self, why: str) -> bool:
         """End in order: no new run, the one under way at a safe point, then the listeners; return whether the run has ended.
@@ -220,14 +225,14 @@ class Service:
         until = self.steady() + self.serving.grace.total_seconds()
         self.stop(why)
         self._closing.wait(min(self.serving.drain.total_seconds(), max(0.0, until - self.steady())))
-        self._listeners[0].close()
+        self.listeners[0].close()
         self._closing.set()
         self.refresher.hurry(why)
         self._looking.join(max(0.0, until - self.steady()))
         if not self._looking.is_alive():
             self.refresher.leave(max(0.0, until - self.steady()))
         over = self._no_run.wait(max(0.0, until - self.steady()))
-        self._listeners[1].close()
+        self.listeners[1].close()
         return over
 
     def stop(self, why: str) -> None:
@@ -352,7 +357,7 @@ class Service:
             found.append("no look at what is served has ended for too long")
         found += [
             f"a listener has ended: {name}"
-            for name, each in zip(("public", "operator"), self._listeners, strict=False)
+            for name, each in zip(("public", "operator"), self.listeners, strict=False)
             if not each.is_alive
         ]
         return found

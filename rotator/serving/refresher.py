@@ -75,6 +75,8 @@ class Refresher:
     def leave(self, seconds: float = LOOK) -> None:
         """Say within so many seconds that this replica serves no more. What cannot be said stays until its pod is seen to be gone."""
         self.close()
+        if not self._said:
+            return
         try:
             with self._connection(min(seconds, LOOK)) as world:
                 for rotation in sorted(self._said):
