@@ -17,7 +17,7 @@ from rotator.clients.retry import Retry
 from rotator.errors import Unavailable
 from rotator.systems.kubernetes.rollout import Rollout
 from rotator_sandbox.openbao import OpenBao
-from tests.faults import explore
+from tests.faults import explore, ready
 from tests.faults.branches import live
 from tests.faults.environment import NAMESPACE, Bao, Scenario
 from tests.faults.explore import life
@@ -269,3 +269,8 @@ def _plain(document: Any) -> Any:
         return document
     named = {k: v for k, v in document.items() if k not in _OWN}
     return {k: bool(v) if k.endswith("_time") else _plain(v) for k, v in named.items()}
+
+
+def test_what_is_made_once_is_where_the_product_looks_for_it() -> None:
+    """Proves that the explorer starts: a name that was moved would end it before its first life."""
+    assert [name for module, name in ready.SLOW if not callable(getattr(module, name, None))] == []

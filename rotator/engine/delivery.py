@@ -56,6 +56,8 @@ class Delivery:
     """Whether it is a list of what is accepted, which is never taken over from others."""
     beside: Callable[[], str] = str
     """Says what others have in the same document; empty: nothing."""
+    shape: Callable[[], str] = str
+    """Says which fields stand where, as it was declared, where the document is created; empty: each by its own name."""
     once_more: str = ""
     """How a person has it put right once more, where that was undone: a command."""
     _seen: Seen | None = field(default=None, repr=False)
@@ -314,8 +316,9 @@ class Delivery:
         if edited:
             verb = "repair (edited by somebody else)" if self._seen else "repair (deleted by somebody else)"
         shown = ", ".join(c.id for c in want.copies)
+        shape = self.shape() if self._seen is None else ""
         as_found = f" ({', '.join(kept)} stays in the form it has until the first rotation)" if kept else ""
-        return f"{verb} {self.target.label}: {shown}{as_found}"
+        return f"{verb} {self.target.label}: {shown}{f' ({shape})' if shape else ''}{as_found}"
 
     def _is_edited(self, want: Want, current: Mapping[str, Sensitive | None]) -> bool:
         """Whether somebody else has changed what we wrote for this very want, or has taken it away."""

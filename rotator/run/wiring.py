@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -60,6 +60,8 @@ else:
 
 LISTED = (kinds.CONFIG_MAP, kinds.SECRET)
 """The kinds of targets that are listed to see in one request whether somebody wrote to them."""
+LONGEST_SHOWN = 60
+"""Characters of a template that a step shows."""
 SHOWN = "value"
 """The field under which a provider shows the value in use."""
 
@@ -348,9 +350,19 @@ def _holder(
         landing=w.landing,
         lands_within=w.retry.landing,
         pick_up=declared.picks_up_within,
+        shape=partial(_shape, declared.one.asked),
         readers=_readers(w, policy, declared, document),
         once_more=forget_deeds(policy.ref),
     )
+
+
+def _shape(asked: Mapping[str, str]) -> str:
+    """Return what a holder is handed, as it is declared: `key = private_key|pkcs1, kid = kid`. Long templates are cut."""
+    short = {
+        name: ours if len(ours) <= LONGEST_SHOWN else f"{ours[:LONGEST_SHOWN]}…"
+        for name, ours in asked.items()
+    }
+    return ", ".join(f"{name} = {ours}" for name, ours in short.items())
 
 
 def _readers(

@@ -18,11 +18,11 @@ from rotator.clients import ldap
 from rotator.credentials import found, keys
 from tests.providers import ldap_directory
 
-_SLOW: tuple[tuple[ModuleType, str], ...] = (
+SLOW: tuple[tuple[ModuleType, str], ...] = (
     (pem, "load_pem_private_key"),
     (keys, "load_pem_private_key"),
     (found, "load_der_private_key"),
-    (ldap, "verified"),
+    (ldap, "shared"),
     (ldap_directory, "parse"),
 )
 
@@ -55,7 +55,7 @@ POOL = Pool()
 
 def make_ready() -> None:
     """Use ready ones from now on, in this process and in those that are forked from it."""
-    for module, name in _SLOW:
+    for module, name in SLOW:
         setattr(module, name, functools.cache(getattr(module, name)))
     for module in (rsa, rsa_key):
         setattr(module, "generate_private_key", POOL.take)  # noqa: B010 - as above
