@@ -29,5 +29,6 @@ class Verify {
         System.out.println("refused: " + String.valueOf(error.getMessage()).replace('\n', ' '));
       }
     }
+    System.exit(0); // its threads that refresh ahead would go on
   }
 }
