@@ -74,8 +74,10 @@ generate: $(VENV)/.ready ## write what is generated anew: parts of the texts, th
 	$(BIN)/python -m observability.dashboard
 	$(BIN)/python -m docs.pages
 
-pictures: $(VENV)/.ready ## record real runs for two minutes, and draw the dashboard of the pages (needs Prometheus and its Pushgateway)
+pictures: $(VENV)/.ready ## record real runs for two minutes, and draw the dashboard of the pages (needs Prometheus and its Pushgateway, Chromium)
 	$(BIN)/python -m observability.record $(ARGS)
+	$(BIN)/pytest -q -k pictured -p no:randomly tests/serving/test_page.py
+	cp build/pictures/serve-light.png docs/pictures/
 
 docs: generate ## the pages, into build/docs; a warning is an error
 	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs

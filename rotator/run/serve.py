@@ -313,11 +313,15 @@ class Service:
 
     # --- looks --------------------------------------------------------------------------------------------------
 
+    def look(self) -> None:
+        """Look once at what is served. Nothing is raised."""
+        self._beat = self.steady()
+        with Contained("a look at what is served"):
+            self.refresher.refresh()
+
     def _look(self) -> None:
         while not self._closing.is_set():
-            self._beat = self.steady()
-            with Contained("a look at what is served"):
-                self.refresher.refresh()
+            self.look()
             self._closing.wait(self.serving.refresh.total_seconds())
 
     def _world(self) -> World:

@@ -20,6 +20,7 @@ from tests.serving.replica import Serving, policy
 from tests.trial import Trial
 
 CHROMIUM = shutil.which("chromium") or ""
+PICTURES = Path(__file__).parents[2] / "build" / "pictures"
 LEAST = 4.5
 """The least contrast of text (WCAG 2.2, 1.4.3)."""
 CONTRASTS = """
@@ -66,6 +67,7 @@ def replica(bao: Bao, tmp_path: Path) -> Serving:
             trial.timeline.pass_by(max(outcome.until - view.now, timedelta()))
     trial.timeline.pass_by(timedelta(days=31))
     made.tick()
+    made.service.look()
     return made
 
 
@@ -142,6 +144,17 @@ def test_every_text_can_be_read_in_the_light_and_in_the_dark(
     assert [pair for pair in measured if pair[1] < LEAST] == []
     grounds = page.evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches")
     assert grounds == (scheme == "dark")
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_pictured_for_the_docs(chromium: Browser, address: str, scheme: Any) -> None:
+    """`make pictures` takes what this leaves in build/pictures into the docs."""
+    page = opened(chromium, address, color_scheme=scheme, viewport={"width": 1280, "height": 720})
+    page.locator("details", has=page.get_by_text("payments/key", exact=True)).locator("summary").click()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    taken = page.screenshot(path=PICTURES / f"serve-{scheme}.png", full_page=True)
+    assert taken.startswith(b"\x89PNG")
     page.context.close()
 
 
