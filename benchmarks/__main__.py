@@ -5,6 +5,7 @@ due200_vs_shell  how many times faster one `rotator run` makes 200 first steps t
 due200_vs_raw    the writes a second of that run, as a share of a bare client's that makes only these writes
 idle_seconds     `rotator run` over 200 rotations of which none is due, and
 idle_peak_mb     its peak memory
+jwks_vs_static   requests for a JWK Set a second to `rotator serve`, as a share of those to a bare static server
 
 All is measured in one run on one machine, each side in turn; a ratio is the median of those of all rounds. The
 seconds in `details` are those of that machine.
@@ -45,7 +46,13 @@ def main() -> None:
     ):
         tell(f"on {' and '.join(systems.names.values())}")
         bench = Bench(systems, BOUNDED if options.bounded else Effort(), tell)
-        figures = Figures(servers=systems.names, step=bench.step(), due=bench.due(), idle=bench.idle())
+        figures = Figures(
+            servers=systems.names,
+            step=bench.step(),
+            due=bench.due(),
+            idle=bench.idle(),
+            served=bench.served(),
+        )
     print(json.dumps(figures.to_json()))
 
 

@@ -75,6 +75,21 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Requests for a JWK Set, to `rotator serve` and to a bare static server in turn."""
+
+    requests: int
+    rotator: Sequence[float]
+    """Seconds for so many requests, one after the other."""
+    static: Sequence[float]
+
+    @property
+    def vs_static(self) -> float:
+        """Requests a second of rotator, as a share of those of the bare server."""
+        return _ratio(self.static, self.rotator)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """All that was measured in one run of the benchmark."""
 
@@ -82,6 +97,7 @@ class Figures:
     step: Step
     due: Due
     idle: Idle
+    served: Served
     notes: Sequence[str] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -92,9 +108,15 @@ class Figures:
             "due200_vs_raw": round(self.due.vs_raw, 3),
             "idle_seconds": round(median(self.idle.seconds), 3),
             "idle_peak_mb": round(median(self.idle.peak_mb), 1),
+            "jwks_vs_static": round(self.served.vs_static, 3),
             "servers": dict(self.servers),
             "notes": [*_notes(self.due), *self.notes],
-            "details": {"step": self._step(), "due": self._due(), "idle": self._idle()},
+            "details": {
+                "step": self._step(),
+                "due": self._due(),
+                "idle": self._idle(),
+                "served": self._served(),
+            },
         }
 
     def _step(self) -> dict[str, Any]:
@@ -118,6 +140,14 @@ class Figures:
             "writes_per_second": round(due.written / median(due.rotator)),
             "raw_writes_per_second": round(due.written / median(due.raw)),
             "requests_per_rotation": _requests(due.traffic, due.rotations),
+        }
+
+    def _served(self) -> dict[str, Any]:
+        served = self.served
+        return {
+            "requests": served.requests,
+            "rotator_milliseconds": _spread([s / served.requests * 1000 for s in served.rotator]),
+            "static_milliseconds": _spread([s / served.requests * 1000 for s in served.static]),
         }
 
     def _idle(self) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import counting, policies, raw
-from benchmarks.figures import Due, Idle, Step
+from benchmarks import asking, counting, policies, raw, static
+from benchmarks.figures import Due, Idle, Served, Step
 from benchmarks.policies import Group
 from benchmarks.processes import Finished, measure
 from benchmarks.traffic import Request, Traffic, summarize, writes
+from rotator_sandbox.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,12 +34,14 @@ class Effort:
     due: int = 200
     scripted: int = 10
     idle: int = 5
+    asked: int = 3000
+    """Requests for a JWK Set in a round."""
     concurrency: int = 16
     timeout: int = 5
     """Seconds for one request; a write that an earlier run made counts as taken only after twice so long."""
 
 
-BOUNDED = Effort(pairs=3, rounds=1, due=40, scripted=3, idle=2)
+BOUNDED = Effort(pairs=3, rounds=1, due=40, scripted=3, idle=2, asked=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,29 @@ class Bench:
             peak_mb=[r.peak_mb for r in runs],
             traffic=self._count(group.folder, 0),
         )
+
+    def served(self) -> Served:
+        """One set, asked for again and again: of `rotator serve`, whose runs go on meanwhile, and of a bare static server."""
+        group = self._group("served", 1)
+        name = group.names[0]
+        text = group.file(name).read_text().replace("maxAge: 5m", "maxAge: 5m, served: {}")
+        group.file(name).write_text(text)
+        ours, theirs = free_port(), free_port()
+        listen = ["--listen", f"127.0.0.1:{ours}", "--listen-operator", f"127.0.0.1:{free_port()}"]
+        serve = [sys.executable, "-m", "rotator", "serve", "--every", "5s", *listen, "-f", str(group.folder)]
+        body = self.systems.folder / "jwks.json"
+        bare = [sys.executable, "-m", static.__name__, str(theirs), str(body)]
+        samples: dict[bool, list[float]] = {True: [], False: []}
+        with asking.running(serve, self.systems.env, ours) as answered:
+            body.write_bytes(answered)
+            with asking.running(bare, self.systems.env, theirs):
+                for number in range(self.effort.rounds):
+                    for side in _in_turn(number):
+                        samples[side].append(asking.seconds(ours if side else theirs, self.effort.asked))
+        self.tell(
+            f"served: {samples[True][-1]:.2f} s for {self.effort.asked}, bare {samples[False][-1]:.2f} s"
+        )
+        return Served(requests=self.effort.asked, rotator=samples[True], static=samples[False])
 
     def _due_round(
         self, number: int, plan: dict[str, int], traffic: Sequence[Traffic]

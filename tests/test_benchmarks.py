@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.counting import Counter
-from benchmarks.figures import Due, Figures, Idle, Step
+from benchmarks.figures import Due, Figures, Idle, Served, Step
 from benchmarks.policies import CHANGED, FIRST, Group
 from benchmarks.processes import measure
 from benchmarks.scenarios import Bench, Effort
@@ -55,6 +55,7 @@ def figures() -> Figures:
         ),
         due=due(),
         idle=Idle(seconds=[0.3], peak_mb=[50.0], traffic=TRAFFIC),
+        served=Served(requests=100, rotator=[0.2, 0.4], static=[0.1, 0.3]),
     )
 
 
@@ -112,10 +113,18 @@ def test_ratios_are_medians_of_rounds() -> None:
 def test_what_is_printed() -> None:
     """The last line of stdout is this object."""
     printed = json.loads(json.dumps(figures().to_json()))
-    ratios = ["step_vs_shell", "due200_vs_shell", "due200_vs_raw", "idle_seconds", "idle_peak_mb"]
+    ratios = [
+        "step_vs_shell",
+        "due200_vs_shell",
+        "due200_vs_raw",
+        "idle_seconds",
+        "idle_peak_mb",
+        "jwks_vs_static",
+    ]
     assert list(printed) == [*ratios, "servers", "notes", "details"]
     assert all(isinstance(printed[name], float) for name in ratios)
     assert printed["details"]["due"]["writes"] == 50
+    assert printed["jwks_vs_static"] == pytest.approx(0.625)
     assert printed["details"]["due"]["requests_per_rotation"]["all"] == pytest.approx(6.1)
     assert any("10 rotations stand for 200" in note for note in printed["notes"])
 
@@ -176,8 +185,15 @@ def test_every_scenario_runs_to_its_end(tmp_path: Path) -> None:
     effort = Effort(pairs=1, rounds=1, due=2, scripted=1, idle=1, concurrency=2, timeout=1)
     with started(tmp_path, emulator=True) as systems:
         bench = Bench(systems, effort, told.append)
-        measured = Figures(servers=systems.names, step=bench.step(), due=bench.due(), idle=bench.idle())
+        measured = Figures(
+            servers=systems.names,
+            step=bench.step(),
+            due=bench.due(),
+            idle=bench.idle(),
+            served=bench.served(),
+        )
     found = measured.to_json()
     assert all(found[name] > 0 for name in ("step_vs_shell", "due200_vs_shell", "due200_vs_raw"))
     assert found["idle_seconds"] > 0
-    assert [line.partition(":")[0] for line in told] == ["step 1", "due 1", "idle"]
+    assert found["jwks_vs_static"] > 0
+    assert [line.partition(":")[0] for line in told] == ["step 1", "due 1", "idle", "served"]

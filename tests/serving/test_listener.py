@@ -9,10 +9,12 @@ import os
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -316,3 +318,22 @@ def test_all_addresses_are_listened_on(listener: Listener) -> None:
     made = Listener("a", f":{port}", answers, Brief)
     assert is_answered(made)
     made.close()
+
+
+def test_an_answer_is_not_held_back_for_an_acknowledgement() -> None:
+    """Headers and body are two writes: with Nagle's algorithm the second waits for the client's acknowledgement of the first."""
+    delays: list[int] = []
+
+    class Seen(Bounded):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            accepted = transport.get_extra_info("socket")
+            delays.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    listener = Listener("a", "127.0.0.1:0", lambda _: sentence(HTTPStatus.OK, "x"), Seen)
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{listener.port}/", timeout=30) as answer:
+            assert answer.status == HTTPStatus.OK
+    finally:
+        listener.close()
+    assert [bool(delay) for delay in delays] == [True]
