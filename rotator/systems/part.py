@@ -6,11 +6,12 @@ is its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from rotator.core.sensitive import Sensitive
+from rotator.errors import Frozen
 from rotator.ports import Credential, Seen, Stamp, Target, Want
 
 
@@ -77,6 +78,22 @@ class Part:
         for rotation, stamp in sorted(self.document.sharers.items()):
             if theirs := [key for key in stamp.keys if key not in own]:
                 yield f"{rotation} has {', '.join(theirs)}"
+
+    def _of_others(self) -> dict[str, str]:
+        """Return which other rotation has a key, by the key's id."""
+        own = self._raw.stamp.rotation if self._raw and self._raw.stamp else ""
+        stamps = self.document.sharers.values()
+        return {key: stamp.rotation for stamp in stamps if stamp.rotation != own for key in stamp.keys}
+
+    def _check_unclaimed(self, wanted: Iterable[str]) -> None:
+        """See, before anything of the rotation stands there, that no other one has the same key: who has it takes it away some day."""
+        others = self._of_others()
+        for key in wanted:
+            if key in others:
+                raise Frozen(
+                    f"{self.label} has the key {key} already, which belongs to the rotation {others[key]}; it was left untouched. One key "
+                    "belongs to one rotation: take it over in one of them only"
+                )
 
     def _learn(self, want: Want) -> None:
         self._ring = frozenset(v.id for v in want.ring.versions)

@@ -110,6 +110,8 @@ class PemFiles(Part):
     def read(self, names: Sequence[str]) -> Seen | None:
         """Read the files of all versions that the ring knows, or the stamp names."""
         self._raw = self.document.read(names)
+        if self._raw and self._raw.stamp is None:
+            self._check_unclaimed(self._ring)
         if self._raw and set(self.names) - set(names):
             self._raw = self.document.read(self.names)
         return self._raw

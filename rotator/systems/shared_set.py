@@ -120,11 +120,12 @@ class SharedJwkSet(Part):
         """Return the ids of the rotation's keys; one that was kept for a time is its own to remove when that is over."""
         now = self.clock.now()
         ended = {kid for kid, until in self.keep.items() if until <= now} if stamp else set()
-        return super()._own(stamp) | ended
+        return super()._own(stamp) | (ended - self._of_others().keys())
 
     def _check_free_kids(self, own: Sequence[Entry]) -> None:
         """See that no key of others has the `kid` of one of ours, before anything of ours stands there."""
         wanted = {jwk["kid"]: jwk for jwk in self._wanted}
+        self._check_unclaimed(wanted)
         for entry in own:
             if entry.kid in wanted and not jwk_set.same(entry.jwk, wanted[entry.kid]):
                 raise Frozen(

@@ -166,3 +166,19 @@ def test_files_of_a_secret_are_read_as_they_are(trial: Trial) -> None:
     trial.until_stable(trial.policy(verifiers=[{"pem": pem}]))
     data = trial.environment.secret("keys")["data"]
     assert isinstance(load_pem_public_key(base64.b64decode(data["public_keys.pem"])), Ed25519PublicKey)
+
+
+def test_a_file_of_another_rotation_is_not_taken_over(trial: Trial) -> None:
+    """Whoever has it removes it some day."""
+    (kid,) = ids(trial.until_stable(reading(trial, per_version=True)))
+    heir = reading(
+        trial,
+        "heir",
+        per_version=True,
+        store={"kubernetes": {}},
+        takeOver={"secret": {"name": "key", "key": "key"}, "kid": kid},
+    )
+    outcome = trial.run(heir)
+    assert outcome.result is Result.FROZEN
+    assert "which belongs to the rotation payments/key" in outcome.reason
+    assert trial.environment.secret("rotation-heir") is None

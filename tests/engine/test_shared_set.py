@@ -240,6 +240,20 @@ def test_a_key_of_others_is_kept_until_the_day_that_is_named(trial: Trial) -> No
     assert kids(trial) == ["theirs", ours]
 
 
+def test_a_key_of_another_rotation_is_neither_taken_over_nor_removed(trial: Trial) -> None:
+    """Whoever has it withdraws it some day, and the other one's tokens would be refused."""
+    one = sharing(trial, "key")
+    (kid,) = ids(trial.until_stable(one))
+    heir = taken_over(trial, kid)
+    outcome = trial.run(heir)
+    assert outcome.result is Result.FROZEN
+    assert f"has the key {kid} already, which belongs to the rotation payments/key" in outcome.reason
+    assert trial.environment.secret("rotation-heir") is None
+    other = sharing(trial, "other", {"keep": {kid: "2020-01-01T00:00:00Z"}})
+    trial.until_stable(other)
+    assert kid in kids(trial)
+
+
 # --- the end -----------------------------------------------------------------------------------------------------
 
 
