@@ -12,6 +12,7 @@ ALLOWED = {
     "NO VAULT NAMESPACES": "HashiCorp Vault has them in its Enterprise edition alone; OpenBao, which CI runs, has them",
     "NO HYDRA": "no package registry has it; Hydra is emulated",
     "THIS HYDRA IS TOO OLD": "only releases of 2026 rotate secrets",
+    "NO JAVA": "a package of Debian, installed by who is root; openssl, node and Python read the same",
     "NO NODE": "a package of Debian, installed by who is root; openssl and Python read most of the same",
     "NO PROMTOOL": "a package of Debian, installed by who is root",
     "NO PROMETHEUS": "a package of Debian, installed by who is root",

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import jwt
@@ -57,10 +58,16 @@ def texts(**values: str) -> dict[str, Sensitive]:
     return {name: Sensitive(value) for name, value in values.items()}
 
 
+OTHERS = {
+    "node": "NO NODE: it reads keys, base64url and .env files",
+    "java": "NO JAVA: it reads keys in DER",
+}
+
+
 def run(*command: str, given: str) -> str:
     """Return what another program prints that reads `given`."""
-    if command[0] == "node" and shutil.which("node") is None:
-        pytest.skip("NO NODE: it reads keys, base64url and .env files")
+    if command[0] in OTHERS and shutil.which(command[0]) is None:
+        pytest.skip(OTHERS[command[0]])
     done = subprocess.run(command, input=given.encode(), capture_output=True, check=True, timeout=60)
     return done.stdout.decode()
 
@@ -97,6 +104,20 @@ def test_openssl_and_node_read_a_private_key_in_each_form_that_it_has(algorithm:
     assert as_pkcs8(text) == as_pkcs8(pem) == pem
     code = "process.stdout.write(require('crypto').createPrivateKey(require('fs').readFileSync(0)).export({type:'pkcs8',format:'pem'}))"
     assert run("node", "-e", code, given=text) == pem
+
+
+def test_java_reads_der_in_base64() -> None:
+    """Proves that the keys of every algorithm are what Java takes as PKCS #8 and SPKI, and writes alike."""
+    lines, expected = [], []
+    for name, algorithm in KEYS.items():
+        fields = fields_of(algorithm)
+        family = "RSA" if name.startswith(("RS", "PS")) else "EC" if name.startswith("ES") else "Ed25519"
+        for kind in ("private", "public"):
+            text = written(f"{kind}_key|der-base64", fields)
+            lines.append(f"{family} {kind} {text}")
+            expected.append(text)
+    program = Path(__file__).parent / "encodings" / "Reads.java"
+    assert run("java", str(program), given="\n".join(lines)).split() == expected
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
