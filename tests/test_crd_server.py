@@ -492,6 +492,19 @@ REFUSED = [
         "spec.verifiers[0].jwks.served: issuer: its configuration is asked for at its own host; expected the same host",
     ),
     (
+        "a reader that nothing tells from others",
+        good("maxAge: 5m}", "maxAge: 5m, served: {readers: [{name: orders}]}}"),
+        "spec.verifiers[0].jwks.served.readers[0]: how is this reader told from others? Expected header or addresses",
+    ),
+    (
+        "two readers of one name",
+        good(
+            "maxAge: 5m}",
+            "maxAge: 5m, served: {readers: [{name: a, addresses: [10.0.0.1]}, {name: a, addresses: [10.0.0.2]}]}}",
+        ),
+        "spec.verifiers[0].jwks.served: readers: two of them have one name; expected each name once",
+    ),
+    (
         "a served HMAC key",
         shared("{}\n  every", "{algorithm: HS256}\n  every").replace(
             "acceptedList: {", "jwks: {maxAge: 5m, served: {}, "

@@ -36,7 +36,7 @@ from rotator.errors import RotatorError, SettingsError
 from rotator.policy.model import RotationPolicy
 from rotator.run.request import Mode, RunRequest, Serving
 from rotator.run.run import Stop, all_declared, execute
-from rotator.serving import operator, public
+from rotator.serving import operator
 from rotator.serving.defects import Contained
 from rotator.serving.listener import Listener
 from rotator.serving.refresher import LOOK, Refresher
@@ -187,9 +187,7 @@ class Service:
             )
         self._beat = self.steady()
         made = [
-            Listener(
-                "the public", self.serving.public, lambda asked: public.answer(self.refresher.table, asked)
-            ),
+            Listener("the public", self.serving.public, self.refresher.answer),
         ]
         try:
             made.append(
@@ -343,6 +341,7 @@ class Service:
             steady=self.steady(),
             schedule=_said(self.serving),
             table=self.refresher.table,
+            census=self.refresher.census,
             outcomes=self.outcomes,
             last=self.last,
             running=not self._no_run.is_set(),

@@ -385,7 +385,8 @@ def _readers(
         readers = Rereading(w.kubernetes, w.clock, at, pick_up or COPIES)
     if isinstance(declared, VerifierPolicy) and declared.document and declared.document.serving:
         lease, age = ServingLease(w.kubernetes, policy.ref), declared.document.max_age or timedelta()
-        return Replicas(lease, w.clock, document.label, age, readers)
+        awaited = tuple(reader.name for reader in declared.document.serving.readers or ())
+        return Replicas(lease, w.clock, document.label, age, readers, awaited)
     return readers
 
 

@@ -24,8 +24,10 @@ class Asked:
     host: str = ""
     """In lower case, without a port."""
     query: str = ""
-    none_match: str = ""
-    accept: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name in lower case; of a name that stands there twice, the first."""
+    client: str = ""
+    """The address that has connected: nothing that a request says of its origin is believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from rotator.policy.model import RotationPolicy
 from rotator.systems.jwks import JwksPlace
-from rotator.systems.served import ANY
+from rotator.systems.served import ANY, Reader
 from rotator.vocabulary.footprint import Place
 
 
@@ -25,6 +25,8 @@ class Source:
     """Whether several rotations, and others, may have keys in it."""
     ages: Mapping[str, timedelta]
     """By rotation, for how long a verifier may cache it: each lead was computed from its own."""
+    readers: Mapping[str, Sequence[Reader]] = field(default_factory=dict)
+    """By rotation, who has to be seen to fetch it."""
 
     @property
     def label(self) -> str:
@@ -96,7 +98,13 @@ def declared(policies: Iterable[RotationPolicy]) -> Declared:
             name, at, served = place.set_name(policy.home), place.place(policy.home), place.served
             before = sources.get(name)
             ages = {**(before.ages if before else {}), policy.ref: place.max_age}
-            sources[name] = Source(name=name, place=at, key=place.key, shared=place.is_shared, ages=ages)
+            readers = {
+                **(before.readers if before else {}),
+                **({policy.ref: served.readers} if served.readers else {}),
+            }
+            sources[name] = Source(
+                name=name, place=at, key=place.key, shared=place.is_shared, ages=ages, readers=readers
+            )
             routes.setdefault((served.authority, served.path), Set(name))
             if served.issuer and served.configuration:
                 answer = Configuration(name, served.issuer, served.address)

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from rotator.serving.view import View
+from rotator.serving.view import View, readers
 from rotator.telemetry.metrics import registry_of
 from rotator.telemetry.sources import of_outcome
 
@@ -41,6 +41,11 @@ class _Served(Collector):
             "Since when the document was not seen; a few seconds are usual.",
             labels=("document",),
         )
+        silence = GaugeMetricFamily(
+            "rotator_served_reader_age_seconds",
+            "Since when this replica has not answered a declared reader; the reader's cache is usual.",
+            labels=("namespace", "rotation", "document", "reader"),
+        )
         table = self._view.table
         for name in table.declared.sources:
             if held := table.serves(name):
@@ -49,7 +54,11 @@ class _Served(Collector):
                     revision.add_metric((namespace, short, name), stamp.revision)
             if (looked := table.state(name).looked) is not None:
                 age.add_metric((name,), self._view.steady - looked)
-        return (revision, age, *self._success())
+        for seen in readers(self._view):
+            if seen.age is not None:
+                namespace, _, short = seen.rotation.partition("/")
+                silence.add_metric((namespace, short, seen.document, seen.reader), seen.age)
+        return (revision, age, silence, *self._success())
 
     def _success(self) -> Iterable[GaugeMetricFamily]:
         """Return when a run last succeeded, where the last one did not: its own figures tell it otherwise."""

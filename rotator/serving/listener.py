@@ -161,8 +161,8 @@ def _asked(scope: Any) -> Asked:
         path=scope["path"],
         host=_host(named.get("host", "")),
         query=scope["query_string"].decode("latin-1"),
-        none_match=named.get("if-none-match", ""),
-        accept=named.get("accept", ""),
+        headers=named,
+        client=(scope.get("client") or ("",))[0],
     )
 
 

@@ -35,7 +35,7 @@ def answer(view: View, asked: Asked) -> Answer:
             }
             return Answer(status=HTTPStatus.OK, headers=headers, body=page.page(view).encode())
         case "/metrics":
-            encode, kind = choose_encoder(asked.accept)
+            encode, kind = choose_encoder(asked.headers.get("accept", ""))
             headers = {"Content-Type": kind, "Vary": "Accept", **NEVER_KEPT}
             return Answer(status=HTTPStatus.OK, headers=headers, body=encode(registry(view)))
         case "/livez" | "/healthz":

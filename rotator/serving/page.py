@@ -18,7 +18,7 @@ from rotator.core.timing import format_duration
 from rotator.engine.outcome import Outcome, Result
 from rotator.serving.declared import Configuration
 from rotator.serving.html import NOTHING, Child, Html, element, joined
-from rotator.serving.view import View, shows
+from rotator.serving.view import View, readers, shows
 
 STYLE = """
 :root { color-scheme: light dark; --line: #c5c9d0; --soft: #f1f3f6; --dim: #4b5563; --bad: #b42318; --wait: #8a5a00; --good: #1b6e3c; }
@@ -89,7 +89,7 @@ def page(view: View) -> str:
     body = element(
         "body",
         element("header", element("h1", "rotator"), element("p", _summary(view.outcomes), role="status"), *_process(view)),
-        element("main", *_rotations(view), *_served(view), *_timelines(view)),
+        element("main", *_rotations(view), *_served(view), *_readers(view), *_timelines(view)),
         element("footer", element("p", f"rotator {__version__}. ", element("a", "Metrics", href="/metrics"), ", ",
             element("a", "readiness", href="/readyz?verbose"), ".")),
     )  # fmt: skip
@@ -185,6 +185,19 @@ def _served(view: View) -> Iterator[Html]:
         ("Address", "Answer", "May be cached for", "State"),
         rows,
     )
+
+
+def _readers(view: View) -> Iterator[Html]:
+    rows: list[tuple[Child, ...]] = []
+    for seen in readers(view):
+        has = {None: "was never seen", True: "has the newest set", False: "has an older set"}[seen.newest]
+        state = element("span", has, class_="" if seen.newest else "Held")
+        ago = "-" if seen.age is None else f"{format_duration(timedelta(seconds=round(seen.age)))} ago"
+        rows.append((seen.reader, seen.document, seen.rotation, state, ago))
+    if rows:
+        yield element("h2", "Readers", id="readers")
+        columns = ("Reader", "Set", "Rotation", "State", "Seen by this replica")
+        yield _table("readers", "Each declared reader, and what it fetched last", columns, rows)
 
 
 def _timelines(view: View) -> Iterator[Html]:

@@ -58,7 +58,7 @@ def _document(asked: Asked, route: Route, held: Held, max_age: timedelta) -> Ans
         "ETag": etag,
         "X-Content-Type-Options": "nosniff",
     }
-    if asked.none_match and matches(asked.none_match, etag):
+    if (tags := asked.headers.get("if-none-match")) and matches(tags, etag):
         return Answer(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Answer(status=HTTPStatus.OK, headers={**headers, "Content-Type": kind}, body=body)
 

@@ -14,6 +14,9 @@ from datetime import timedelta
 from rotator.errors import ClientError, Forbidden, NotFound, RotatorError
 from rotator.kinds import POD
 from rotator.policy.model import RotationPolicy
+from rotator.serving import public
+from rotator.serving.answers import Answer, Asked
+from rotator.serving.census import Census
 from rotator.serving.declared import Source, declared
 from rotator.serving.sets import Read, State, Table, seen, unseen
 from rotator.systems.at import target
@@ -41,6 +44,7 @@ class Refresher:
     """Who this is; what it shows is added."""
     steady: Callable[[], float]
     table: Table = field(default_factory=Table)
+    census: Census = field(default_factory=Census)
     _world: World | None = None
     _connected: float = 0.0
     _declared_at: float | None = None
@@ -66,6 +70,13 @@ class Refresher:
             self._change(
                 {name: unseen(self.table.state(name), str(error)) for name in self.table.declared.sources}
             )
+
+    def answer(self, asked: Asked) -> Answer:
+        """Answer a request of everybody, and note which declared reader it is from. Any thread may ask."""
+        table = self.table
+        given = public.answer(table, asked)
+        self.census.note(table, asked, given, self.steady())
+        return given
 
     def hurry(self, why: str) -> None:
         """End the look that is under way, from another thread."""
@@ -129,7 +140,8 @@ class Refresher:
         for rotation in sorted(self.table.declared.rotations - self._said.keys()):
             lease = ServingLease(world.kubernetes, rotation)
             try:
-                before = next((r for r in lease.read() if r.key == self.replica.key), self.replica)
+                found = lease.read()
+                before = next((r for r in found if r.key == self.replica.key), self.replica)
                 kept = {label: replace(shown, content="", at=None) for label, shown in before.shown.items()}
                 starting = replace(self.replica, shown=kept)
                 lease.say(starting)
@@ -137,6 +149,9 @@ class Refresher:
                 self._unregistered(rotation, error)
                 continue
             self._said[rotation] = starting
+            for source in self._of(rotation):
+                for said in found:
+                    self.census.recall(source, rotation, said.of(source.label).newest_readers)
             self._change(
                 {
                     source.name: self.table.state(source.name).with_floor(
@@ -216,6 +231,9 @@ class Refresher:
                     revision=stamp.revision,
                     at=held.since[rotation],
                     max_age=source.max_age,
+                    readers={
+                        name: fetch.content for name, fetch in self.census.fetched(source, rotation).items()
+                    },
                 )
         return replace(self.replica, shown=shown)
 

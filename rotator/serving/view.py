@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from rotator.engine.outcome import Outcome
+from rotator.serving.census import Census
 from rotator.serving.sets import State, Table
 from rotator.telemetry.figures import RunFigures
 
@@ -36,6 +37,7 @@ class View:
     schedule: str
     """When runs begin, for people."""
     table: Table = field(default_factory=Table)
+    census: Census = field(default_factory=Census)
     outcomes: Sequence[Outcome] = ()
     """What became of each rotation when it was last looked at."""
     last: LastRun | None = None
@@ -44,6 +46,37 @@ class View:
     ending: bool = False
     stuck: tuple[str, ...] = ()
     """What of the process does not go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of one declared reader of one rotation's part of a set."""
+
+    rotation: str
+    document: str
+    reader: str
+    newest: bool | None
+    """Whether it fetched what is served now; None: it was never seen."""
+    age: float | None
+    """Seconds since this replica answered it last; None: it never did."""
+
+
+def readers(view: View) -> Iterator[Seen]:
+    """Yield every declared reader."""
+    for name, source in sorted(view.table.declared.sources.items()):
+        held = view.table.serves(name)
+        for rotation, declared in sorted(source.readers.items()):
+            fetched = view.census.fetched(source, rotation)
+            stamp = held.stamps.get(rotation) if held else None
+            for reader in declared:
+                fetch = fetched.get(reader.name)
+                yield Seen(
+                    rotation=rotation,
+                    document=name,
+                    reader=reader.name,
+                    newest=bool(stamp and fetch.content == stamp.content) if fetch else None,
+                    age=view.steady - fetch.at if fetch and fetch.at is not None else None,
+                )
 
 
 @dataclass(frozen=True, slots=True)

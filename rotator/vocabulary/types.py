@@ -56,6 +56,9 @@ SERVED_ISSUER = rf"^https://{_HOST}{_PORT}(/{_PART})*/?$"
 HOST = rf"^{_HOST}$"
 SERVED_PATH = r"^(/\.?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$"
 """A path whose parts need no encoding, and of which none leads upwards (RFC 3986, section 2.3)."""
+NETWORK = r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"
+HEADER_NAME = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
+HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$"
 LDAP_URL = rf"^ldaps?://{_HOST}{_PORT}$"
 ID = r"^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$"
 CLIENT_ID = r"^[ -~]*[ -\-/-~][ -~]*$"
@@ -83,6 +86,9 @@ PATTERNS = {
     SERVED_ISSUER: "expected a URL as https://api.example.com: https, its host in lower case, without ? and #",
     HOST: "expected the name of a host in lower case and without a port, as api.example.com",
     SERVED_PATH: "expected a path as /.well-known/jwks.json: letters, digits, -, ., _ and ~ in parts that each follow a /",
+    NETWORK: "expected a range of addresses, as 10.1.0.0/16 or 2001:db8::/32",
+    HEADER_NAME: "expected the name of a header: letters, digits and -, as X-Reader",
+    HEADER_VALUE: "expected printable ASCII characters, without blanks around them",
     LDAP_URL: "expected ldaps://HOST or ldap://HOST in lower case, perhaps with a port",
     ID: "expected letters, digits, -, _, ~ and ., not beginning with a dot",
     CLIENT_ID: "expected printable ASCII characters, and not only dots",

@@ -14,7 +14,7 @@ from rotator.policy.model import RotationPolicy
 from rotator.run.request import Connections, Declarations, RunRequest
 from rotator.run.request import Serving as Settings
 from rotator.run.serve import Service
-from rotator.serving import operator, public
+from rotator.serving import operator
 from rotator.serving.answers import Answer, Asked
 from rotator.serving.refresher import Refresher
 from rotator.serving.view import View
@@ -55,10 +55,16 @@ class Looking:
         return self
 
     def ask(
-        self, path: str = PATH, method: str = "GET", host: str = "api.example.com", **asked: str
+        self,
+        path: str = PATH,
+        method: str = "GET",
+        host: str = "api.example.com",
+        client: str = "",
+        **headers: str,
     ) -> Answer:
         """Ask as a verifier does."""
-        return public.answer(self.refresher.table, Asked(method=method, path=path, host=host, **asked))
+        named = {name.lower().replace("_", "-"): value for name, value in headers.items()}
+        return self.refresher.answer(Asked(method=method, path=path, host=host, client=client, headers=named))
 
     def kids(self, path: str = PATH) -> list[str]:
         """Return the ids of the keys that are answered with; none where that is no set."""
@@ -111,5 +117,5 @@ class Serving(Looking):
     def operator(self, path: str, method: str = "GET", query: str = "", accept: str = "") -> Answer:
         """Ask as an operator does."""
         return operator.answer(
-            self.service.view(), Asked(method=method, path=path, query=query, accept=accept)
+            self.service.view(), Asked(method=method, path=path, query=query, headers={"accept": accept})
         )

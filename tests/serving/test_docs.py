@@ -40,9 +40,13 @@ def test_the_container_starts_with_options_that_there_are() -> None:
     assert spec["terminationGracePeriodSeconds"] > Serving().grace.total_seconds()
 
 
-def test_the_declaration_is_one() -> None:
+@pytest.mark.parametrize(
+    "verifiers",
+    [block[0]["verifiers"] for block in BLOCKS if "verifiers" in block[0]],
+    ids=["set", "readers"],
+)
+def test_the_declarations_are_such(verifiers: Any) -> None:
     """In place of the verifiers of a whole one."""
-    (verifiers,) = (block[0]["verifiers"] for block in BLOCKS if "verifiers" in block[0])
     whole = {
         "credential": {"jwtSigningKey": {"algorithm": "EdDSA"}}, "every": "30d", "overlap": {"tokenTTL": "15m"},
         "store": {"kubernetes": {}}, "verifiers": verifiers, "holders": [{"secret": {"name": "key"}}],

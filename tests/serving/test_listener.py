@@ -43,7 +43,8 @@ def answers(asked: Asked) -> Answer:
     if asked.path == "/defect":
         raise ValueError("a secret")
     return sentence(
-        HTTPStatus.OK, f"{asked.method} {asked.host} {asked.path} {asked.query} {asked.none_match}"
+        HTTPStatus.OK,
+        f"{asked.method} {asked.host} {asked.path} {asked.query} {asked.headers.get('if-none-match', '')}",
     )
 
 

@@ -338,8 +338,8 @@ ASKED = st.builds(
     method=st.one_of(st.sampled_from(["GET", "HEAD", "OPTIONS", "POST"]), ODD),
     host=ODD,
     query=ODD,
-    none_match=ODD,
-    accept=ODD,
+    headers=st.dictionaries(st.sampled_from(["if-none-match", "accept", "x-reader"]), ODD),
+    client=ODD,
 )
 
 

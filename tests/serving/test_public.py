@@ -76,7 +76,7 @@ def test_who_has_it_is_told_so(trial: Trial, none_match: str, status: HTTPStatus
     """With the headers that a cache renews its copy by (RFC 9110, section 15.4.5)."""
     replica = serving(trial)
     whole = replica.ask()
-    answer = replica.ask(none_match=none_match.replace("{}", whole.headers["ETag"]))
+    answer = replica.ask(if_none_match=none_match.replace("{}", whole.headers["ETag"]))
     assert answer.status == status
     assert {k: v for k, v in whole.headers.items() if k != "Content-Type"}.items() <= answer.headers.items()
     assert bool(answer.body) == (status == HTTPStatus.OK)
@@ -134,7 +134,7 @@ def test_the_configuration_of_an_issuer(trial: Trial) -> None:
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "public, max-age=300, must-revalidate"
     assert replica.ask("/keys").status == HTTPStatus.OK
-    again = replica.ask("/tenant/.well-known/openid-configuration", none_match=answer.headers["ETag"])
+    again = replica.ask("/tenant/.well-known/openid-configuration", if_none_match=answer.headers["ETag"])
     assert again.status == HTTPStatus.NOT_MODIFIED
 
 

@@ -9,7 +9,7 @@ until it says that it has ended, until its pod is gone, or until a person takes 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -49,6 +49,13 @@ class Shown:
     """When it first did."""
     max_age: timedelta = timedelta()
     """For how long it lets others cache that."""
+    readers: Mapping[str, str] = field(default_factory=dict)
+    """By the name of a declared reader, `Stamp.content` of what it was answered with last."""
+
+    @property
+    def newest_readers(self) -> Mapping[str, str]:
+        """The readers that have what this replica answers with."""
+        return {name: content for name, content in self.readers.items() if content == self.content}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,10 @@ class Replica:
     uid: str = ""
     shown: Mapping[str, Shown] = field(default_factory=dict)
     """By the label of the document."""
+
+    def of(self, document: str) -> Shown:
+        """Return what it shows of a document, by its label."""
+        return self.shown.get(document, Shown())
 
     @property
     def key(self) -> str:
@@ -133,6 +144,8 @@ class Replicas:
     max_age: timedelta
     """For how long a verifier may cache what it was answered: the lead was computed from it."""
     others: Readers | None = None
+    awaited: tuple[str, ...] = ()
+    """Declared readers that have to be seen to fetch each new content."""
 
     @property
     def is_fenced(self) -> bool:
@@ -158,9 +171,9 @@ class Replicas:
                 seen, changes=(*seen.changes, f"wait until `rotator serve` answers with {self.document}")
             )
         found = self.lease.read()
-        waiting = "; ".join(self._missing(found, content))
+        waiting = "; ".join(self._missing(found, content)) or self._unread(found, content)
         if not waiting:
-            instants = [shown.at for replica in found if (shown := self._of(replica)).at]
+            instants = [shown.at for replica in found if (shown := replica.of(self.document)).at]
             return replace(seen, since=max([at for at in (seen.since, *instants) if at], default=None))
         soon = self.clock.now() < content.since + SOON
         return replace(seen, confirmed=False, waiting=waiting, soon=soon)
@@ -169,7 +182,7 @@ class Replicas:
         """Say who is waited for, and what to do about those who never come."""
         if not found:
             yield f"no replica of `rotator serve` has said on {self.lease.address.label} that it serves the set"
-        behind = [replica for replica in found if self._of(replica).content != content.value]
+        behind = [replica for replica in found if replica.of(self.document).content != content.value]
         for replica in behind[:NAMED]:
             yield (
                 f"the replica {printable(replica.name)} does not serve the set yet. If it is gone for good: "
@@ -177,15 +190,28 @@ class Replicas:
             )
         if len(behind) > NAMED:
             yield f"{len(behind) - NAMED} other replicas do not either"
-        for replica in [r for r in found if self._of(r).max_age > self.max_age][:NAMED]:
-            allowed, given = format_duration(self.max_age), format_duration(self._of(replica).max_age)
+        for replica in [r for r in found if r.of(self.document).max_age > self.max_age][:NAMED]:
+            allowed, given = format_duration(self.max_age), format_duration(replica.of(self.document).max_age)
             yield (
                 f"the replica {printable(replica.name)} lets verifiers cache the set for {given}, and this run counts on {allowed}: "
                 "they were declared differently"
             )
 
-    def _of(self, replica: Replica) -> Shown:
-        return replica.shown.get(self.document, Shown())
+    def _unread(self, found: Sequence[Replica], content: Content) -> str:
+        """Say which declared readers were not seen to fetch the content, where they may have an older one; empty: none.
+
+        This is asked beside the computed lead and never ends it: a fetch shows one cache of a reader that may have several.
+        """
+        fetched = {
+            name for r in found for name, seen in r.of(self.document).readers.items() if seen == content.value
+        }
+        silent = [name for name in self.awaited if name not in fetched]
+        if not (content.older and silent):
+            return ""
+        return (
+            f"no replica has seen {'the reader' if len(silent) == 1 else 'the readers'} {', '.join(silent)} fetch the set as it is "
+            "now. Look whether it reaches the address and how long it caches, or take it out of served.readers"
+        )
 
 
 def _document(replica: Replica) -> Json:
@@ -195,6 +221,7 @@ def _document(replica: Replica) -> Json:
             "revision": each.revision,
             "maxAge": each.max_age.total_seconds(),
             **({"at": instant(each.at)} if each.at else {}),
+            **({"readers": dict(each.readers)} if each.readers else {}),
         }
         for label, each in replica.shown.items()
     }
@@ -214,6 +241,7 @@ def _replica(key: str, text: str) -> Replica:
             revision=each.get("revision", 0),
             at=each.get("at"),
             max_age=timedelta(seconds=each.get("maxAge", 0)),
+            readers=each.get("readers", {}),
         )
         for label, each in found.get("shown", {}).items()
     }
@@ -240,6 +268,7 @@ _REPLICA = shapes.record(
                     "revision": shapes.count,
                     "at": shapes.moment,
                     "maxAge": shapes.seconds,
+                    "readers": shapes.mapping(shapes.text),
                 },
             )
         ),
