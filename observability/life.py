@@ -107,7 +107,7 @@ class Life:
             next=wait.until if wait else None,
             frozen=wait is None,
             result_since=self.since,
-            retire_at=retiring.destroy_after if retiring and not retiring.proven_at else None,
+            retire_at=retiring.retire_at if retiring else None,
         )
 
     def _seen(self, part: Part, now: datetime) -> Sighting:

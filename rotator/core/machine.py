@@ -232,6 +232,20 @@ def overlap_passed(s: Situation) -> Sync | Wait | Freeze | None:
     return Wait(until, f"the overlap: tokens made with {s.version.id} may be valid until then")
 
 
+def caches_forgot(s: Situation) -> Sync | Wait | Freeze | None:
+    """Every cache that was filled before the withdrawal, or before a repair after it, has run out."""
+    if s.version is None or s.version.withdrawn_at is None:
+        return None
+    forget, clocks = s.policy.windows.forget, [s.version.withdrawn_at]
+    if forget:
+        sightings = s.observed.get(Part.VERIFIERS) or ()
+        clocks += [x.since for x in sightings if x.since and x.revision >= s.ring.acceptance_revision]
+    until = max(s.version.forgotten_by or s.version.withdrawn_at, max(clocks) + forget)
+    if s.now >= until:
+        return None
+    return Wait(until, f"verifiers may accept {s.version.id} from their caches until then")
+
+
 def gates_before_activate(s: Situation) -> Sync | Wait | Freeze | None:
     """Every gate before activation is open."""
     return _confirmed(s, Part.BEFORE_ACTIVATE)
@@ -311,7 +325,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         Step.PROVE,
         State.RETIRING,
         State.RETIRING,
-        (verifiers_confirmed,),
+        (verifiers_confirmed, caches_forgot),
         applies=lambda v: v.withdrawn_at is not None and v.proven_at is None,
     ),
     Transition(
@@ -414,9 +428,8 @@ def _converge(ring: Ring, version: Version, now: datetime, windows: Windows) -> 
 
 
 def _withdraw(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:
-    del windows
     ring = replace(ring, acceptance_revision=ring.revision)
-    return ring.with_version(replace(version, withdrawn_at=now))
+    return ring.with_version(replace(version, withdrawn_at=now, forgotten_by=now + windows.forget))
 
 
 def _prove(ring: Ring, version: Version, now: datetime, windows: Windows) -> Ring:

@@ -43,8 +43,8 @@ LIVE = frozenset({State.STAGED, State.PUBLISHED, State.ACTIVE, State.RETIRING})
 class Version:
     """One version of a credential. It names the material, it never holds it.
 
-    All instants are aware datetimes in UTC. The deadlines (`activate_after`, `converge_by`, `destroy_after`) are
-    absolute and are stored when a phase is entered (I7).
+    All instants are aware datetimes in UTC. The deadlines (`activate_after`, `converge_by`, `destroy_after`,
+    `forgotten_by`) are absolute and are stored when a phase is entered (I7).
     """
 
     id: str
@@ -66,11 +66,18 @@ class Version:
     destroy_after: datetime | None = None
     withdrawn_at: datetime | None = None
     """When it left the list of what is accepted: from then on the verifiers are told to forget it."""
+    forgotten_by: datetime | None = None
+    """When the last cache that was filled before the withdrawal has run out."""
     proven_at: datetime | None = None
     """When no verifier was seen to accept it any more; the material leaves the store in the same write."""
     destroyed_at: datetime | None = None
     weak: str | None = None
     """Why it was taken over though nobody should use it any longer; None: it is as strong as it has to be."""
+
+    @property
+    def retire_at(self) -> datetime | None:
+        """When it is to be withdrawn, or has left all caches once it is; None: it is proven dead, or its successor has not converged."""
+        return None if self.proven_at else self.forgotten_by or self.destroy_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,12 @@ LIFE = (
 """The instants of a version in the order of its life."""
 LAST_YEAR = 2999
 """Instants after it are damage: no deadline could be counted from them."""
-DEADLINES = {"activate_after": "published_at", "converge_by": "activated_at", "destroy_after": "activated_at"}
+DEADLINES = {
+    "activate_after": "published_at",
+    "converge_by": "activated_at",
+    "destroy_after": "activated_at",
+    "forgotten_by": "withdrawn_at",
+}
 """Each deadline, and the instant that it is counted from."""
 
 

@@ -109,3 +109,5 @@ class Windows:
     """How long the holders may take to switch before the rotation freezes."""
     first_lead: bool = False
     """Whether the first version waits for the lead too, though no verifier can have a stale cache."""
+    forget: timedelta = timedelta()
+    """How long after its withdrawal a version may be accepted from a cache, or by a proxy on a connection that was open."""

@@ -416,6 +416,12 @@ class RotationPolicy(Model):
         return self.spec.lead if self.spec.lead is not None else self.least_lead.total
 
     @property
+    def forget(self) -> timedelta:
+        """How long after its withdrawal a version may still be accepted somewhere: only then it is dead."""
+        lingers = max(v.one.lingers(restarted=v.restart is not None) for v in self.spec.verifiers)
+        return lingers + self.spec.overlap.clock_skew if lingers else lingers
+
+    @property
     def waits_at_first(self) -> bool:
         """Whether the first version waits for the lead too.
 

@@ -40,7 +40,7 @@ class Summary:
     accepted: int = 0
     """How many versions may be accepted: one that was withdrawn counts until it is proven dead."""
     retire_at: datetime | None = None
-    """When the old version is to be withdrawn; None where it is proven dead, or not all holders have switched."""
+    """See `Version.retire_at`."""
     requests: tuple[str, ...] = ()
     """What was asked for and honoured, by `Request.key`."""
 
@@ -54,7 +54,7 @@ class Summary:
             active=active.id if active else "",
             active_since=active.activated_at if active else None,
             accepted=sum(v.proven_at is None for v in ring.live),
-            retire_at=retiring.destroy_after if retiring and not retiring.proven_at else None,
+            retire_at=retiring.retire_at if retiring else None,
             requests=tuple(request.key for request in ring.requests),
         )
 

@@ -182,6 +182,7 @@ def rotation(w: World, policy: RotationPolicy, *, request: Request | None = None
         overlap=policy.overlap.total,
         converge=policy.converge + w.landing + (COPIES if _restarts_pods(policy) else timedelta()),
         first_lead=policy.waits_at_first,
+        forget=policy.forget,
     )
     installed = list(_installed(w, policy))
     holders = list(_holders(w, policy, credential))

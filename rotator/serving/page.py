@@ -64,6 +64,7 @@ _COMES = (
     ("activate_after", "activated_at", "may be made active"),
     ("converge_by", "converged_at", "is to be used by every holder"),
     ("destroy_after", "withdrawn_at", "may be withdrawn"),
+    ("forgotten_by", "proven_at", "is in no cache of a verifier any more"),
 )
 
 

@@ -98,6 +98,10 @@ class Provider(VerifierKind):
         del restarted
         return self.caches
 
+    def lingers(self, *, restarted: bool) -> timedelta:
+        """See `VerifierKind.lingers`; what the provider itself accepts is proven by a login."""
+        return self.cache(restarted=restarted)
+
     def titles(self, home: Home) -> tuple[str, ...]:
         """Return the label of each client or account that is rotated."""
         return tuple(self.label(subject) for subject in home.subjects or (home.ref,))

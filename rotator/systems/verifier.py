@@ -38,6 +38,13 @@ class VerifierKind(Model):
         """How long those behind it may go on with what they read; `restarted`: they read again when it changes."""
         raise NotImplementedError
 
+    def lingers(self, *, restarted: bool) -> timedelta:
+        """How long after a withdrawal it may still accept what was withdrawn, though it was seen to have been told.
+
+        Those who are restarted are seen to have done so.
+        """
+        return timedelta() if restarted else self.cache(restarted=restarted) + self.travel
+
     @property
     def travel(self) -> timedelta:
         """From a change until all of it is as it was told."""

@@ -11,7 +11,7 @@ from rotator.core.timing import Windows
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-WINDOWS = Windows(every=240 * HOUR, lead=2 * HOUR, overlap=3 * HOUR, converge=HOUR)
+WINDOWS = Windows(every=240 * HOUR, lead=2 * HOUR, overlap=3 * HOUR, converge=HOUR, forget=HOUR)
 POLICY = Policy(windows=WINDOWS, spec="ES256")
 
 

@@ -47,7 +47,8 @@ SWITCHING = after(Step.ACTIVATE, start=PUBLISHED, now=LEAD_OVER)
 OVERLAP = after(Step.CONVERGE, start=SWITCHING, now=LEAD_OVER)
 OVERLAP_OVER = LEAD_OVER + WINDOWS.overlap
 WITHDRAWING = after(Step.WITHDRAW, start=OVERLAP, now=OVERLAP_OVER)
-PROVEN = after(Step.PROVE, start=WITHDRAWING, now=OVERLAP_OVER)
+FORGOTTEN = OVERLAP_OVER + WINDOWS.forget
+PROVEN = after(Step.PROVE, start=WITHDRAWING, now=FORGOTTEN)
 EMPTY = Ring(rotation="payments/jwt")
 VERIFIERS, HOLDERS = Part.VERIFIERS, Part.HOLDERS
 SECOND = timedelta(seconds=1)
@@ -65,8 +66,8 @@ SECOND = timedelta(seconds=1)
         pytest.param(PUBLISHED, LEAD_OVER, Step.ACTIVATE, id="the lead is over: activated"),
         pytest.param(SWITCHING, LEAD_OVER, Step.CONVERGE, id="all holders have switched: converged"),
         pytest.param(OVERLAP, OVERLAP_OVER, Step.WITHDRAW, id="the overlap is over: withdrawn"),
-        pytest.param(WITHDRAWING, OVERLAP_OVER, Step.PROVE, id="accepted by none: proven dead"),
-        pytest.param(PROVEN, OVERLAP_OVER, Step.DESTROY, id="forgotten by all: destroyed"),
+        pytest.param(WITHDRAWING, FORGOTTEN, Step.PROVE, id="accepted by none, in no cache: proven dead"),
+        pytest.param(PROVEN, FORGOTTEN, Step.DESTROY, id="forgotten by all: destroyed"),
     ],
 )
 def test_the_next_step_is_recorded_once_everything_is_seen_to_be_right(
@@ -84,6 +85,7 @@ def test_the_next_step_is_recorded_once_everything_is_seen_to_be_right(
         pytest.param(STABLE, DUE - SECOND, DUE, id="not old enough"),
         pytest.param(PUBLISHED, LEAD_OVER - SECOND, LEAD_OVER, id="I1: the lead is not over"),
         pytest.param(OVERLAP, OVERLAP_OVER - SECOND, OVERLAP_OVER, id="I2: the overlap is not over"),
+        pytest.param(WITHDRAWING, FORGOTTEN - SECOND, FORGOTTEN, id="it may be accepted from a cache"),
     ],
 )
 def test_a_window_is_waited_for_to_its_stored_end(ring: Ring, now: datetime, until: datetime) -> None:
@@ -107,15 +109,13 @@ def test_a_window_is_waited_for_to_its_stored_end(ring: Ring, now: datetime, unt
         pytest.param(OVERLAP, OVERLAP_OVER, Part.BEFORE_DESTROY, id="withdrawal needs its gates"),
         pytest.param(
             WITHDRAWING,
-            OVERLAP_OVER,
+            FORGOTTEN,
             VERIFIERS,
             id="the proof of death needs every verifier to have forgotten",
         ),
-        pytest.param(
-            PROVEN, OVERLAP_OVER, VERIFIERS, id="destruction needs every verifier to have forgotten"
-        ),
-        pytest.param(PROVEN, OVERLAP_OVER, HOLDERS, id="destruction needs every holder to have forgotten"),
-        pytest.param(PROVEN, OVERLAP_OVER, Part.HISTORY, id="I8: destruction needs a clean history"),
+        pytest.param(PROVEN, FORGOTTEN, VERIFIERS, id="destruction needs every verifier to have forgotten"),
+        pytest.param(PROVEN, FORGOTTEN, HOLDERS, id="destruction needs every holder to have forgotten"),
+        pytest.param(PROVEN, FORGOTTEN, Part.HISTORY, id="I8: destruction needs a clean history"),
         pytest.param(STABLE, DUE, VERIFIERS, id="no new version while a verifier is not in line"),
         pytest.param(STABLE, DUE, HOLDERS, id="no new version while a holder is not in line"),
     ],
@@ -154,12 +154,14 @@ def test_the_retire_clock_starts_at_convergence_not_at_activation() -> None:
 
 def test_editing_a_policy_never_shortens_an_open_window() -> None:
     """I7: the stored instants count; a longer new window counts too."""
-    short = replace(POLICY, windows=replace(WINDOWS, lead=SECOND, overlap=SECOND))
+    short = replace(POLICY, windows=replace(WINDOWS, lead=SECOND, overlap=SECOND, forget=SECOND))
     assert isinstance(decide(short, PUBLISHED, ALL_GOOD, LEAD_OVER - SECOND), Wait)
     assert isinstance(decide(short, OVERLAP, ALL_GOOD, OVERLAP_OVER - SECOND), Wait)
-    long = replace(POLICY, windows=replace(WINDOWS, lead=9 * HOUR, overlap=9 * HOUR))
+    assert isinstance(decide(short, WITHDRAWING, ALL_GOOD, FORGOTTEN - SECOND), Wait)
+    long = replace(POLICY, windows=replace(WINDOWS, lead=9 * HOUR, overlap=9 * HOUR, forget=9 * HOUR))
     assert isinstance(decide(long, PUBLISHED, ALL_GOOD, LEAD_OVER), Wait)
     assert isinstance(decide(long, OVERLAP, ALL_GOOD, OVERLAP_OVER), Wait)
+    assert isinstance(decide(long, WITHDRAWING, ALL_GOOD, FORGOTTEN), Wait)
 
 
 def test_a_list_rewritten_after_publication_starts_the_lead_anew() -> None:
@@ -173,6 +175,24 @@ def test_a_list_rewritten_after_publication_starts_the_lead_anew() -> None:
     assert decision.until == repaired + WINDOWS.lead
     written_before = good(VERIFIERS, since=LEAD_OVER, revision=STAGED.revision).parts[VERIFIERS]
     assert isinstance(decide(POLICY, PUBLISHED, ALL_GOOD.seen(VERIFIERS, written_before), LEAD_OVER), Record)
+
+
+def test_a_list_rewritten_after_the_withdrawal_has_to_leave_the_caches_too() -> None:
+    """Whoever fetched before somebody's edit was put right may have the withdrawn version again."""
+    repaired = FORGOTTEN - SECOND
+    later = good(VERIFIERS, since=repaired, revision=WITHDRAWING.revision).parts[VERIFIERS]
+    decision = decide(POLICY, WITHDRAWING, ALL_GOOD.seen(VERIFIERS, later), FORGOTTEN)
+    assert isinstance(decision, Wait)
+    assert decision.until == repaired + WINDOWS.forget
+    before = good(VERIFIERS, since=repaired, revision=OVERLAP.revision).parts[VERIFIERS]
+    assert isinstance(decide(POLICY, WITHDRAWING, ALL_GOOD.seen(VERIFIERS, before), FORGOTTEN), Record)
+
+
+def test_a_ring_of_before_the_deadline_was_stored_is_read() -> None:
+    """It is counted from the withdrawal then."""
+    old = WITHDRAWING.with_version(replace(WITHDRAWING.versions[0], forgotten_by=None))
+    assert isinstance(decide(POLICY, old, ALL_GOOD, FORGOTTEN - SECOND), Wait)
+    assert isinstance(decide(POLICY, old, ALL_GOOD, FORGOTTEN), Record)
 
 
 def test_the_first_version_waits_for_the_lead_only_where_the_policy_asks() -> None:

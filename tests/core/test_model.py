@@ -20,7 +20,7 @@ from rotator.core.timing import Windows
 from tests.core.rings import HOUR, T0, made
 
 VERIFIERS, HOLDERS, TTL, STALE = 2, 2, HOUR, HOUR
-LEAST = Windows(every=100 * HOUR, lead=STALE, overlap=TTL, converge=9 * HOUR)
+LEAST = Windows(every=100 * HOUR, lead=STALE, overlap=TTL, converge=9 * HOUR, forget=STALE)
 
 
 @dataclass
@@ -113,10 +113,10 @@ class World(RuleBasedStateMachine):
             for version in document.shows:
                 self.tokens[version] = self.now + TTL
 
-    @rule(lead=st.integers(1, 9), overlap=st.integers(1, 9))
-    def policy_changes(self, lead: int, overlap: int) -> None:
+    @rule(lead=st.integers(1, 9), overlap=st.integers(1, 9), forget=st.integers(1, 9))
+    def policy_changes(self, lead: int, overlap: int, forget: int) -> None:
         """Windows are edited, never below what is safe: a shorter one is refused when the file is read."""
-        windows = replace(LEAST, lead=lead * HOUR, overlap=overlap * HOUR)
+        windows = replace(LEAST, lead=lead * HOUR, overlap=overlap * HOUR, forget=forget * HOUR)
         self.policy = replace(self.policy, windows=windows)
 
     @precondition(
@@ -157,6 +157,14 @@ class World(RuleBasedStateMachine):
         for document in (*self.verifiers, *self.holders):
             for version in document.shows:
                 assert states.get(version) not in {None, State.DESTROYED}
+
+    @invariant()
+    def what_is_destroyed_is_in_no_cache(self) -> None:
+        """Whoever was told that a version is dead finds nobody who accepts it."""
+        dead = {v.id for v in self.ring.versions if v.state is State.DESTROYED}
+        for document in self.verifiers:
+            for shown in document.within(STALE, self.now):
+                assert not dead & set(shown), f"{dead} destroyed, {shown} known"
 
     @invariant()
     def the_ring_never_contradicts_itself(self) -> None:

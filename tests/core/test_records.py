@@ -96,6 +96,7 @@ def test_withdrawal_changes_the_accepted_list_and_destruction_confirms_it() -> N
     withdrawn, destroyed = _second(5), _second(6)
     assert withdrawn.retiring
     assert withdrawn.retiring.withdrawn_at == T0 + 5 * HOUR
+    assert withdrawn.retiring.forgotten_by == T0 + 5 * HOUR + WINDOWS.forget
     assert withdrawn.acceptance_revision == withdrawn.revision > withdrawn.acceptance_confirmed
     assert withdrawn.holding_revision < withdrawn.revision, "nobody restarts for it"
     assert destroyed.acceptance_confirmed == destroyed.revision

@@ -132,6 +132,12 @@ def test_the_old_key_is_forgotten_by_every_replica_before_it_counts_as_dead(serv
     assert "the replica one does not serve the set yet" in outcome.reason
     assert len(served.trial.accepted()) == 1
     served.show("one")
+    shown_at = served.trial.timeline.now
+    outcome = served.run()
+    assert "from their caches" in outcome.reason
+    assert outcome.until
+    assert outcome.until >= shown_at + timedelta(minutes=6) - timedelta(seconds=1), "maxAge and clock skew"
+    served.trial.wait(outcome)
     assert served.run().summary.phase == "Stable"
 
 

@@ -72,6 +72,7 @@ VERSIONS = st.builds(
     converge_by=_MAYBE,
     converged_at=_MAYBE,
     destroy_after=_MAYBE,
+    forgotten_by=_MAYBE,
     withdrawn_at=_MAYBE,
     destroyed_at=_MAYBE,
 )

@@ -76,6 +76,7 @@ def test_a_silent_reader_is_named_and_waited_for(trial: Trial) -> None:
     waits = trial.run(made)
     assert "the readers orders, gateway fetch the set" in waits.reason, "they may still have the old key"
     fetch(replica, "orders", "gateway")
+    trial.wait(trial.run(made))
     assert trial.run(made).summary.phase == "Stable"
 
 

@@ -84,6 +84,9 @@ def test_a_whole_life_with_two_replicas_of_which_one_lags(trial: Trial) -> None:
     assert old in slow.kids()
     assert phase(trial, made) == "Withdrawing", "the slow one still answers with the old key"
     slow.look()
+    outcome = trial.run(made)
+    assert "from their caches" in outcome.reason
+    trial.wait(outcome)
     assert phase(trial, made) == "Stable"
     assert quick.kids() == slow.kids() == [trial.held()]
 
