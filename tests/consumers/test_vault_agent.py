@@ -192,6 +192,7 @@ def test_agents_and_service_follow_a_whole_life_and_nothing_of_the_old_key_is_le
     assert list(dict.fromkeys(map(repr, shown))) == [
         repr((old, None, [old, new])),  # published
         repr((new, old, [old, new])),  # active; the old one is accepted
+        repr((new, None, [new])),  # withdrawn; it may be in a verifier's cache
     ]
     assert town.signer.rendered("signing-key.json").keys() == {"current"}
     assert [k["kid"] for k in town.verifier.rendered("jwks.json")["keys"]] == [new]

@@ -93,8 +93,8 @@ def frozen_and_said(trial: Struck, outcome: Outcome, what: str) -> None:
 
 
 # The requests to Vault of a whole rotation, by the run in which they are made.
-FIND, LEAD, SWITCH, OVERLAP = range(4)
-"""How many runs have gone before: the second version is made and published; activated; converged; the first is gone."""
+FIND, LEAD, SWITCH, OVERLAP, WITHDRAWN = range(5)
+"""How many runs have gone before: the second version is made and published; activated; converged; the first is withdrawn; gone."""
 POINTS = [
     (FIND, "POST auth/approle/login", 0),
     (FIND, "GET rotator/data", 0),
@@ -104,8 +104,9 @@ POINTS = [
     (LEAD, "POST rotator/data", 0),
     (SWITCH, "POST rotator/data", 0),
     (OVERLAP, "POST rotator/data", 0),
-    (OVERLAP, "GET rotator/metadata", 0),
-    (OVERLAP, "POST rotator/data", 1),
+    (WITHDRAWN, "POST rotator/data", 0),
+    (WITHDRAWN, "GET rotator/metadata", 0),
+    (WITHDRAWN, "POST rotator/data", 1),
 ]
 
 
