@@ -325,7 +325,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         Step.PROVE,
         State.RETIRING,
         State.RETIRING,
-        (verifiers_confirmed, caches_forgot),
+        (verifiers_confirmed, holders_confirmed, caches_forgot),
         applies=lambda v: v.withdrawn_at is not None and v.proven_at is None,
     ),
     Transition(

@@ -114,6 +114,9 @@ def test_a_window_is_waited_for_to_its_stored_end(ring: Ring, now: datetime, unt
             id="the proof of death needs every verifier to have forgotten",
         ),
         pytest.param(PROVEN, FORGOTTEN, VERIFIERS, id="destruction needs every verifier to have forgotten"),
+        pytest.param(
+            WITHDRAWING, FORGOTTEN, HOLDERS, id="the proof of death needs every holder to have let it go"
+        ),
         pytest.param(PROVEN, FORGOTTEN, HOLDERS, id="destruction needs every holder to have forgotten"),
         pytest.param(PROVEN, FORGOTTEN, Part.HISTORY, id="I8: destruction needs a clean history"),
         pytest.param(STABLE, DUE, VERIFIERS, id="no new version while a verifier is not in line"),

@@ -918,7 +918,7 @@ def test_removing_the_previous_version_from_a_vault_path_restarts_nothing(town: 
         if outcome.reason.startswith("the next rotation"):
             break
         town.wait(outcome)
-    assert previous[-2:] == [True, False]
+    assert previous[-3:] == [True, False, False], "withdrawn, then dead"
     assert town.restarted == ["api"]
 
 
