@@ -82,6 +82,7 @@ STATEFUL_SET = Kind("StatefulSet", "apps/v1", "statefulsets")
 DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets")
 ROLLOUT = Kind("Rollout", "argoproj.io/v1alpha1", "rollouts")
 
+ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
 ROTATION = Kind("Rotation", f"{PREFIX}/v1alpha1", "rotations")
 EVENT = Kind("Event", "v1", "events")
 

@@ -395,7 +395,7 @@ REFUSED = [
     (
         "two kinds of verifier",
         good("    - jwks:", "    - acceptedList: {secret: x}\n      jwks:"),
-        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, holders, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
+        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, holders, gateway, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
     ),
     (
         "no place to read",
@@ -505,6 +505,46 @@ REFUSED = [
         "spec.verifiers[0].jwks.served: readers: two of them have one name; expected each name once",
     ),
     (
+        "a gateway of which nothing is known",
+        good(
+            "maxAge: 5m}\n",
+            "maxAge: 5m}\n    - gateway: {product: Other, url: 'https://a.example/', answers: {known: a, unknown: b}}\n",
+        ),
+        "spec.verifiers[1].gateway: maxAge: how long does it keep a JWK Set? Expected maxAge, for nothing is known of this product",
+    ),
+    (
+        "a gateway alone",
+        good(
+            "jwks: {configMap: payments-jwks, maxAge: 5m}",
+            "gateway: {product: Envoy, url: 'https://a.example/'}",
+        ),
+        "spec.verifiers: a gateway fetches what somebody else publishes; expected the verifier that publishes it as well, as jwks",
+    ),
+    (
+        "a gateway that answers nobody knows what",
+        good(
+            "maxAge: 5m}\n",
+            "maxAge: 5m}\n    - gateway: {product: Other, url: 'https://a.example/', maxAge: 5m}\n",
+        ),
+        "spec.verifiers[1].gateway: answers: what does it answer with? Expected answers, for nothing is known of this product",
+    ),
+    (
+        "a gateway that always answers the same",
+        good(
+            "maxAge: 5m}\n",
+            "maxAge: 5m}\n    - gateway: {product: Envoy, url: 'https://a.example/', answers: {known: a, unknown: a}}\n",
+        ),
+        "spec.verifiers[1].gateway.answers: expected two texts that differ",
+    ),
+    (
+        "an elliptic curve at Edge Stack",
+        good(
+            "maxAge: 5m}\n",
+            "maxAge: 5m}\n    - gateway: {product: EdgeStack, url: 'https://a.example/', maxAge: 5m, answers: {known: a, unknown: b}}\n",
+        ),
+        "spec.verifiers: Edge Stack verifies RSA signatures only; expected RS256, RS384 or RS512",
+    ),
+    (
         "a served HMAC key",
         shared("{}\n  every", "{algorithm: HS256}\n  every").replace(
             "acceptedList: {", "jwks: {maxAge: 5m, served: {}, "
@@ -528,7 +568,7 @@ REFUSED = [
     (
         "a list of signing keys",
         good("jwks: {configMap: payments-jwks, maxAge: 5m}", "acceptedList: {secret: a}"),
-        "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem",
+        "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway",
     ),
     (
         "a probe for a shared secret",
@@ -670,7 +710,7 @@ REFUSED = [
         (
             f"{form} at {verifier}",
             pair(form, verifier),
-            "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem"
+            "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway"
             if form == "jwtSigningKey"
             else f"spec.verifiers: does not suit {_KINDS.get(form, form)}; expected {_SUITABLE[form]}",
         )

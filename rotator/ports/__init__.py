@@ -10,6 +10,7 @@ from rotator.ports.clock import Clock, Deadline
 from rotator.ports.credentials import Copy, Credential, Made
 from rotator.ports.documents import Rendered, Seen, Target
 from rotator.ports.entry import Entry
+from rotator.ports.gateways import Gateway, Known
 from rotator.ports.leases import Lease, LeaseHeld, Leases
 from rotator.ports.memo import Deeds, Memo, Summary
 from rotator.ports.parties import Gate, Party, Render, Want
@@ -31,6 +32,8 @@ __all__ = [
     "Deeds",
     "Entry",
     "Gate",
+    "Gateway",
+    "Known",
     "Learned",
     "Lease",
     "LeaseHeld",

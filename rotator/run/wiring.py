@@ -21,6 +21,7 @@ from rotator.engine.fleet import LOOK_EVERY, Fleet
 from rotator.engine.fleet import Shown as ShownFences
 from rotator.engine.guard import Run
 from rotator.engine.installation import Installation
+from rotator.engine.probing import Probing
 from rotator.engine.proof import PATIENCE, Proof
 from rotator.engine.rotation import Declared, Existing, Rotation
 from rotator.errors import Forbidden
@@ -36,6 +37,7 @@ from rotator.systems.accepting_holders import accept_two
 from rotator.systems.at import At, Wired, client_login, target
 from rotator.systems.document import Document as Published
 from rotator.systems.gate import GateAt
+from rotator.systems.gateway import Gateway
 from rotator.systems.holders import Mapped
 from rotator.systems.kubernetes.lease import LEASE_DURATION, KubernetesLeases, forget_deeds
 from rotator.systems.kubernetes.readers import Source
@@ -52,9 +54,11 @@ from rotator.vocabulary.footprint import Document, Place, Use, VaultCall
 from rotator.vocabulary.places import Restart
 
 if TYPE_CHECKING:
+    from rotator.systems.gateway import probe
     from rotator.systems.kubernetes import store as kubernetes_store
     from rotator.systems.vault import store as vault_store
 else:
+    probe = Late("rotator.systems.gateway.probe")
     kubernetes_store = Late("rotator.systems.kubernetes.store")
     vault_store = Late("rotator.systems.vault.store")
 
@@ -160,7 +164,8 @@ def _asks_others(policy: RotationPolicy) -> bool:
     """Whether anybody is asked beside Kubernetes and Vault's documents: a provider, a gate, or whoever a client logs in at."""
     spec = policy.spec
     gates = [*spec.gates.before_activate, *spec.gates.before_destroy]
-    return bool(gates or providers(policy)) or isinstance(spec.credential.one, OAuthClient)
+    gateways = any(isinstance(v.one, Gateway) for v in spec.verifiers)
+    return bool(gates or gateways or providers(policy)) or isinstance(spec.credential.one, OAuthClient)
 
 
 def _called(wired: Rotation) -> tuple[str, ...]:
@@ -275,7 +280,16 @@ def _verifiers(
         *(Installation(each.provider, offer=each.offer, one_slot=one_slot) for each in installed),
         *_proofs(w, policy, [each.login for each in installed if each.login]),
         *(Acceptance(holder) for holder in holders if isinstance(holder, AcceptingHolder)),
+        *(
+            _probing(w, policy, credential, v.one)
+            for v in policy.spec.verifiers
+            if isinstance(v.one, Gateway)
+        ),
     ]
+
+
+def _probing(w: World, policy: RotationPolicy, credential: Credential, declared: Gateway) -> Probing:
+    return Probing(probe.build(w, declared, policy.home, credential), w.clock, declared.times)
 
 
 def _document(

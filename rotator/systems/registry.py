@@ -18,6 +18,7 @@ from rotator.systems.auth0 import Auth0
 from rotator.systems.document import Document
 from rotator.systems.entra import Entra
 from rotator.systems.gate import GateKind
+from rotator.systems.gateway import Gateway
 from rotator.systems.holders import HolderKind, SecretHolder, VaultHolder
 from rotator.systems.hydra import Hydra
 from rotator.systems.jwks import JwksPlace
@@ -60,10 +61,15 @@ OURS: tuple[type[Provider], ...] = (
     AppRole,
 )
 """The verifiers that are changed by calls, in the order in which the schema shows them."""
-_KNOWN = {AcceptingHolders.declared_as, *(k.declared_as for k in DOCUMENTS), *(k.declared_as for k in OURS)}
+_KNOWN = {
+    AcceptingHolders.declared_as,
+    Gateway.declared_as,
+    *(k.declared_as for k in DOCUMENTS),
+    *(k.declared_as for k in OURS),
+}
 PROVIDERS: tuple[type[Provider], ...] = (*OURS, *others(os.environ.get(SETTING, ""), _KNOWN))
 """The same, with those of other distributions that a setting names."""
-VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, AcceptingHolders, *PROVIDERS)
+VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, AcceptingHolders, Gateway, *PROVIDERS)
 HOLDERS: tuple[type[HolderKind], ...] = (SecretHolder, VaultHolder, RealmHolder)
 GATES: tuple[type[GateKind], ...] = (JwksProbe, PrometheusQuery)
 

@@ -95,7 +95,7 @@ class Served(Model):
     readers: list[Reader] | None = Field(
         None,
         min_length=1,
-        max_length=16,
+        max_length=8,
         description="Readers that have to be seen to fetch a new set, beside the computed lead: no step is taken before. "
         "A reader that caches for longer than maxAge, or that cannot reach the address, is named and waited for.",
     )

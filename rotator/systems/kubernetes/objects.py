@@ -17,6 +17,7 @@ from rotator.core.shapes import (
     anything,
     as_written,
     count,
+    filled,
     flag,
     lenient,
     listed,
@@ -95,6 +96,11 @@ _STATE = record(
     },
 )
 _STATUSES = listed(record({}, {"name": text, "ready": flag, "state": _STATE}))
+_ENDPOINT = record(
+    {"addresses": listed(filled)},
+    {"conditions": record({}, {"ready": flag, "serving": flag, "terminating": flag})},
+)
+_ENDPOINT_SLICE = {"addressType": text, "endpoints": listed(_ENDPOINT)}
 _POD = {
     "spec": _POD_SPEC,
     "status": record(
@@ -173,6 +179,7 @@ _PARTS: Mapping[Kind, Mapping[str, Shape[Any]]] = {
     kinds.CONFIG_MAP: _DATA,
     kinds.POD: _POD,
     kinds.ROTATION: _ROTATION,
+    kinds.ENDPOINT_SLICE: _ENDPOINT_SLICE,
     **dict.fromkeys(kinds.WORKLOADS, _WORKLOAD),
 }
 _DATED_KINDS = {kinds.POD, *kinds.WORKLOADS}

@@ -176,7 +176,7 @@ def _review(group: str, *resources: str) -> Object:
 
 _READ = ["get", "list", "watch"]
 _WRITE = [*_READ, "create", "update", "patch", "delete", "deletecollection"]
-_GROUPS = ["", "apps", "batch", "coordination.k8s.io"]
+_GROUPS = ["", "apps", "batch", "coordination.k8s.io", "discovery.k8s.io"]
 _SEEN = ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]
 _HEALTH = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 
@@ -197,6 +197,7 @@ BOOTSTRAP: tuple[Object, ...] = (
                 "cronjobs",
                 "daemonsets",
                 "deployments",
+                "endpointslices",
                 "events",
                 "jobs",
                 "leases",

@@ -90,6 +90,13 @@ BUILTIN = (
         create_on_update=True,
     ),
     Kind(
+        "discovery.k8s.io",
+        "v1",
+        "endpointslices",
+        "EndpointSlice",
+        fields=("addressType", "endpoints", "ports"),
+    ),
+    Kind(
         "apps",
         "v1",
         "deployments",

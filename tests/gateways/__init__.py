@@ -1,0 +1,1 @@
+"""Gateways: what they answer, and how rotations live with them."""
