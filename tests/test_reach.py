@@ -183,6 +183,8 @@ def test_no_other_field_of_a_declaration_leads_somewhere_unseen() -> None:
         "credential.oauthClient.issuer",
         "credential.oauthClient.login.caFile",
         "credential.vaultAppRole.mount",
+        "verifiers[].gateway.url",
+        "verifiers[].gateway.caFile",
         *(
             f"{where}.{part}"
             for where in (

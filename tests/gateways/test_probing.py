@@ -14,6 +14,7 @@ from rotator.credentials.jwt_signing_key import JwtSigningKey
 from rotator.engine.outcome import Outcome
 from rotator.policy.model import RotationPolicy
 from rotator.policy.permissions import Extent, rules
+from rotator.policy.reach import Reach, strays
 from rotator.systems.gateway import PRODUCTS, Answers
 from rotator.systems.gateway.probe import forged, said
 from rotator.systems.registry import maker
@@ -293,6 +294,26 @@ def test_the_rights_are_to_list_endpoints_where_a_service_is_named(bao: Bao) -> 
     ):
         found = rules([policy(Trial(bao), **gateway)], Extent()).get("edge", ())
         assert [(r.resource, r.verbs) for r in found] == ([("endpointslices", ("list",))] if wanted else [])
+
+
+@pytest.mark.parametrize(
+    ("gateway", "why"),
+    [
+        ({}, f"{URL}: expected an address below one that the operator allows (--gate-urls)"),
+        ({"caFile": "/etc/ca.pem"}, "file /etc/ca.pem: a custom resource may name no file of the job"),
+        (
+            {"service": {"name": "proxy", "namespace": "edge", "port": 1}},
+            f"namespace edge: a custom resource may only name its own, {NAMESPACE}",
+        ),
+    ],
+)
+def test_a_custom_resource_reaches_no_further_than_elsewhere(
+    bao: Bao, gateway: dict[str, Any], why: str
+) -> None:
+    """Its namespace, and addresses that the operator allows."""
+    assert any(why in stray for stray in strays(policy(Trial(bao), **gateway), Reach()))
+    allowed = Reach(gates=("https://api.example.com/",))
+    assert not strays(policy(Trial(bao)), allowed) or "Vault path" in strays(policy(Trial(bao)), allowed)[0]
 
 
 def test_what_it_is_shown_is_no_credential(site: Site) -> None:

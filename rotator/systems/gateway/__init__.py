@@ -24,7 +24,7 @@ from rotator.credentials.jwt_signing_key import SIGNING_KEY
 from rotator.kinds import ENDPOINT_SLICE, Address
 from rotator.systems.verifier import VerifierKind, milliseconds, needed
 from rotator.vocabulary.checks import Check, each, when
-from rotator.vocabulary.footprint import Home, Server, Touch, Use
+from rotator.vocabulary.footprint import Home, Touch, Use
 from rotator.vocabulary.types import URL, Duration, JobFile, Model, Name, Namespace, Rule
 
 _AGE_NEEDED = "maxAge: how long does it keep a JWK Set? Expected maxAge, for nothing is known of this product"
@@ -200,8 +200,7 @@ class Gateway(VerifierKind):
         )
 
     def touches(self, home: Home) -> Iterator[Touch]:
-        """It is asked, and the endpoints of its Service are listed: no Role can name EndpointSlices."""
-        yield Touch(Server(self.url), Use.ASKED, (self.camel(), "url"))
+        """The endpoints of its Service are listed: no Role can name EndpointSlices."""
         if self.service:
             namespace = self.service.namespace or home.namespace
             yield Touch(Address(ENDPOINT_SLICE, namespace), Use.LISTED, (self.camel(), "service"))
