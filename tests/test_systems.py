@@ -15,6 +15,7 @@ import rotator
 from rotator.systems.gateway import Gateway
 from rotator.systems.provider import Provider
 from rotator.systems.registry import FORMS, GATES, PROVIDERS
+from rotator.systems.verifier import VerifierKind
 from rotator.vocabulary.traversal import ADDRESSES, FILES, named
 from rotator.vocabulary.types import Issuer, JobFile, Model, Url, Words
 from tests.test_contracts import CONTRACTS
@@ -54,8 +55,9 @@ def test_a_system_is_whole(kind: type[Provider]) -> None:
 def test_the_registry_lists_every_folder() -> None:
     """None lies about that nobody could declare, and none may know another."""
     folders = {file.parent.name for file in (PACKAGE / "systems").glob("*/__init__.py")}
-    assert folders == {"kubernetes", "vault", *(kind.declared_as for kind in (*PROVIDERS, Gateway))}
-    modules = {kind.__module__ for kind in (*PROVIDERS, Gateway)}
+    listed: tuple[type[VerifierKind], ...] = (*PROVIDERS, Gateway)
+    assert folders == {"kubernetes", "vault", *(kind.declared_as for kind in listed)}
+    modules = {kind.__module__ for kind in listed}
     alone = CONTRACTS["systems do not know each other"]["modules"]
     assert set(alone) == {*modules, *(kind.__module__ for kind in GATES)}
     (layers,) = (contract["layers"] for contract in CONTRACTS.values() if contract["type"] == "layers")
