@@ -8,7 +8,7 @@ LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url
 unexport PYTHONDONTWRITEBYTECODE
 OURS := --no-emit-package rotator --no-emit-package rotator-sandbox
 
-.PHONY: demo test shuffle test-providers verifiers check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
+.PHONY: demo test shuffle test-providers verifiers test-gateways check field faults fuzz bench mutants audit chart-test generate pictures docs lock clean help
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -35,6 +35,9 @@ test-providers: $(VENV)/.ready ## install real Keycloak, oidc-provider, slapd, t
 
 verifiers: $(VENV)/.ready ## real verifiers read what `rotator serve` answers with, through a rotation (25 minutes; ARGS=--bounded: one)
 	$(BIN)/python -m tests.verifiers $(ARGS)
+
+test-gateways: $(VENV)/.ready ## a real Envoy checks tokens through a rotation, on connections that stay open and on new ones
+	$(BIN)/python -m tests.gateways $(ARGS)
 
 check: $(VENV)/.ready ## style, types, architecture, generated texts
 	$(BIN)/ruff format --check --quiet .

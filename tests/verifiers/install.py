@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -86,12 +86,12 @@ def run(command: Sequence[str], folder: Path) -> None:
         raise Missing(f"`{command[0]}` failed with exit code {error.returncode}") from None
 
 
-def install() -> dict[str, str]:
-    """Install all; return why some are not there."""
+def install(names: Iterable[str] = tuple(ALL)) -> dict[str, str]:
+    """Install those of these names; return why some are not there."""
     missing = {}
-    for name, each in ALL.items():
+    for name in names:
         try:
-            each()
+            ALL[name]()
         except Missing as why:
             missing[name] = str(why)
     return missing

@@ -29,7 +29,7 @@ KINDS = (
     Kind("panva/jose", ("node", str(JOSE / "jose.mjs")), "jose"),
     Kind("Nimbus JOSE + JWT", ("java", "-cp", str(JAR), str(PROGRAMS / "Verify.java")), "nimbus"),
     Kind("auth0/go-jwt-middleware", (str(GO),), "go"),
-    Kind("Envoy", (sys.executable, str(PROGRAMS / "envoy.py"), str(ENVOY)), "envoy"),
+    Kind("Envoy", (sys.executable, "-m", "tests.verifiers.programs.envoy", str(ENVOY)), "envoy"),
 )
 
 
