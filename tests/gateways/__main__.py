@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rotator_sandbox.processes import free_port
-from tests.gateways.envoy import envoy
+from tests.gateways.envoy import Setup, envoy
 from tests.verifiers.__main__ import BOUNDED, NAME, NAMESPACE, Life, Replica, server, tell, until
 from tests.verifiers.install import ENVOY, install
 
@@ -150,10 +150,11 @@ def main() -> None:
         replica = Replica("serve-0", folder, environment)
         replica.start()
         stack.callback(replica.kill)
-        for port, (threads, ahead) in zip(ports, ((2, False), (1, True)), strict=True):
-            stack.enter_context(
-                envoy(str(ENVOY), replica.url, seconds=KEEPS, port=port, threads=threads, ahead=ahead)
-            )
+        for setup in (
+            Setup(port=ports[0], threads=2, jwks=replica.url, keeps=KEEPS),
+            Setup(port=ports[1], ahead=True, jwks=replica.url, keeps=KEEPS),
+        ):
+            stack.enter_context(envoy(str(ENVOY), setup))
         until("rotator answers", replica.answers)
         life = Life(BOUNDED, api, [replica], [])
         until("the signer has a key", life.held)

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -22,25 +23,29 @@ STARTS = 60.0
 """Seconds that it may take to start."""
 
 
-@contextmanager
-def envoy(
-    program: str,
-    jwks: str,
-    *,
-    seconds: float | None = None,
-    port: int = 0,
-    threads: int = 1,
-    ahead: bool = False,
-) -> Iterator[str]:
-    """Run Envoy on a JWK Set; give the address at which it answers.
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How one Envoy is set up."""
 
-    `seconds`: how long it keeps the set, where that is not to be its default. `threads`: each has a cache of its own, unless Envoy
-    fetches `ahead` of requests (`async_fetch`).
-    """
+    jwks: str
+    """Where it fetches the set."""
+    keeps: float | None = None
+    """Seconds for which it keeps the set, where that is not to be its default."""
+    port: int = 0
+    """Where it listens; 0: at any port."""
+    threads: int = 1
+    """Each has a cache of its own, unless it fetches ahead."""
+    ahead: bool = False
+    """Whether it fetches before requests need it (`async_fetch`)."""
+
+
+@contextmanager
+def envoy(program: str, setup: Setup) -> Iterator[str]:
+    """Run Envoy; give the address at which it answers."""
     with tempfile.TemporaryDirectory() as folder:
         file, ports = Path(folder) / "envoy.json", Path(folder) / "admin"
-        file.write_text(json.dumps(_configuration(jwks, seconds, port, ahead=ahead)), encoding="utf-8")
-        quiet = ["--disable-hot-restart", "--log-level", "error", "--concurrency", str(threads)]
+        file.write_text(json.dumps(_configuration(setup)), encoding="utf-8")
+        quiet = ["--disable-hot-restart", "--log-level", "error", "--concurrency", str(setup.threads)]
         process = subprocess.Popen([program, "-c", str(file), "--admin-address-path", str(ports), *quiet])
         try:
             yield _listener(ports)
@@ -49,12 +54,12 @@ def envoy(
             process.wait()
 
 
-def _configuration(jwks: str, seconds: float | None, port: int, *, ahead: bool) -> Any:
-    parts = urlsplit(jwks)
-    remote: dict[str, Any] = {"http_uri": {"uri": jwks, "cluster": "keys", "timeout": "5s"}}
-    if seconds:
-        remote["cache_duration"] = f"{seconds:g}s"
-    if ahead:
+def _configuration(setup: Setup) -> Any:
+    parts = urlsplit(setup.jwks)
+    remote: dict[str, Any] = {"http_uri": {"uri": setup.jwks, "cluster": "keys", "timeout": "5s"}}
+    if setup.keeps:
+        remote["cache_duration"] = f"{setup.keeps:g}s"
+    if setup.ahead:
         remote["async_fetch"] = {}
     provider = {"remote_jwks": remote, "audiences": ["api"]}
     rule = {"match": {"prefix": "/"}, "requires": {"provider_name": "keys"}}
@@ -74,7 +79,7 @@ def _configuration(jwks: str, seconds: float | None, port: int, *, ahead: bool) 
         "http_filters": [verify, router],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
     }
-    listens = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    listens = {"socket_address": {"address": "127.0.0.1", "port_value": setup.port}}
     admin = {"socket_address": {"address": "127.0.0.1", "port_value": 0}}
     there = {"socket_address": {"address": parts.hostname, "port_value": parts.port}}
     cluster = {

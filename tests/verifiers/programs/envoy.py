@@ -6,13 +6,13 @@ import sys
 import urllib.request
 from urllib.error import HTTPError
 
-from tests.gateways.envoy import envoy
+from tests.gateways.envoy import Setup, envoy
 
 
 def main() -> None:
     """Start it, and show it what comes in."""
     program, url, *seconds = sys.argv[1:]
-    with envoy(program, url, seconds=float(seconds[0]) if seconds else None) as at:
+    with envoy(program, Setup(jwks=url, keeps=float(seconds[0]) if seconds else None)) as at:
         for token in sys.stdin:
             print(said(at, token.strip()), flush=True)
 
