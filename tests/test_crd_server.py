@@ -395,7 +395,7 @@ REFUSED = [
     (
         "two kinds of verifier",
         good("    - jwks:", "    - acceptedList: {secret: x}\n      jwks:"),
-        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, holders, gateway, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
+        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, holders, gateway, istio, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
     ),
     (
         "no place to read",
@@ -568,7 +568,7 @@ REFUSED = [
     (
         "a list of signing keys",
         good("jwks: {configMap: payments-jwks, maxAge: 5m}", "acceptedList: {secret: a}"),
-        "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway",
+        "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway, istio",
     ),
     (
         "a probe for a shared secret",
@@ -710,7 +710,7 @@ REFUSED = [
         (
             f"{form} at {verifier}",
             pair(form, verifier),
-            "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway"
+            "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway, istio"
             if form == "jwtSigningKey"
             else f"spec.verifiers: does not suit {_KINDS.get(form, form)}; expected {_SUITABLE[form]}",
         )

@@ -429,7 +429,7 @@ class RotationPolicy(Model):
         have those of a set in which others have keys.
         """
         return self.spec.first_lead or any(
-            v.provider or (v.document and v.document.is_shared) for v in self.spec.verifiers
+            v.one.waits_at_first or (v.document and v.document.is_shared) for v in self.spec.verifiers
         )
 
     @property

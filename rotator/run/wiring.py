@@ -32,6 +32,7 @@ from rotator.policy.model import Holder as HolderPolicy
 from rotator.policy.model import Verifier as VerifierPolicy
 from rotator.policy.rules import cannot_overlap, providers
 from rotator.ports import Credential, Gate, Login, Party, Provider, Readers, Seen, Store, Target
+from rotator.ports.stamp import Signature
 from rotator.systems import registry
 from rotator.systems.accepting_holders import accept_two
 from rotator.systems.at import At, Wired, client_login, target
@@ -39,6 +40,7 @@ from rotator.systems.document import Document as Published
 from rotator.systems.gate import GateAt
 from rotator.systems.gateway import Gateway
 from rotator.systems.holders import Mapped
+from rotator.systems.istio import Istio
 from rotator.systems.kubernetes.lease import LEASE_DURATION, KubernetesLeases, forget_deeds
 from rotator.systems.kubernetes.readers import Source
 from rotator.systems.kubernetes.replicas import Replicas, ServingLease
@@ -46,6 +48,7 @@ from rotator.systems.kubernetes.rereading import Rereading
 from rotator.systems.kubernetes.rollout import COPIES, Rollout, Which
 from rotator.systems.kubernetes.target import KubernetesObject
 from rotator.systems.kubernetes.workloads import annotation_key
+from rotator.systems.shared_set import SharedJwkSet
 from rotator.systems.static import StaticPlace
 from rotator.systems.vault.target import VaultPath
 from rotator.systems.world import CONCURRENCY, World
@@ -55,10 +58,12 @@ from rotator.vocabulary.places import Restart
 
 if TYPE_CHECKING:
     from rotator.systems.gateway import probe
+    from rotator.systems.istio import target as istio_target
     from rotator.systems.kubernetes import store as kubernetes_store
     from rotator.systems.vault import store as vault_store
 else:
     probe = Late("rotator.systems.gateway.probe")
+    istio_target = Late("rotator.systems.istio.target")
     kubernetes_store = Late("rotator.systems.kubernetes.store")
     vault_store = Late("rotator.systems.vault.store")
 
@@ -143,6 +148,7 @@ def _delivered(policy: RotationPolicy) -> Iterator[Place]:
     """Yield the places of the documents of those who accept, and of those who use."""
     home, spec = policy.home, policy.spec
     yield from (v.document.place(home) for v in spec.verifiers if v.document)
+    yield from (v.one.address(home) for v in spec.verifiers if isinstance(v.one, Istio))
     yield from (place for holder in spec.holders for place in holder.one.places(home))
 
 
@@ -277,6 +283,7 @@ def _verifiers(
     one_slot = cannot_overlap(policy)
     return [
         *(_document(w, policy, credential, v, v.document) for v in policy.spec.verifiers if v.document),
+        *(_rule(w, policy, credential, v.one) for v in policy.spec.verifiers if isinstance(v.one, Istio)),
         *(Installation(each.provider, offer=each.offer, one_slot=one_slot) for each in installed),
         *_proofs(w, policy, [each.login for each in installed if each.login]),
         *(Acceptance(holder) for holder in holders if isinstance(holder, AcceptingHolder)),
@@ -286,6 +293,24 @@ def _verifiers(
             if isinstance(v.one, Gateway)
         ),
     ]
+
+
+def _rule(w: World, policy: RotationPolicy, credential: Credential, declared: Istio) -> Delivery:
+    """Wire the JWK Set of an issuer in a mesh: a shared one, for others may have keys there."""
+    at, signature = declared.address(policy.home), Signature(policy.ref)
+    rule = istio_target.IssuerRule(w.kubernetes, at, signature, issuer=declared.issuer)
+    part = SharedJwkSet(rule, credential, istio_target.FIELD, w.clock)
+    return Delivery(
+        name=at.label,
+        target=part,
+        render=part,
+        beside=part.beside,
+        clock=w.clock,
+        landing=w.landing,
+        lands_within=w.retry.landing,
+        accepts=True,
+        once_more=forget_deeds(policy.ref),
+    )
 
 
 def _probing(w: World, policy: RotationPolicy, credential: Credential, declared: Gateway) -> Probing:

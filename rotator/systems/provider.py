@@ -50,6 +50,8 @@ class Provider(VerifierKind):
         description="Until all nodes of the provider know of a change. Default: depends on the provider.",
     )
 
+    waits_at_first: ClassVar[bool] = True
+    """Whether the first version waits for the lead too: its nodes learn of it one after the other."""
     system: ClassVar[str]
     """What it is called in logs, metrics and traces."""
     settles: ClassVar[timedelta] = timedelta(seconds=5)

@@ -21,6 +21,7 @@ from rotator.systems.gate import GateKind
 from rotator.systems.gateway import Gateway
 from rotator.systems.holders import HolderKind, SecretHolder, VaultHolder
 from rotator.systems.hydra import Hydra
+from rotator.systems.istio import Istio
 from rotator.systems.jwks import JwksPlace
 from rotator.systems.jwks_probe import JwksProbe
 from rotator.systems.keycloak import Keycloak
@@ -64,12 +65,13 @@ OURS: tuple[type[Provider], ...] = (
 _KNOWN = {
     AcceptingHolders.declared_as,
     Gateway.declared_as,
+    Istio.declared_as,
     *(k.declared_as for k in DOCUMENTS),
     *(k.declared_as for k in OURS),
 }
 PROVIDERS: tuple[type[Provider], ...] = (*OURS, *others(os.environ.get(SETTING, ""), _KNOWN))
 """The same, with those of other distributions that a setting names."""
-VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, AcceptingHolders, Gateway, *PROVIDERS)
+VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, AcceptingHolders, Gateway, Istio, *PROVIDERS)
 HOLDERS: tuple[type[HolderKind], ...] = (SecretHolder, VaultHolder, RealmHolder)
 GATES: tuple[type[GateKind], ...] = (JwksProbe, PrometheusQuery)
 

@@ -20,6 +20,8 @@ class VerifierKind(Model):
     """The forms of credentials that it accepts (`CredentialKind.forms`)."""
     for_one: ClassVar[bool] = True
     """Whether a version is made for it alone, so that a rotation has at most one of these."""
+    waits_at_first: ClassVar[bool] = False
+    """Whether the first version waits for the lead too: verifiers may have what was there before it in a cache."""
     by_hand: ClassVar[bool] = False
     """Whether people install versions there."""
     checks: ClassVar[tuple[Check, ...]] = ()

@@ -93,6 +93,7 @@ class Use(Enum):
     READ = "read"
     DELIVERED = "made and changed, for others who read it"
     SHARED = "changed beside other rotations, for others who read it"
+    EDITED = "changed in a part, and never made or deleted"
     KEPT = "made and changed, for rotator alone"
     TOLD = "made and changed, by all who serve at once"
     LISTED = "listed"

@@ -96,6 +96,7 @@ _STATE = record(
     },
 )
 _STATUSES = listed(record({}, {"name": text, "ready": flag, "state": _STATE}))
+_JWT_RULE = record({}, {"issuer": text, "jwks": text, "jwksUri": text})
 _ENDPOINT = record(
     {"addresses": listed(filled)},
     {"conditions": record({}, {"ready": flag, "serving": flag, "terminating": flag})},
@@ -180,6 +181,7 @@ _PARTS: Mapping[Kind, Mapping[str, Shape[Any]]] = {
     kinds.POD: _POD,
     kinds.ROTATION: _ROTATION,
     kinds.ENDPOINT_SLICE: _ENDPOINT_SLICE,
+    kinds.REQUEST_AUTHENTICATION: {"spec": record({}, {"jwtRules": listed(as_written(_JWT_RULE))})},
     **dict.fromkeys(kinds.WORKLOADS, _WORKLOAD),
 }
 _DATED_KINDS = {kinds.POD, *kinds.WORKLOADS}

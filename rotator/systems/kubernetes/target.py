@@ -74,12 +74,12 @@ class KubernetesObject:
             "labels": {**meta.labels, MARK: "true", **made},
             "annotations": {**meta.annotations, **self._annotations(stamp)},
         }
-        document = {"metadata": metadata, "data": {n: self._encode(v) for n, v in fields.items()}}
+        document = {"metadata": metadata, **self._placed(self._last or {}, fields)}
         if seen is None:
             of_type = {"type": self.meta.type} if self.meta.type else {}
             self._last = self._create(_without_nothing({**document, **of_type}))
         else:
-            self._last = self._change(document, seen)
+            self._last = self._change(document, seen, applied=self._applies(seen, fields))
         return self._seen(self._last, list(fields))
 
     def _create(self, document: Json) -> Json:
@@ -92,15 +92,18 @@ class KubernetesObject:
                 "Create it, or correct the rotation's namespace; nothing else was changed"
             ) from None
 
-    def _change(self, document: Json, seen: Seen) -> Json:
-        """Change what was seen. What others made is applied to, so that it stays when they stop applying the same value.
+    def _applies(self, seen: Seen, fields: Mapping[str, Sensitive | None]) -> bool:
+        """Whether a change is applied: what others made is, so that it stays when they stop applying the same value.
 
         Not where rotations share it: who applies takes away what it applied before, and that is the stamp of another.
         """
+        return seen.stamp is None and not self.signature.sharer and None not in fields.values()
+
+    def _change(self, document: Json, seen: Seen, *, applied: bool) -> Json:
         at = self.address
         document["metadata"]["resourceVersion"] = seen.fence
         try:
-            if seen.stamp is None and not self.signature.sharer and None not in document["data"].values():
+            if applied:
                 return self.api.apply(at.kind, at.namespace, at.name, _without_nothing(document))
             return self.api.patch(at.kind, at.namespace, at.name, document)
         except NotFound as gone:
@@ -168,8 +171,7 @@ class KubernetesObject:
             return None
 
     def _seen(self, document: Mapping[str, Any], names: Sequence[str]) -> Seen:
-        metadata = document["metadata"]
-        data = document.get("data") or {}
+        metadata, data = document["metadata"], self._data(document)
         return Seen(
             fields={n: self._decode(data[n]) for n in names if n in data},
             stamp=self._stamp(metadata),
@@ -177,6 +179,15 @@ class KubernetesObject:
             names=frozenset(data) | frozenset(document.get("binaryData") or {}),
             described=not _is_made(document) or self._is_described(metadata),
         )
+
+    def _data(self, document: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the fields of an object as they are written."""
+        return document.get("data") or {}
+
+    def _placed(self, document: Mapping[str, Any], fields: Mapping[str, Sensitive | None]) -> Json:
+        """Return the part of a write that sets fields of an object that was read."""
+        del document
+        return {"data": {name: self._encode(value) for name, value in fields.items()}}
 
     def _is_described(self, metadata: Mapping[str, Any]) -> bool:
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
