@@ -83,6 +83,7 @@ DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets")
 ROLLOUT = Kind("Rollout", "argoproj.io/v1alpha1", "rollouts")
 
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
+KONG_CONSUMER = Kind("KongConsumer", "configuration.konghq.com/v1", "kongconsumers")
 REQUEST_AUTHENTICATION = Kind("RequestAuthentication", "security.istio.io/v1", "requestauthentications")
 ROTATION = Kind("Rotation", f"{PREFIX}/v1alpha1", "rotations")
 EVENT = Kind("Event", "v1", "events")

@@ -395,7 +395,7 @@ REFUSED = [
     (
         "two kinds of verifier",
         good("    - jwks:", "    - acceptedList: {secret: x}\n      jwks:"),
-        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, holders, gateway, istio, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
+        "spec.verifiers[0]: expected exactly one of jwks, pem, acceptedList, static, holders, gateway, istio, kong, keycloak, keycloakRealmKeys, okta, entra, auth0, hydra, registration, ldap, appRole",
     ),
     (
         "no place to read",
@@ -513,6 +513,23 @@ REFUSED = [
         "spec.verifiers[1].gateway: maxAge: how long does it keep a JWK Set? Expected maxAge, for nothing is known of this product",
     ),
     (
+        "an Edwards curve at any Kong",
+        good("jwks: {configMap: payments-jwks, maxAge: 5m}", "kong: {consumer: a}").replace(
+            "algorithm: ES256", "algorithm: EdDSA"
+        ),
+        'spec.verifiers: Kong verifies ES512, PS and EdDSA signatures from 3.7 on; expected oldest: "3.7", or RS256, RS384, RS512, ES256 or ES384',
+    ),
+    (
+        "a key in use at Kong",
+        good("jwks: {configMap: payments-jwks, maxAge: 5m}", "kong: {consumer: a}").replace(
+            "  every:", "  takeOver: {secret: {name: a, key: b}}\n  every:"
+        ),
+        (
+            "spec.takeOver: a credential of the key in use is there already, and a second one with the same key would remove the whole "
+            "consumer from Kong; expected no takeOver: rotator makes a new key beside it"
+        ),
+    ),
+    (
         "a gateway alone",
         good(
             "jwks: {configMap: payments-jwks, maxAge: 5m}",
@@ -568,7 +585,7 @@ REFUSED = [
     (
         "a list of signing keys",
         good("jwks: {configMap: payments-jwks, maxAge: 5m}", "acceptedList: {secret: a}"),
-        "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway, istio",
+        "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway, istio, kong",
     ),
     (
         "a probe for a shared secret",
@@ -710,7 +727,7 @@ REFUSED = [
         (
             f"{form} at {verifier}",
             pair(form, verifier),
-            "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway, istio"
+            "spec.verifiers: does not suit jwtSigningKey; expected jwks, pem, gateway, istio, kong"
             if form == "jwtSigningKey"
             else f"spec.verifiers: does not suit {_KINDS.get(form, form)}; expected {_SUITABLE[form]}",
         )

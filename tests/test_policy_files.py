@@ -694,7 +694,7 @@ MEANING = [
     bad(
         "a list of signing keys",
         good(_VERIFIER, "acceptedList: {secret: a}"),
-        (12, "spec.verifiers.0: does not suit jwtSigningKey; expected jwks, pem, gateway, istio"),
+        (12, "spec.verifiers.0: does not suit jwtSigningKey; expected jwks, pem, gateway, istio, kong"),
     ),
     bad(
         "a JWK of an opaque secret",

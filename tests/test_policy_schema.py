@@ -217,7 +217,7 @@ def test_what_a_rotation_must_say_is_required() -> None:
 
 def test_what_is_named_in_other_places_is_what_the_schema_knows() -> None:
     """Proves that kinds of credentials, providers and the verifiers that suit them are the same lists everywhere."""
-    places = {"jwks", "pem", "acceptedList", "static", "holders", "gateway", "istio"}
+    places = {"jwks", "pem", "acceptedList", "static", "holders", "gateway", "istio", "kong"}
     verifiers = {to_camel(name) for name in policy.Verifier.choices()}
     assert {to_camel(name) for name in Credential.choices()} == set(CREDENTIALS)
     assert verifiers == places | {kind.camel() for kind in PROVIDERS}

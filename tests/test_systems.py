@@ -14,6 +14,7 @@ from pydantic import Field
 import rotator
 from rotator.systems.gateway import Gateway
 from rotator.systems.istio import Istio
+from rotator.systems.kong import Kong
 from rotator.systems.provider import Provider
 from rotator.systems.registry import FORMS, GATES, PROVIDERS
 from rotator.systems.verifier import VerifierKind
@@ -56,7 +57,7 @@ def test_a_system_is_whole(kind: type[Provider]) -> None:
 def test_the_registry_lists_every_folder() -> None:
     """None lies about that nobody could declare, and none may know another."""
     folders = {file.parent.name for file in (PACKAGE / "systems").glob("*/__init__.py")}
-    listed: tuple[type[VerifierKind], ...] = (*PROVIDERS, Gateway, Istio)
+    listed: tuple[type[VerifierKind], ...] = (*PROVIDERS, Gateway, Istio, Kong)
     assert folders == {"kubernetes", "vault", *(kind.declared_as for kind in listed)}
     modules = {kind.__module__ for kind in listed}
     alone = CONTRACTS["systems do not know each other"]["modules"]

@@ -27,6 +27,7 @@ RBAC = "rbac.authorization.k8s.io"
 VERBS = {
     Use.READ: READ,
     **dict.fromkeys({*WRITTEN, Use.TOLD}, WRITE),
+    Use.PER_VERSION: (*WRITE, "delete"),
     Use.EDITED: ("get", "patch"),
     Use.LISTED: LIST,
     Use.RESTARTED: RESTART,

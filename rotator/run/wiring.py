@@ -41,6 +41,7 @@ from rotator.systems.gate import GateAt
 from rotator.systems.gateway import Gateway
 from rotator.systems.holders import Mapped
 from rotator.systems.istio import Istio
+from rotator.systems.kong import Kong
 from rotator.systems.kubernetes.lease import LEASE_DURATION, KubernetesLeases, forget_deeds
 from rotator.systems.kubernetes.readers import Source
 from rotator.systems.kubernetes.replicas import Replicas, ServingLease
@@ -59,11 +60,13 @@ from rotator.vocabulary.places import Restart
 if TYPE_CHECKING:
     from rotator.systems.gateway import probe
     from rotator.systems.istio import target as istio_target
+    from rotator.systems.kong import client as kong_client
     from rotator.systems.kubernetes import store as kubernetes_store
     from rotator.systems.vault import store as vault_store
 else:
     probe = Late("rotator.systems.gateway.probe")
     istio_target = Late("rotator.systems.istio.target")
+    kong_client = Late("rotator.systems.kong.client")
     kubernetes_store = Late("rotator.systems.kubernetes.store")
     vault_store = Late("rotator.systems.vault.store")
 
@@ -170,7 +173,7 @@ def _asks_others(policy: RotationPolicy) -> bool:
     """Whether anybody is asked beside Kubernetes and Vault's documents: a provider, a gate, or whoever a client logs in at."""
     spec = policy.spec
     gates = [*spec.gates.before_activate, *spec.gates.before_destroy]
-    gateways = any(isinstance(v.one, Gateway) for v in spec.verifiers)
+    gateways = any(isinstance(v.one, Gateway | Kong) for v in spec.verifiers)
     return bool(gates or gateways or providers(policy)) or isinstance(spec.credential.one, OAuthClient)
 
 
@@ -284,6 +287,7 @@ def _verifiers(
     return [
         *(_document(w, policy, credential, v, v.document) for v in policy.spec.verifiers if v.document),
         *(_rule(w, policy, credential, v.one) for v in policy.spec.verifiers if isinstance(v.one, Istio)),
+        *(_consumer(w, policy, credential, v.one) for v in policy.spec.verifiers if isinstance(v.one, Kong)),
         *(Installation(each.provider, offer=each.offer, one_slot=one_slot) for each in installed),
         *_proofs(w, policy, [each.login for each in installed if each.login]),
         *(Acceptance(holder) for holder in holders if isinstance(holder, AcceptingHolder)),
@@ -293,6 +297,10 @@ def _verifiers(
             if isinstance(v.one, Gateway)
         ),
     ]
+
+
+def _consumer(w: World, policy: RotationPolicy, credential: Credential, declared: Kong) -> Installation:
+    return Installation(kong_client.build(w.kubernetes, declared, policy.home, credential))
 
 
 def _rule(w: World, policy: RotationPolicy, credential: Credential, declared: Istio) -> Delivery:

@@ -26,6 +26,7 @@ from rotator.systems.jwks import JwksPlace
 from rotator.systems.jwks_probe import JwksProbe
 from rotator.systems.keycloak import Keycloak
 from rotator.systems.keycloak_realm_keys import KeycloakRealmKey, KeycloakRealmKeys, RealmHolder
+from rotator.systems.kong import Kong
 from rotator.systems.ldap import Ldap, LdapPassword
 from rotator.systems.okta import Okta
 from rotator.systems.others import SETTING, others
@@ -66,12 +67,13 @@ _KNOWN = {
     AcceptingHolders.declared_as,
     Gateway.declared_as,
     Istio.declared_as,
+    Kong.declared_as,
     *(k.declared_as for k in DOCUMENTS),
     *(k.declared_as for k in OURS),
 }
 PROVIDERS: tuple[type[Provider], ...] = (*OURS, *others(os.environ.get(SETTING, ""), _KNOWN))
 """The same, with those of other distributions that a setting names."""
-VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, AcceptingHolders, Gateway, Istio, *PROVIDERS)
+VERIFIERS: tuple[type[VerifierKind], ...] = (*DOCUMENTS, AcceptingHolders, Gateway, Istio, Kong, *PROVIDERS)
 HOLDERS: tuple[type[HolderKind], ...] = (SecretHolder, VaultHolder, RealmHolder)
 GATES: tuple[type[GateKind], ...] = (JwksProbe, PrometheusQuery)
 

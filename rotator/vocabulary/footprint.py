@@ -94,6 +94,7 @@ class Use(Enum):
     DELIVERED = "made and changed, for others who read it"
     SHARED = "changed beside other rotations, for others who read it"
     EDITED = "changed in a part, and never made or deleted"
+    PER_VERSION = "made for a version and deleted with it, for others who read it"
     KEPT = "made and changed, for rotator alone"
     TOLD = "made and changed, by all who serve at once"
     LISTED = "listed"
@@ -102,7 +103,7 @@ class Use(Enum):
     ANSWERED = "answered at, by rotator"
 
 
-WRITTEN = frozenset({Use.DELIVERED, Use.SHARED, Use.KEPT})
+WRITTEN = frozenset({Use.DELIVERED, Use.SHARED, Use.PER_VERSION, Use.KEPT})
 """The uses by which rotator writes a document."""
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rotator.policy import permissions
 from rotator.policy.model import RotationPolicy
 from tests.chart.charts import RELEASE, Allowed, Json, allowed, of_kind, of_rules, render
-from tests.chart.variants import PROVIDERS, ROTATIONS, SEEN, VARIANTS, VAULT, Values
+from tests.chart.variants import GATEWAYS, PROVIDERS, ROTATIONS, SEEN, VARIANTS, VAULT, Values
 
 LISTED = {
     "leases",
@@ -22,6 +22,7 @@ LISTED = {
     "daemonsets",
     "rollouts",
     "rotations",
+    "endpointslices",
 }
 """What may be listed: nothing that holds a secret."""
 LASTING = {
@@ -90,7 +91,7 @@ def test_no_variant_allows_more_than_names(values: Values) -> None:
     check_least_privilege(render(values))
 
 
-@pytest.mark.parametrize("values", [ROTATIONS, PROVIDERS, VARIANTS["example"], VARIANTS["vault"]])
+@pytest.mark.parametrize("values", [ROTATIONS, PROVIDERS, GATEWAYS, VARIANTS["example"], VARIANTS["vault"]])
 def test_the_chart_allows_what_the_program_asks_for(values: Values) -> None:
     """`rotator rbac` and the chart say the same, each in its own words."""
     assert allowed(render(values)) == needed(policies(values))

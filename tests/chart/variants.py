@@ -100,6 +100,30 @@ rotations:
       verifiers: [{acceptedList: {secret: cookie-accepted}}]
       holders: [{secret: {name: cookie}, restart: {workloads: {matchLabels: {app: web}}}}]
 """)
+GATEWAYS = _values("""
+rotations:
+  - name: edge
+    namespace: payments
+    spec: &edge
+      credential: {jwtSigningKey: {}}
+      every: 30d
+      overlap: {tokenTTL: 15m}
+      store: {kubernetes: {}}
+      verifiers:
+        - jwks: {configMap: edge-jwks, maxAge: 5m}
+        - gateway: {product: Envoy, url: "https://api.example.com/", service: {name: proxy, namespace: edge, port: 8443}}
+        - gateway: {product: Kong, url: "https://kong.example.com/", service: {name: kong, port: 8443}}
+        - istio: {requestAuthentication: "007", issuer: "https://api.example.com"}
+        - istio: {requestAuthentication: api, issuer: "https://api.example.com", namespace: mesh}
+        - kong: {consumer: "1e3"}
+      holders: [{secret: {name: edge}}]
+  - name: "0x10"
+    namespace: payments
+    spec:
+      <<: *edge
+      verifiers: [{kong: {consumer: shop, namespace: kong}}]
+      holders: [{secret: {name: other}}]
+""")
 VAULT_ROTATION = _values("""
 rotations:
   - name: payments-jwt
@@ -218,6 +242,7 @@ def _approle(method: str) -> Values:
 
 
 VARIANTS: dict[str, Values] = {
+    "gateways": GATEWAYS,
     "nothing": {},
     "example": example(),
     "rotations": ROTATIONS,

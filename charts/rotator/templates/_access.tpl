@@ -58,6 +58,21 @@
 {{- include "rotator.access.note" (list $access $home "leases" (printf "serving-%s" $rotation.name)) -}}
 {{- end -}}
 {{- include "rotator.access.restart" (list $access $namespace $verifier) -}}
+{{- with $verifier.gateway }}{{ with .service -}}
+{{- include "rotator.access.note" (list $access (default $home .namespace) "endpointSlices" "all") -}}
+{{- end }}{{ end -}}
+{{- with $verifier.istio -}}
+{{- include "rotator.access.note" (list $access (default $home .namespace) "requestAuthentications" .requestAuthentication) -}}
+{{- end -}}
+{{- with $verifier.kong -}}
+{{- $namespace := default $home .namespace -}}
+{{- include "rotator.access.note" (list $access $namespace "kongConsumers" .consumer) -}}
+{{- range $slot := list "0" "1" "2" -}}
+{{- $name := printf "kong-%s-%s" $rotation.name $slot -}}
+{{- include "rotator.access.note" (list $access $namespace "secrets" $name) -}}
+{{- include "rotator.access.note" (list $access $namespace "deletedSecrets" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- range $holder := $spec.holders -}}
 {{- if $holder.secret -}}
@@ -139,6 +154,9 @@
 {{- include "rotator.rule" (list (eq $kind "rollouts" | ternary "argoproj.io" "apps") (list $kind) (list "get" "patch") .) -}}
 {{- end -}}
 {{- end -}}
+{{- if $here.endpointSlices }}{{ include "rotator.rule" (list "discovery.k8s.io" (list "endpointslices") (list "list") nil) }}{{ end -}}
+{{- with $here.requestAuthentications }}{{ include "rotator.rule" (list "security.istio.io" (list "requestauthentications") (list "get" "patch") .) }}{{ end -}}
+{{- with $here.kongConsumers }}{{ include "rotator.rule" (list "configuration.konghq.com" (list "kongconsumers") (list "get" "patch") .) }}{{ end -}}
 {{- if $here.pods }}{{ include "rotator.rule" (list "" (list "pods") (list "list") nil) }}{{ end -}}
 {{- if and $here.home $root.Values.events }}{{ include "rotator.rule" (list "" (list "events") (list "create") nil) }}{{ end -}}
 {{- if $here.resources }}{{ include "rotator.rule" (list "rotator.dev" (list "rotations") (list "list") nil) }}{{ end -}}

@@ -96,6 +96,9 @@ _STATE = record(
     },
 )
 _STATUSES = listed(record({}, {"name": text, "ready": flag, "state": _STATE}))
+_CONDITION = record(
+    {}, {"type": text, "status": text, "reason": text, "message": text, "observedGeneration": count}
+)
 _JWT_RULE = record({}, {"issuer": text, "jwks": text, "jwksUri": text})
 _ENDPOINT = record(
     {"addresses": listed(filled)},
@@ -181,6 +184,10 @@ _PARTS: Mapping[Kind, Mapping[str, Shape[Any]]] = {
     kinds.POD: _POD,
     kinds.ROTATION: _ROTATION,
     kinds.ENDPOINT_SLICE: _ENDPOINT_SLICE,
+    kinds.KONG_CONSUMER: {
+        "credentials": listed(text),
+        "status": record({}, {"conditions": listed(_CONDITION)}),
+    },
     kinds.REQUEST_AUTHENTICATION: {"spec": record({}, {"jwtRules": listed(as_written(_JWT_RULE))})},
     **dict.fromkeys(kinds.WORKLOADS, _WORKLOAD),
 }
