@@ -21,12 +21,24 @@ from rotator_sandbox.openbao import OpenBao
 from tests.faults.accepting_life import AcceptingLife
 from tests.faults.branches import Lived, live
 from tests.faults.environment import Bao, Scenario
+from tests.faults.gateway_life import KongLife, MeshLife
 from tests.faults.kinds_of_faults import Fault
 from tests.faults.life import Life, Verdict
 from tests.faults.provider_life import ProviderLife
 from tests.faults.ready import POOL, make_ready
 from tests.faults.realm_life import RealmLife
-from tests.faults.schedules import ITSELF, REALM, SCENARIOS, SHARED, TOKENS, Schedule, pairs, singles
+from tests.faults.schedules import (
+    ITSELF,
+    KONG,
+    MESH,
+    REALM,
+    SCENARIOS,
+    SHARED,
+    TOKENS,
+    Schedule,
+    pairs,
+    singles,
+)
 from tests.faults.shared_life import SharedLife
 from tests.faults.token_life import TokenLife
 from tests.faults.vendors import VENDORS
@@ -36,6 +48,13 @@ BOUND = 120
 FEW, MANY = 12, 200
 """Schedules a job: few where the time may end before all is lived."""
 
+LIVES: Mapping[Scenario, type[RealmLife | TokenLife | AcceptingLife]] = {
+    REALM: RealmLife,
+    SHARED: SharedLife,
+    ITSELF: AcceptingLife,
+    MESH: MeshLife,
+    KONG: KongLife,
+}
 _bao: list[Bao] = []
 
 
@@ -43,13 +62,7 @@ def life(scenario: Scenario, faults: Mapping[int, Fault], name: str, bao: Bao | 
     """Return the life of what lives in `scenario`: at the real OpenBao, if no other is given."""
     POOL.begin()
     bao = bao or _bao[0]
-    if scenario == REALM:
-        return RealmLife(bao, scenario, faults, name)
-    if scenario == SHARED:
-        return SharedLife(bao, scenario, faults, name)
-    if scenario == ITSELF:
-        return AcceptingLife(bao, scenario, faults, name)
-    kind = TokenLife if scenario in TOKENS else ProviderLife
+    kind = LIVES.get(scenario) or (TokenLife if scenario in TOKENS else ProviderLife)
     return kind(bao, scenario, faults, name)
 
 

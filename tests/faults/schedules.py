@@ -23,7 +23,9 @@ REALM = Scenario("realmKey", "kubernetes")
 SHARED = Scenario("shared", "kubernetes")
 ITSELF = Scenario("itself", "kubernetes")
 """A secret whose holders accept it, too."""
-SCENARIOS = (*TOKENS, ITSELF, *PROVIDERS, REALM, SHARED)
+MESH = Scenario("istio", "kubernetes")
+KONG = Scenario("kong", "kubernetes")
+SCENARIOS = (*TOKENS, ITSELF, *PROVIDERS, REALM, SHARED, MESH, KONG)
 
 
 @dataclass(frozen=True)

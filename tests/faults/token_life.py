@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from tests.faults.environment import OTHER, Bao, Scenario
 from tests.faults.kinds_of_faults import Fault
@@ -38,9 +39,7 @@ class TokenLife(Life):
 
     def _observe(self) -> None:
         self._look_at_ring()
-        secret = self._scenario.kind == "hmac"
-        document = self.environment.secret("accepted") if secret else self.environment.config_map("accepted")
-        accepted = text_of(document, "jwks.json", secret=secret)
+        document, accepted = self._accepted()
         first, second = self.environment.secret("key"), self.environment.secret("key", OTHER)
         held = [text_of(first, "jwk", secret=True), text_of(second, "jwk", secret=True) or self._vault_holder]
         self._fenced({"accepted": document, "key": first, "other": second})
@@ -51,6 +50,12 @@ class TokenLife(Life):
         self.traffic.held[1].note(self.timeline.now, held[1])
         self._recorded(accepted, held)
         self.traffic.pulse()
+
+    def _accepted(self) -> tuple[dict[str, Any] | None, str | None]:
+        """Return the document that verifiers read, and the JWK Set in it."""
+        secret = self._scenario.kind == "hmac"
+        document = self.environment.secret("accepted") if secret else self.environment.config_map("accepted")
+        return document, text_of(document, "jwks.json", secret=secret)
 
     def _recorded(self, accepted: str | None, held: list[str | None]) -> None:
         """I4: nothing is anywhere that is not recorded in the ring."""

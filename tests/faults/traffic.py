@@ -106,12 +106,14 @@ class Traffic:
             self.verified += 1
 
     def dead(self, key: str) -> bool:
-        """Whether a token freshly signed with an old key is refused by what verifiers read now."""
+        """Whether a token freshly signed with an old key is refused by whatever a verifier may still have in its cache."""
         private = json.loads(key)
         text = jwt.encode(
             {"sub": "ghost"}, jwt.PyJWK(private).key, private["alg"], headers={"kid": private["kid"]}
         )
-        return not accepts(_keys(self.accepted.contents[-1][1]), text, private["kid"])
+        return not any(
+            accepts(_keys(each), text, private["kid"]) for each in self._documents(self.timeline.now)
+        )
 
 
 def _keys(accepted: str) -> dict[str, jwt.PyJWK]:
