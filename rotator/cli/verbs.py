@@ -302,3 +302,5 @@ def main() -> None:
     except RotatorError as error:
         click.echo(f"rotator: {error}", err=True)
         sys.exit(error.exit_code)
+    finally:
+        process.end()
