@@ -17,8 +17,6 @@ from urllib.parse import urlencode
 
 import urllib3
 import yaml
-from kubernetes import client, config
-from kubernetes.config import kube_config
 
 from rotator.clients.addresses import is_safe, where
 from rotator.clients.answers import TAKEN, Asked, check_redirect, json_object, no_answer
@@ -33,10 +31,15 @@ from rotator.core.shapes import Shape
 from rotator.core.texts import printable
 from rotator.errors import Ambiguous, Forbidden, NotFound, Rejected, SettingsError
 from rotator.kinds import Kind
+from rotator.late import in_part
 from rotator.systems.kubernetes import objects
 from rotator.systems.kubernetes.api import Json, Odd
 from rotator.systems.kubernetes.objects import METADATA, SHAPES
 from rotator.systems.kubernetes.refusals import translate
+
+with in_part("kubernetes", without=("oauthlib.oauth2", "requests_oauthlib")):  # a login by OpenID Connect
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config import ConfigException, kube_config, load_incluster_config, load_kube_config
 
 SYSTEM = REFERENCE
 PAGE = 500
@@ -65,8 +68,8 @@ TOKEN_LIFE = timedelta(seconds=30)
 """How long a token is used before it is read again; the kubelet renews it long before it expires."""
 
 # The client's hand-written parts are untyped.
-_load_incluster: Callable[..., None] = config.load_incluster_config
-_load_kubeconfig: Callable[..., None] = config.load_kube_config
+_load_incluster: Callable[..., None] = load_incluster_config
+_load_kubeconfig: Callable[..., None] = load_kube_config
 
 
 def _in_memory(content: bytes | str, *_: object, **__: object) -> str:
@@ -83,24 +86,24 @@ if hasattr(
     kube_config._create_temp_file_with_content = _in_memory  # noqa: SLF001 - keys must not outlive a run that is killed
 
 
-def _connections(api: client.ApiClient) -> Connections:
+def _connections(api: ApiClient) -> Connections:
     """Return the client's connections. Its own way to ask would follow redirects, and hides what went wrong with TLS."""
     pool: Any = api.rest_client.pool_manager
     return cast("Connections", pool)
 
 
-def connect(context: str | None = None, *, pool: int = 16) -> client.ApiClient:
+def connect(context: str | None = None, *, pool: int = 16) -> ApiClient:
     """Return the official client for the cluster that runs us, else for the kubeconfig's `context`.
 
     Raises SettingsError where neither is to be had.
     """
-    settings = client.Configuration(proxy="")  # then what it has in the end is the kubeconfig's `proxy-url`
+    settings = Configuration(proxy="")  # then what it has in the end is the kubeconfig's `proxy-url`
     try:
         if context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             _load_incluster(client_configuration=settings)
         else:
             _load_kubeconfig(context=context, client_configuration=settings)
-    except (config.ConfigException, OSError) as error:
+    except (ConfigException, OSError) as error:
         reason = printable(str(error).rstrip("."), MOST_OF_A_PLUGIN)
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
         reason = "the kubeconfig is damaged"  # its parser quotes what it read, and there may be a token in it
@@ -123,9 +126,9 @@ def connect(context: str | None = None, *, pool: int = 16) -> client.ApiClient:
     return api_client(settings, pool=pool)
 
 
-def api_client(settings: client.Configuration, *, pool: int = 16) -> client.ApiClient:
+def api_client(settings: Configuration, *, pool: int = 16) -> ApiClient:
     """Return the official client, on connections of ours; `pool` of them are kept."""
-    api = client.ApiClient(settings)
+    api = ApiClient(settings)
     context = verified(settings.ssl_ca_cert)
     if settings.cert_file:
         try:
@@ -148,7 +151,7 @@ def api_client(settings: client.Configuration, *, pool: int = 16) -> client.ApiC
 class Kubernetes:
     """Reads and writes of JSON documents; every write is either fenced by a resourceVersion or a creation."""
 
-    def __init__(self, api: client.ApiClient, retry: Retry, meter: Meter, *, timeout: float = 10.0) -> None:
+    def __init__(self, api: ApiClient, retry: Retry, meter: Meter, *, timeout: float = 10.0) -> None:
         self._api = api
         self._retry = retry
         self._meter = meter

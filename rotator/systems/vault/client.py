@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from json import dumps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-import hvac
 import urllib3
-from hvac import adapters
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from rotator.clients.addresses import where
 from rotator.clients.answers import (
@@ -61,8 +58,16 @@ from rotator.errors import (
     SettingsError,
     Unavailable,
 )
+from rotator.late import Late, in_part
 from rotator.systems.vault.kv import KvDocument, KvMetadata, KvSettings
 from rotator.systems.vault.settings import LOGINS, VaultSettings
+
+with in_part("hvac", without=("requests", "requests.exceptions")):  # the connections are ours
+    from hvac.adapters import RawAdapter
+if TYPE_CHECKING:
+    from requests import utils
+else:
+    utils = Late("requests.utils")
 
 SYSTEM = VAULT
 LARGEST = 8 << 20
@@ -108,7 +113,7 @@ class Vault:
         self._retry = retry
         self._meter = meter
         self._session = _Session(connections or connections_to(settings, pool))
-        self._client = _client(settings, self._session)
+        self._adapter = _adapter(settings, self._session)
         self._lock = threading.Lock()
         self._token_is_ours = False
         self._renew_at: datetime | None = None
@@ -317,14 +322,14 @@ class Vault:
 
     def _revoke(self, token: str) -> None:
         """End a token by itself, not ours; where that fails, it ends when its time is over."""
-        holder = _client(self._settings, self._session)
+        holder = _adapter(self._settings, self._session)
         holder.token = token
         with contextlib.suppress(ClientError):
             self._sent(holder, "POST", "auth/token/revoke-self", None)
 
     def close(self) -> None:
         """Revoke the token that we logged in for; one that was given to us is left alone."""
-        if self._token_is_ours and self._client.token:
+        if self._token_is_ours and self._adapter.token:
             with contextlib.suppress(ClientError):  # it expires by itself; the run's result is as it is
                 self._ask("POST", "auth/token/revoke-self", {})
         self._session.close()
@@ -336,7 +341,7 @@ class Vault:
 
     def _ensure_token(self) -> None:
         with self._lock:
-            if not self._client.token:
+            if not self._adapter.token:
                 self._login()
             elif self._renew_at and self._retry.clock.now() >= self._renew_at:
                 self._renew()
@@ -344,7 +349,7 @@ class Vault:
     def _login(self) -> None:
         path, body = LOGINS[self._settings.method](self._settings)
         if not path:
-            self._client.token = body["token"]
+            self._adapter.token = body["token"]
             return
         try:
             answer = self._retry.call(lambda: self._ask("POST", path, body), read=True)
@@ -359,7 +364,7 @@ class Vault:
                 code=error.code,
             ) from None
         answer = _fitting(path, _LOGIN, answer)
-        self._client.token = answer["auth"]["client_token"]
+        self._adapter.token = answer["auth"]["client_token"]
         self._token_is_ours = True
         self._plan_renewal(answer["auth"])
 
@@ -368,7 +373,7 @@ class Vault:
             path = "auth/token/renew-self"
             self._plan_renewal(_fitting(path, _RENEWED, self._ask("POST", path, {}))["auth"])
         except ClientError:
-            self._client.token = ""  # its longest life may be over: log in anew
+            self._adapter.token = ""  # its longest life may be over: log in anew
             self._login()
 
     def _plan_renewal(self, auth: Json) -> None:
@@ -378,25 +383,25 @@ class Vault:
     def _ask(self, method: str, path: str, body: Json | None) -> Json:
         what = f"{SYSTEM}: {method} {path}"
         sent = self._retry.clock.now()
-        answer = self._sent(self._client, method, path, body)
+        answer = self._sent(self._adapter, method, path, body)
         self._meter.note_date(SYSTEM, answer.headers.get("Date"), sent)
         asked = Asked(what, method, self._settings.address, _STANDBY)
         check_redirect(asked, answer.status, answer.headers)
         if answer.status not in TAKEN:
-            given = bool(self._client.token) and not self._token_is_ours
+            given = bool(self._adapter.token) and not self._token_is_ours
             raise _translate(what, where(self._settings.address), answer, given=given)
         if not answer.octets and said_nothing(answer.status, answer.headers):
             return _NOTHING
         return json_object(what, answer.status, answer.octets)
 
-    def _sent(self, client: hvac.Client, method: str, path: str, body: Json | None) -> _Answer:
+    def _sent(self, adapter: RawAdapter, method: str, path: str, body: Json | None) -> _Answer:
         """Return an answer, whatever it says. Raises ClientError where none came."""
         what = f"{SYSTEM}: {method} {path}"
         headers = dict(_HEADERS.get(method, {}))
         try:
             limit = self._retry.within(self._settings.timeout, what, self._settings.address)
             with self._meter.span(SYSTEM, {"request": what}), limit:
-                answer: _Answer = client.adapter.request(method, f"/v1/{path}", json=body, headers=headers)
+                answer = cast("_Answer", adapter.request(method, f"/v1/{path}", json=body, headers=headers))
         except urllib3.exceptions.HTTPError as error:
             self._meter.count(SYSTEM, method, 0)
             raise no_answer(what, error, self._settings.address, "VAULT_CACERT") from None
@@ -468,7 +473,7 @@ class _Session:
 
 def connections_to(settings: VaultSettings, pool: int = 10) -> Connections:
     """Return connections that verify Vault by what the settings say; `pool` of them are kept."""
-    ca = settings.ca or DEFAULT_CA_BUNDLE_PATH
+    ca = settings.ca or utils.DEFAULT_CA_BUNDLE_PATH
     context = verified(ca, "VAULT_CACERT", folder=Path(ca).is_dir())
     if settings.client_cert:
         try:
@@ -482,14 +487,13 @@ def connections_to(settings: VaultSettings, pool: int = 10) -> Connections:
     return Connections(context, proxy=by_proxy or "", maxsize=pool)
 
 
-def _client(settings: VaultSettings, session: _Session) -> hvac.Client:
+def _adapter(settings: VaultSettings, session: _Session) -> RawAdapter:
     sender: Any = session
-    return hvac.Client(
-        url=settings.address,
+    return RawAdapter(
+        base_uri=settings.address,
         token="",
         namespace=settings.namespace,
         session=sender,
-        adapter=adapters.RawAdapter,
         allow_redirects=False,  # they would take the token, and what is written, wherever an answer says
     )
 
