@@ -32,7 +32,8 @@ def in_part(package: str, *, without: Collection[str]) -> Iterator[None]:
     """Let what is imported of a library meanwhile load nothing of it but what it needs itself, and none of `without`.
 
     Libraries load all that they may ever need. Here the package's own module, which loads all others of it, is run only when
-    something of it is used, and the modules of `without` load when something of them is called.
+    something of it is used, and the modules of `without` load when something of them is called. No other
+    thread may import one of those meanwhile: it would get what can only be called.
     """
     if package not in sys.modules and (spec := find_spec(package)):
         sys.modules[package] = module_from_spec(spec)

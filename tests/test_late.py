@@ -7,6 +7,7 @@ import sys
 
 CLIENTS = """
 import sys
+from rotator.credentials import keys
 from rotator.systems.kubernetes.client import kube_config
 from rotator.systems.vault.client import RawAdapter
 """
@@ -21,8 +22,15 @@ def printed(script: str) -> list[str]:
 def test_of_libraries_only_what_is_used_is_loaded() -> None:
     """What they load beside it takes longer than the requests of a run."""
     loaded = printed("print(*sys.modules)")
-    assert {"kubernetes.config.kube_config", "hvac.adapters"} <= set(loaded)
-    beside = ("kubernetes.dynamic", "kubernetes.stream", "oauthlib.oauth2", "requests", "hvac.api")
+    assert {"kubernetes.config.kube_config", "hvac.adapters", "joserfc.jwk"} <= set(loaded)
+    beside = (
+        "kubernetes.dynamic",
+        "kubernetes.stream",
+        "oauthlib.oauth2",
+        "requests",
+        "hvac.api",
+        "cryptography.x509",
+    )
     assert not [name for name in loaded if name.startswith(beside)]
 
 
@@ -44,6 +52,21 @@ made = kube_config.OAuth2Session(client_id="rotator")
 print(type(made).__module__, made.client_id, hasattr(kube_config.oauthlib.oauth2, "LegacyApplicationClient"))
 """
     assert printed(script) == ["requests_oauthlib.oauth2_session", "rotator", "True"]
+
+
+def test_whoever_reads_a_certificate_gets_its_key() -> None:
+    """What is no key may be a certificate: joserfc tries that."""
+    script = """
+from datetime import UTC, datetime
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+private, name = keys.generate("ES256", 0), x509.Name([])
+made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(1)
+signed = made.not_valid_before(datetime.now(UTC)).not_valid_after(datetime.now(UTC)).sign(private, SHA256())
+print(keys.jwk.ECKey.import_key(signed.public_bytes(Encoding.PEM)).thumbprint() == keys.jwk.ECKey.import_key(keys.to_pem(private).reveal()).thumbprint())
+"""
+    assert printed(script) == ["True"]
 
 
 def test_requests_without_a_session_of_ours_are_those_of_requests() -> None:

@@ -15,10 +15,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from joserfc import jwk
 from joserfc.errors import SecurityWarning
 
 from rotator.core.sensitive import Sensitive
+from rotator.late import in_part
+
+with in_part("joserfc", without=("cryptography.x509",)):  # keys come without certificates
+    from joserfc import jwk
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 Jwk = jwk.RSAKey | jwk.ECKey | jwk.OKPKey

@@ -37,7 +37,9 @@ from rotator.systems.kubernetes.api import Json, Odd
 from rotator.systems.kubernetes.objects import METADATA, SHAPES
 from rotator.systems.kubernetes.refusals import translate
 
-with in_part("kubernetes", without=("oauthlib.oauth2", "requests_oauthlib")):  # a login by OpenID Connect
+_UNUSED = ("oauthlib.oauth2", "requests_oauthlib", "dateutil.parser", "multiprocessing.pool")
+"""What a login by OpenID Connect, the generated models and threads of the client's own would need."""
+with in_part("kubernetes", without=_UNUSED):
     from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import ConfigException, kube_config, load_incluster_config, load_kube_config
 
