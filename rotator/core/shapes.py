@@ -156,7 +156,11 @@ def mapping(shape: Shape[T]) -> Shape[dict[str, T]]:
     def read(value: object, where: str = "") -> dict[str, T]:
         if not isinstance(value, dict):
             raise _odd(where, "an object", value)
-        return {name: shape(inner, _below(where, name)) for name, inner in value.items() if inner is not None}
+        given = {name: inner for name, inner in value.items() if inner is not None}
+        try:
+            return {name: shape(inner) for name, inner in given.items()}
+        except Unreadable:  # only then it is said where
+            return {name: shape(inner, _below(where, name)) for name, inner in given.items()}
 
     return read
 

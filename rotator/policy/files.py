@@ -45,9 +45,9 @@ class _Loader(_BASE):  # type: ignore[misc,valid-type]
 
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> Any:
         """Return the tag of a node that is given none."""
-        if value is not None and implicit[0] and len(value) <= LONGEST:
-            return _tag(value)
-        return super().resolve(kind, value, implicit)
+        if value is None or not implicit[0]:
+            return _TAGS[kind]
+        return _tag(value) if len(value) <= LONGEST else super().resolve(kind, value, implicit)
 
     def descend_resolver(self, *_: object) -> None:
         """Remember nothing of where a node stands: no tag depends on it."""
@@ -322,6 +322,8 @@ class _Plain:
 
 _TAG = "tag:yaml.org,2002:"
 _STR, _MAP, _SEQ, _NULL = (f"{_TAG}{name}" for name in ("str", "map", "seq", "null"))
+_TAGS = {yaml.ScalarNode: _STR, yaml.MappingNode: _MAP, yaml.SequenceNode: _SEQ}
+"""The tags of what is given none, and is no word without quotes."""
 _KEYS = {_STR, f"{_TAG}merge"}
 """The tags that a key may have."""
 
