@@ -26,7 +26,8 @@ LIST = ("list",)
 RBAC = "rbac.authorization.k8s.io"
 VERBS = {
     Use.READ: READ,
-    **dict.fromkeys({*WRITTEN, Use.TOLD}, WRITE),
+    **dict.fromkeys(WRITTEN, WRITE),
+    Use.TOLD: (*WRITE, "delete"),
     Use.PER_VERSION: (*WRITE, "delete"),
     Use.EDITED: ("get", "patch"),
     Use.LISTED: LIST,

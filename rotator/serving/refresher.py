@@ -57,7 +57,7 @@ class Refresher:
     def refresh(self) -> None:
         """Look once. What fails is told in the table; nothing is raised."""
         self._declare()
-        if not self.table.declared.sources:
+        if not (self.table.declared.sources or self._said):
             return
         try:
             with self._connection() as world:

@@ -28,6 +28,7 @@ ALERTS = {
     "RotatorOldVersionAccepted",
     "RotatorLeaseStuck",
     "RotatorCredentialTooOld",
+    "RotatorServedSetOld",
 }
 SCRAPED = 5 * MINUTE
 

@@ -208,8 +208,7 @@ def test_a_rotation_that_is_declared_later_is_served_without_a_restart(trial: Tr
     replica.policies = (two,)
     replica.look(MINUTE)
     assert replica.kids("/one") == []
-    lease = trial.environment.ask("GET", LEASE.replace("-key", "-one"))
-    assert not lease["metadata"].get("annotations")
+    assert trial.environment.ask("GET", LEASE.replace("-key", "-one")) is None
 
 
 def test_a_declaration_that_breaks_changes_nothing_of_what_is_served(trial: Trial) -> None:
@@ -361,3 +360,28 @@ def test_a_set_that_is_shared_from_now_on_is_served_all_the_while(trial: Trial) 
     trial.run(shared)
     assert replica.look().kids() == kids
     assert replica.trouble("configmap payments/platform") == ""
+
+
+def test_the_last_replica_takes_the_lease_with_it(trial: Trial) -> None:
+    """When a rotation is served no more, or nobody serves; one that comes meanwhile keeps it."""
+    made = policy(trial)
+    one, two = Looking(trial, made, name="one"), Looking(trial, made, name="two")
+    stable(trial, made, one, two)
+    one.refresher.leave()
+    assert on_the_lease(trial).keys() == {"two"}
+    two.policies = ()
+    two.look(2 * MINUTE)
+    assert trial.environment.ask("GET", LEASE) is None
+    again = Looking(trial, made, name="again").look()
+    assert on_the_lease(trial).keys() == {"again"}
+    third = Looking(trial, made, name="third")
+    plain = trial._middle  # noqa: SLF001 - the only way to stand between two requests
+
+    def between(call: Any, body: bytes, perform: Any) -> Any:
+        if call.method == "DELETE":
+            third.look()
+        return plain(call, body, perform)
+
+    trial._middle = between  # type: ignore[method-assign]  # noqa: SLF001
+    again.refresher.leave()
+    assert on_the_lease(trial).keys() == {"third"}

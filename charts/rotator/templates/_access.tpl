@@ -56,6 +56,7 @@
 {{- if or $place.configMap $place.secret }}{{ include "rotator.access.note" (list $access $namespace "pods" "all") }}{{ end -}}
 {{- if and $verifier.jwks (kindIs "map" (get $verifier.jwks "served")) -}}
 {{- include "rotator.access.note" (list $access $home "leases" (printf "serving-%s" $rotation.name)) -}}
+{{- include "rotator.access.note" (list $access $home "deletedLeases" (printf "serving-%s" $rotation.name)) -}}
 {{- end -}}
 {{- include "rotator.access.restart" (list $access $namespace $verifier) -}}
 {{- with $verifier.gateway }}{{ with .service -}}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -120,12 +121,13 @@ class ServingLease:
                 self.api.patch(LEASE, at.namespace, at.name, {"metadata": {"annotations": annotations}})
 
     def take_off(self, replica: Replica) -> None:
-        """Take a replica off the list: it serves no more. Raises ClientError."""
+        """Take a replica off the list: it serves no more. The last one takes the Lease with it. Raises ClientError."""
         at = self.address
-        try:
-            self.api.patch(LEASE, at.namespace, at.name, {"metadata": {"annotations": {replica.key: None}}})
-        except NotFound:
-            return
+        gone = {"metadata": {"annotations": {replica.key: None}}}
+        with suppress(NotFound, Conflict):  # a replica that comes meanwhile keeps it
+            left = self.api.patch(LEASE, at.namespace, at.name, gone)["metadata"]
+            if not any(key.startswith(f"{REPLICA}/") for key in left.get("annotations") or {}):
+                self.api.delete(LEASE, at.namespace, at.name, left["resourceVersion"])
 
     def how_to_take_off(self, replica: Replica) -> str:
         """Return the command by which a person does that."""
