@@ -43,7 +43,7 @@ from rotator.systems.kubernetes.workloads import Workload, progress
 from rotator.systems.prometheus import Query
 from rotator.telemetry.status import wanted
 from tests.core.rings import FIRST, after
-from tests.fuzz import roles
+from tests.fuzz import gateways, roles
 from tests.fuzz.oddities import odd, torn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -293,6 +293,7 @@ READERS: Mapping[str, Reader] = {
         {"metadata": META, "data": {"a": "eA=="}, "immutable": False}, _object(kinds.SECRET, _data)
     ),
     "rotation": Reader(ROTATION, _object(kinds.ROTATION, _rotation)),
+    **{name: Reader(good, read) for name, (good, read) in gateways.READERS.items()},
     **{kind.name: Reader(WORKLOAD, _object(kind, _workload(kind))) for kind in kinds.WORKLOADS},
 }
 JSON = st.recursive(
