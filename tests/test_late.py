@@ -1,4 +1,4 @@
-"""What of a library is loaded, and when: each script runs in a process of its own."""
+"""What is loaded and made, and when: each script runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -72,3 +72,14 @@ print(keys.jwk.ECKey.import_key(signed.public_bytes(Encoding.PEM)).thumbprint() 
 def test_requests_without_a_session_of_ours_are_those_of_requests() -> None:
     """The adapter makes its own session where it is given none."""
     assert printed("print(type(RawAdapter().session).__module__)") == ["requests.sessions"]
+
+
+def test_what_reads_an_alternative_is_made_when_one_is_declared() -> None:
+    """There are dozens, and a run reads a few."""
+    script = """
+from rotator.policy.model import Holder
+from rotator.systems.holders import SecretHolder, VaultHolder
+Holder.model_validate({"secret": {"name": "key", "data": {"key": "private_key"}}})
+print(SecretHolder.__pydantic_complete__, VaultHolder.__pydantic_complete__)
+"""
+    assert printed(script) == ["True", "False"]

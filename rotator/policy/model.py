@@ -26,6 +26,7 @@ from rotator.systems.provider import NEVER, Provider
 from rotator.systems.registry import CREDENTIALS, DOCUMENTS, GATES, HOLDERS, PROVIDERS, VERIFIERS
 from rotator.systems.verifier import VerifierKind
 from rotator.vocabulary.credential import CredentialKind
+from rotator.vocabulary.first_used import behind, first_used
 from rotator.vocabulary.footprint import Home, Location, Place, Touch, Use
 from rotator.vocabulary.places import Restart
 from rotator.vocabulary.traversal import touched
@@ -55,7 +56,7 @@ ROTATE = "rotator.dev/rotate"
 
 def _choice(kinds: Any) -> Any:
     """Return the choice of one of `kinds`, each by its name; the class that is made from it adds what goes with all of them."""
-    named: dict[str, Any] = {kind.declared_as: (kind | None, None) for kind in kinds}
+    named: dict[str, Any] = {kind.declared_as: (first_used(kind) | None, None) for kind in kinds}
     return create_model("Choice", __base__=OneOf, **named)
 
 
@@ -471,6 +472,14 @@ class Schema(GenerateJsonSchema):
         if isinstance(dft, Model):
             return dft.model_dump(mode="json", by_alias=True, exclude_none=True)
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
+        """Describe an alternative as its class does."""
+        return self.generate_inner(behind(schema))
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Title no field whose class has a title."""
+        return schema.get("type") != "function-plain" and super().field_title_should_be_set(schema)
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """Close a mapping whose keys have a pattern."""

@@ -369,6 +369,7 @@ class Model(BaseModel):
         alias_generator=to_camel,
         validate_default=True,
         hide_input_in_errors=True,
+        defer_build=True,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()
