@@ -7,6 +7,7 @@ token was refused, or a dead one accepted.
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import os
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 
 from rotator_sandbox.processes import free_port
 from tests.gateways.envoy import Setup, envoy
+from tests.gateways.envoy_gateway import PROGRAM, VERSION, build, envoy_gateway
 from tests.verifiers.__main__ import BOUNDED, NAME, NAMESPACE, Life, Replica, server, tell, until
 from tests.verifiers.install import ENVOY, install
 
@@ -35,11 +37,11 @@ PAUSE = 0.05
 """Seconds between two requests of one client."""
 
 
-def declaration(gateways: list[str]) -> str:
+def declaration(gateways: Sequence[At]) -> str:
     """Return the rotation, with the gateways among its verifiers."""
     asked = "\n".join(
-        f'    - gateway: {{product: Envoy, url: "{url}", maxAge: {KEEPS:g}s, audience: api, times: 4}}'
-        for url in gateways
+        f'    - gateway: {{product: {each.product}, url: "{each.url}", maxAge: {KEEPS:g}s, audience: api, times: 4}}'
+        for each in gateways
     )
     return f"""
 apiVersion: rotator.dev/v1alpha1
@@ -55,6 +57,32 @@ spec:
 {asked}
   holders: [{{secret: {{name: signing-key}}, pickUp: 1s}}]
 """
+
+
+@dataclass(frozen=True)
+class At:
+    """A gateway of the test."""
+
+    name: str
+    product: str
+    threads: int = 1
+    ahead: bool = False
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}/"
+
+
+def gateways() -> list[At]:
+    """Return those that can run here."""
+    found = [At("Envoy 1.40.0", "Envoy", threads=2), At("Envoy 1.40.0, async_fetch", "Envoy", ahead=True)]
+    if PROGRAM.is_file():
+        found.append(At(f"Envoy Gateway {VERSION}", "EnvoyGateway"))
+    else:
+        tell("NO ENVOY GATEWAY: make test-gateways ARGS=--build makes it, in many minutes")
+    return found
 
 
 @dataclass
@@ -83,7 +111,7 @@ class Clients:
             each.join()
 
     def _ask(self, kept: bool) -> None:
-        connection = self._connected()
+        connection = connected(self.at)
         while not self._over.is_set():
             status, said, closes = ask(connection, self.token())
             self.answers[status] += 1
@@ -91,13 +119,15 @@ class Clients:
                 self.refused.append(f"{status} {said}")
             if closes or not kept:
                 connection.close()
-                connection = self._connected()
+                connection = connected(self.at)
                 self.reconnected += kept
             time.sleep(PAUSE)
         connection.close()
 
-    def _connected(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(urlsplit(self.at).netloc, timeout=10)
+
+def connected(url: str) -> http.client.HTTPConnection:
+    """Return a connection to a gateway, which is made with the first request."""
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
 
 
 def ask(connection: http.client.HTTPConnection, token: str) -> tuple[int, str, bool]:
@@ -137,45 +167,52 @@ def rotate(life: Life, folder: Path, environment: dict[str, str], token: list[st
 
 def main() -> None:
     """Run, and print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m tests.gateways", description=__doc__)
+    parser.add_argument("--build", action="store_true", help="make Envoy Gateway from its Go module first")
+    if parser.parse_args().build:
+        build()
     missing = install(("envoy",))
     if missing:
         raise SystemExit(f"NO ENVOY: {missing['envoy']}")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         api, config, name = stack.enter_context(server(folder))
-        ports = [free_port(), free_port()]
-        gateways = [f"http://127.0.0.1:{port}/" for port in ports]
-        (folder / "rotation.yaml").write_text(declaration(gateways), encoding="utf-8")
+        found = gateways()
+        (folder / "rotation.yaml").write_text(declaration(found), encoding="utf-8")
         environment = {**os.environ, "KUBECONFIG": str(config)}
         replica = Replica("serve-0", folder, environment)
         replica.start()
         stack.callback(replica.kill)
-        for setup in (
-            Setup(port=ports[0], threads=2, jwks=replica.url, keeps=KEEPS),
-            Setup(port=ports[1], ahead=True, jwks=replica.url, keeps=KEEPS),
-        ):
-            stack.enter_context(envoy(str(ENVOY), setup))
+        for each in found:
+            setup = Setup(
+                jwks=replica.url, keeps=KEEPS, port=each.port, threads=each.threads, ahead=each.ahead
+            )
+            stack.enter_context(
+                envoy_gateway(str(ENVOY), setup, folder / "eg")
+                if each.product == "EnvoyGateway"
+                else envoy(str(ENVOY), setup)
+            )
         until("rotator answers", replica.answers)
         life = Life(BOUNDED, api, [replica], [])
         until("the signer has a key", life.held)
         token = [life.sign(life.held())]
-        clients = [Clients(url, lambda: token[0]) for url in gateways]
-        opened = [http.client.HTTPConnection(urlsplit(url).netloc, timeout=10) for url in gateways]
-        for each in opened:
-            until("the gateway knows the key", lambda each=each: ask(each, token[0])[0] == 200)
+        clients = [Clients(each.url, lambda: token[0]) for each in found]
+        opened = [connected(each.url) for each in found]
+        for connection in opened:
+            until("the gateway knows the key", lambda to=connection: ask(to, token[0])[0] == 200)
         for group in clients:
             group.start()
             stack.callback(group.stop)
         dead = life.sign(rotate(life, folder, environment, token))
-        fresh = [http.client.HTTPConnection(urlsplit(url).netloc, timeout=10) for url in gateways]
-        accepted = sum(ask(each, dead)[0] == 200 for each in (*opened, *fresh) for _ in range(8))
-        for each in (*opened, *fresh):
-            each.close()
+        connections = (*opened, *(connected(each.url) for each in found))
+        accepted = sum(ask(to, dead)[0] == 200 for to in connections for _ in range(8))
+        for connection in connections:
+            connection.close()
     refused = [said for group in clients for said in group.refused]
     for said in refused[:3]:
         tell(f"refused: {said}")
     figures = {
-        "systems": ["Envoy 1.40.0", "Envoy 1.40.0, async_fetch"],
+        "systems": [each.name for each in found],
         "requests": sum(sum(group.answers.values()) for group in clients),
         "refused": len(refused),
         "dead_accepted": accepted,
