@@ -25,7 +25,7 @@ import pytest
 
 from rotator.core.ring import Ring, State, Version
 from rotator_sandbox.certificates import issue
-from rotator_sandbox.demo.figures import Figures
+from rotator_sandbox.demo.figures import Figures, Served
 from rotator_sandbox.demo.identity import Identity, start
 from rotator_sandbox.demo.job import FIRST_CALL, LAST_CALL, kill_points
 from rotator_sandbox.demo.ledger import Ledger
@@ -301,6 +301,7 @@ def _figures(**changes: object) -> Figures:
         "restarts_expected": 9,
         "restarts_done": 9,
         "phases": {},
+        "served": Served(replicas=2, kills=1, answers=1),
     }
     return Figures(**{**good, **changes})  # type: ignore[arg-type]  # names and values are those of the class
 
@@ -323,6 +324,7 @@ def test_the_promise_is_kept_where_nothing_went_wrong() -> None:
         {"dead": Dead(tried=1, unproven=["x"])},
         {"dead": Dead()},
         {"unfinished": ("n/a",)},
+        {"served": Served(replicas=2, kills=1, answers=0)},
         {"restarts_done": 10},
     ],
 )
@@ -407,6 +409,9 @@ def test_the_demo_keeps_the_promise(tmp_path: Path) -> None:
     assert shown["dead"]["tried"] > 50
     assert shown["dead"]["accepted"] == 0
     assert shown["kills"] > 0
+    assert shown["serve"]["replicas"] == 2
+    assert shown["serve"]["killed"] > 0
+    assert shown["serve"]["answers"] > 0
     assert shown["logins"]["tried"] > 100
     assert shown["logins"]["refused"] == 0
     assert shown["rotations"] == 8

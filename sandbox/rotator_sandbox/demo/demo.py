@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from rotator_sandbox.demo.environment import Environment, started
-from rotator_sandbox.demo.figures import Figures
+from rotator_sandbox.demo.figures import Figures, Served
 from rotator_sandbox.demo.job import Job
 from rotator_sandbox.demo.logins import LogIn
 from rotator_sandbox.demo.proof import Dead, Proof
@@ -63,7 +63,7 @@ class Demo:
         self.root = Reader(built.bao, built.bao.root_token)
         self.watch = Watch(built.api, built.scenarios, lambda path: root.document("rotator", path))
         delivered = {s.name: self._delivered(s.consumers) for s in built.scenarios if s.consumers}
-        self.traffic = Traffic(built.api, built.jwks, delivered, LogIn(built.realm), self.seed)
+        self.traffic = Traffic(built.api, built.jwks, built.served, delivered, LogIn(built.realm), self.seed)
         self.jobs = [self._job(kind) for kind in sorted({s.kind for s in built.scenarios})]
 
     def run(self) -> Dead:
@@ -109,6 +109,11 @@ class Demo:
             restarts_done=watch.restarts,
             phases=phases(watch.rings),
             frozen=tuple(reason for job in jobs for reason in job.frozen),
+            served=Served(
+                replicas=len(self.environment.served.replicas),
+                kills=self.environment.served.kills,
+                answers=self.environment.served.answers,
+            ),
         )
 
     def _delivered(self, path: str) -> ReadVault:

@@ -22,6 +22,7 @@ from rotator_sandbox.demo import identity, logins
 from rotator_sandbox.demo.api import Api, ApiUnavailableError
 from rotator_sandbox.demo.jwks_server import JwksServer
 from rotator_sandbox.demo.scenarios import ROBOT_KEY, ROBOT_SECRET, Realm, Scenario, deployment, scenarios
+from rotator_sandbox.demo.served import Replica, ServedSet
 from rotator_sandbox.demo.workers import Workers
 from rotator_sandbox.emulator import EmulatorServer, HttpCaller, WorkloadController
 from rotator_sandbox.envtest import BinariesNotFoundError, ControlPlane, find_binaries
@@ -44,6 +45,7 @@ class Environment:
     api: Api
     bao: OpenBao
     jwks: JwksServer
+    served: ServedSet
     realm: Realm
     """Of the identity provider."""
     scenarios: tuple[Scenario, ...]
@@ -76,13 +78,22 @@ def started(context: str | None, seed: int) -> Iterator[Environment]:
         jwks = JwksServer()
         declared = scenarios(api.namespace, jwks.url, provider.realm)
         _declare(api, declared, folder)
+        variables = _variables(bao, folder, kubeconfig)
+        first, second = (
+            Replica(name, variables, context or SANDBOX, folder / f"{name}.log")
+            for name in ("serve-0", "serve-1")
+        )
+        served = ServedSet((first, second), seed)
+        stack.callback(served.stop)
+        served.start()
         yield Environment(
             api=api,
             bao=bao,
             jwks=jwks,
+            served=served,
             realm=provider.realm,
             scenarios=declared,
-            variables=_variables(bao, folder, kubeconfig),
+            variables=variables,
             context=context or SANDBOX,
             workers=workers,
             backends={"kubernetes": backend, "vault": str(bao.product), "identity": logins.NAME},

@@ -11,6 +11,16 @@ from rotator_sandbox.demo.proof import Dead
 
 
 @dataclass(frozen=True, kw_only=True)
+class Served:
+    """What the replicas of `rotator serve` did."""
+
+    replicas: int
+    kills: int
+    """How often one of them was killed, and started again."""
+    answers: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """What a demo has measured."""
 
@@ -28,6 +38,7 @@ class Figures:
     restarts_expected: int
     restarts_done: int
     phases: Mapping[str, float]
+    served: Served
     frozen: tuple[str, ...] = field(default=())
 
     @property
@@ -48,7 +59,12 @@ class Figures:
             yield f"not finished in time: {', '.join(self.unfinished)}"
         if self.restarts_done > self.restarts_expected:
             yield f"workloads were restarted {self.restarts_done} times, not {self.restarts_expected}"
-        if not (self.ledger.verified and self.ledger.logins > self.ledger.unanswered and self.dead.tried):
+        if not (
+            self.served.answers
+            and self.ledger.verified
+            and self.ledger.logins > self.ledger.unanswered
+            and self.dead.tried
+        ):
             yield "nothing was checked, so nothing is proven"
 
     @property
@@ -58,7 +74,7 @@ class Figures:
             return f"The promise was broken: {'; '.join(self.failures)}."
         return (
             f"The promise was kept: {self.rotations} rotations under traffic, {len(self.kills)} runs killed in the "
-            f"middle, {self.ledger.verified} checks of valid tokens and {self.ledger.logins} logins, and none refused. "
+            f"middle, a replica of `rotator serve` killed {self.served.kills} times, {self.ledger.verified} checks of valid tokens and {self.ledger.logins} logins, and none refused. "
             "Every old credential was tried again, and none works."
         )
 
@@ -71,6 +87,11 @@ class Figures:
             "logins": {"tried": ledger.logins, "refused": ledger.refused},
             "dead": {"tried": self.dead.tried, "accepted": len(self.dead.accepted)},
             "kills": len(self.kills),
+            "serve": {
+                "replicas": self.served.replicas,
+                "killed": self.served.kills,
+                "answers": self.served.answers,
+            },
             "rotations": self.rotations,
             "restarts": {"expected": self.restarts_expected, "done": self.restarts_done},
             "backends": dict(self.backends),

@@ -89,7 +89,7 @@ def _payments(namespace: str, jwks_url: str) -> Scenario:
   store:
     vault: {{mount: rotator, path: payments/jwt}}
   verifiers:
-    - jwks: {{configMap: {JWKS_MAP}, key: {JWKS_KEY}, {_CACHE}}}
+    - jwks: {{configMap: {JWKS_MAP}, key: {JWKS_KEY}, {_CACHE}, served: {{path: {JWKS_PATH}}}}}
   holders:
     - secret: {{name: {SIGNING_SECRET}, data: {{key: private_key, kid: kid}}}}
       {_RESTART}

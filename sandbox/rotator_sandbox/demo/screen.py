@@ -222,6 +222,10 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
         ("dead credentials tried", f"{figures.dead.tried}, accepted {len(figures.dead.accepted)}"),
         ("rotations completed", str(figures.rotations)),
         ("runs of the job", f"{figures.runs}, killed {len(figures.kills)}"),
+        (
+            "rotator serve",
+            f"{figures.served.replicas} replicas, killed {figures.served.kills} times, {figures.served.answers} answers",
+        ),
         ("restarts", f"{figures.restarts_done} done, {figures.restarts_expected} expected"),
         ("phases, on average", took),
         ("duration", f"{figures.duration:.1f}s, seed {figures.seed}"),

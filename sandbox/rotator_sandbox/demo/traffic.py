@@ -25,6 +25,7 @@ from rotator_sandbox.demo.scenarios import (
     PICK_UP,
     SIGNING_SECRET,
 )
+from rotator_sandbox.demo.served import ServedSet
 from rotator_sandbox.demo.services import Service
 from rotator_sandbox.demo.signers import POLL, Deed, Pods, Read, Rereader, Work
 from rotator_sandbox.demo.tokens import (
@@ -63,6 +64,7 @@ class Traffic:
 
     api: Api
     jwks: JwksServer
+    served: ServedSet
     read_vault: Mapping[str, ReadVault]
     """By rotation: reads the consumer path, as the program does that has its key from there."""
     provider: Verifier
@@ -86,6 +88,7 @@ class Traffic:
             self.services[name] = [self._service(name, verifier) for verifier in verifiers]
         for copies in self._copies:
             self._checking.repeat(copies.look, COPY_EVERY, "copies")
+        self._signing.start(lambda: self.served.disturb(self._signing.stop), "replicas")
         for program in self._signers():
             self._start(program, self._signing)
 
@@ -121,7 +124,13 @@ class Traffic:
         keys = _http(self.jwks.url)
         orders = self._list("Secret", ORDERS_LIST, JWKS_KEY)
         cookies = self._list("Secret", COOKIE_LIST, COOKIE_KEY)
-        payments: list[Verifier] = [PyJwkClient(self.jwks.url), Cached(keys, by_joserfc, "joserfc key set")]
+        payments: list[Verifier] = [
+            PyJwkClient(self.jwks.url),
+            Cached(keys, by_joserfc, "joserfc key set"),
+            PyJwkClient(self.served.replicas[0].url, "PyJWT's PyJWKClient, served"),
+            Cached(self.served.fetch, by_joserfc, "joserfc key set, served"),
+            *self._adversaries(self.served.fetch, by_pyjwt),
+        ]
         services: list[Verifier] = [
             Cached(orders, by_joserfc, "joserfc key set"),
             Cached(orders, by_pyjwt, "PyJWT key set"),
