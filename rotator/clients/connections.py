@@ -61,7 +61,31 @@ def cause_of(error: BaseException) -> str:
     return type(error).__name__
 
 
-class _Plain(HTTPConnection):
+class _AtOnce(HTTPConnection):
+    """Sends a request with its body in one piece: its server need not wait for the second."""
+
+    _pieces: list[bytes] | None = None
+    """What is to be sent of the request that is being made; None: none is."""
+
+    def request(self, *asked: Any, **given: Any) -> None:
+        """Send a request."""
+        pieces: list[bytes] = []
+        self._pieces = pieces
+        try:
+            super().request(*asked, **given)
+        finally:
+            self._pieces = None
+        self.send(b"".join(pieces))
+
+    def send(self, data: Any) -> None:
+        """Send a piece, or keep it until the request is whole."""
+        if self._pieces is None:
+            super().send(data)
+        else:
+            self._pieces.append(data)
+
+
+class _Plain(_AtOnce):
     def _new_conn(self) -> PlainSocket:
         return connected(self._dns_host, self.port or 0, self.socket_options or ())
 
@@ -73,7 +97,7 @@ class _Plain(HTTPConnection):
             raise NotReached(error, self.proxy) from None
 
 
-class _Tls(HTTPSConnection):
+class _Tls(_AtOnce, HTTPSConnection):
     def _new_conn(self) -> PlainSocket:
         return connected(self._dns_host, self.port or 0, self.socket_options or ())
 

@@ -11,5 +11,7 @@ def printable(text: str, most: int = LONGEST) -> str:
 
     Control characters, and those that turn the direction of writing, become `?`; what is cut off is shown by `…`.
     """
+    if len(text) <= most and text.isprintable():
+        return text
     shown = "".join(c if c.isprintable() else "?" for c in text[: most + 1])
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
