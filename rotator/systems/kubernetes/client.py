@@ -328,7 +328,6 @@ class Kubernetes:
                     headers=sent_headers,
                     body=octets,
                     redirect=False,
-                    retries=False,
                     preload_content=False,
                 )
                 status, text = answer.status, whole(answer, LARGEST)
