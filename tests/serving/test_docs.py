@@ -17,7 +17,13 @@ from rotator.serving.listener import HEADERS, Bounded
 
 PAGE = (Path(__file__).parents[2] / "docs/operate/serve.md").read_text(encoding="utf-8")
 BLOCKS = [list(yaml.safe_load_all(text)) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-MANIFESTS = [document for block in BLOCKS for document in block if "kind" in document]
+FILES = sorted((Path(__file__).parents[2] / "cronjobs/serve").glob("*.yaml"))
+MANIFESTS = [
+    document
+    for file in FILES
+    for document in yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    if document["kind"] not in {"Kustomization", "HTTPRoute"}
+]
 VERSION = "1.33"
 
 
