@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from rotator.policy.model import RotationPolicy
 from rotator.systems.kubernetes.replicas import REPLICA
 from tests.faults.environment import NAMESPACE, Bao
 from tests.faults.transport import Answer
-from tests.serving.replica import LABEL, Looking, policy
+from tests.serving.replica import LABEL, Looking, Serving, policy
 from tests.trial import Trial
 
 MONTH = timedelta(days=31)
@@ -385,3 +386,30 @@ def test_the_last_replica_takes_the_lease_with_it(trial: Trial) -> None:
     trial._middle = between  # type: ignore[method-assign]  # noqa: SLF001
     again.refresher.leave()
     assert on_the_lease(trial).keys() == {"third"}
+
+
+def test_jobs_and_serve_take_turns_within_a_rotation(trial: Trial, tmp_path: Path) -> None:
+    """A rotation that a CronJob's run began goes on in `serve`, and the other way round: each step by the other one."""
+    made = policy(trial)
+    serving = Serving(trial, tmp_path, made)
+    serving.tick()
+    stable(trial, made, serving)
+    old = trial.held()
+    trial.timeline.pass_by(MONTH)
+    phases: list[str] = []
+    for turn in range(40):
+        by_serve = bool(turn % 2)
+        if by_serve:
+            (outcome,) = serving.tick().outcomes
+        else:
+            serving.look()
+            outcome = trial.run(made)
+        if not phases or phases[-1].partition(" ")[0] != outcome.summary.phase:
+            phases.append(f"{outcome.summary.phase} {'serve' if by_serve else 'job'}")
+        assert trial.held() in serving.kids()
+        if phases[-1].startswith("Stable") and trial.held() != old:
+            break
+        trial.timeline.pass_by(timedelta(minutes=4))
+    assert [each.partition(" ")[0] for each in phases][-1] == "Stable"
+    assert {each.partition(" ")[2] for each in phases} == {"job", "serve"}, phases
+    assert serving.kids() == [trial.held()]
