@@ -38,7 +38,7 @@ class _Served(Collector):
         )
         age = GaugeMetricFamily(
             "rotator_served_look_age_seconds",
-            "Since when the document was not seen; a few seconds are usual.",
+            "Since when the document was not seen, or since the start if it never was; a few seconds are usual.",
             labels=("document",),
         )
         silence = GaugeMetricFamily(
@@ -52,8 +52,9 @@ class _Served(Collector):
                 for rotation, stamp in held.stamps.items():
                     namespace, _, short = rotation.partition("/")
                     revision.add_metric((namespace, short, name), stamp.revision)
-            if (looked := table.state(name).looked) is not None:
-                age.add_metric((name,), self._view.steady - looked)
+            looked = table.state(name).looked
+            never = (self._view.now - self._view.started).total_seconds()
+            age.add_metric((name,), never if looked is None else self._view.steady - looked)
         for seen in readers(self._view):
             if seen.age is not None:
                 namespace, _, short = seen.rotation.partition("/")

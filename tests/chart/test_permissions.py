@@ -106,13 +106,17 @@ def test_what_is_switched_off_is_not_allowed() -> None:
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
 def test_custom_resources_get_what_is_named_for_them(policy: str) -> None:
     """What `targets` name is what the program would need for such Rotations."""
+    jwks = {"configMap": "orders-jwks", "maxAge": "5m", "served": {}}
     spec = {**ROTATIONS["rotations"][1]["spec"], "deletionPolicy": policy}
+    spec["verifiers"] = [*spec["verifiers"], {"jwks": jwks}]
     rotation = {"name": "orders", "namespace": "orders", "spec": spec}
     target = {
         "namespace": "orders",
         "rotations": ["orders"],
         "secrets": ["rotation-orders", "007", "1e3"],
         "readSecrets": ["0x1f"],
+        "configMaps": ["orders-jwks"],
+        "served": ["orders"],
         "restarts": True,
     }
     resources = {

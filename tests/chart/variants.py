@@ -150,6 +150,7 @@ customResources:
       secrets: [rotation-orders-jwt, orders-key]
       readSecrets: [orders-old]
       configMaps: [orders-jwks]
+      served: [orders-jwt]
       restarts: true
     - {namespace: edge, secrets: [edge-jwks]}
 """)

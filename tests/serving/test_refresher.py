@@ -386,6 +386,10 @@ def test_the_last_replica_takes_the_lease_with_it(trial: Trial) -> None:
     trial._middle = between  # type: ignore[method-assign]  # noqa: SLF001
     again.refresher.leave()
     assert on_the_lease(trial).keys() == {"third"}
+    trial._middle = plain  # type: ignore[method-assign]  # noqa: SLF001
+    trial.answers[("DELETE", "serving-key")] = refusal(403)
+    third.refresher.leave()
+    assert on_the_lease(trial) == {}, "an older Role allows no more"
 
 
 def test_jobs_and_serve_take_turns_within_a_rotation(trial: Trial, tmp_path: Path) -> None:

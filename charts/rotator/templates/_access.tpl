@@ -107,6 +107,8 @@
 {{- range .secrets }}{{ include "rotator.access.note" (list $access $target.namespace "secrets" .) }}{{ end -}}
 {{- range .readSecrets }}{{ include "rotator.access.note" (list $access $target.namespace "readSecrets" .) }}{{ end -}}
 {{- range .configMaps }}{{ include "rotator.access.note" (list $access $target.namespace "configMaps" .) }}{{ end -}}
+{{- range .served }}{{ include "rotator.access.note" (list $access $target.namespace "leases" (printf "serving-%s" .)) }}{{ end -}}
+{{- range .served }}{{ include "rotator.access.note" (list $access $target.namespace "deletedLeases" (printf "serving-%s" .)) }}{{ end -}}
 {{- if .restarts }}{{ include "rotator.access.restart" (list $access $target.namespace (dict "restart" (dict))) }}{{ end -}}
 {{- if $.Values.customResources.allowDeletion -}}
 {{- range .rotations }}{{ include "rotator.access.note" (list $access $target.namespace "deletedLeases" (printf "rotation-%s" .)) }}{{ end -}}

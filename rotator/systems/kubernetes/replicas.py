@@ -21,7 +21,7 @@ from rotator.core.machine import Sighting
 from rotator.core.reading import Unreadable, parse
 from rotator.core.texts import printable
 from rotator.core.timing import format_duration
-from rotator.errors import Conflict, NotFound
+from rotator.errors import Conflict, Forbidden, NotFound
 from rotator.kinds import LEASE, PREFIX, Address, serving_name
 from rotator.ports import Clock, Content, Readers
 from rotator.systems.kubernetes.api import Json, KubernetesApi
@@ -124,10 +124,14 @@ class ServingLease:
         """Take a replica off the list: it serves no more. The last one takes the Lease with it. Raises ClientError."""
         at = self.address
         gone = {"metadata": {"annotations": {replica.key: None}}}
-        with suppress(NotFound, Conflict):  # a replica that comes meanwhile keeps it
+        try:
             left = self.api.patch(LEASE, at.namespace, at.name, gone)["metadata"]
-            if not any(key.startswith(f"{REPLICA}/") for key in left.get("annotations") or {}):
-                self.api.delete(LEASE, at.namespace, at.name, left["resourceVersion"])
+        except NotFound:
+            return
+        if any(key.startswith(f"{REPLICA}/") for key in left.get("annotations") or {}):
+            return
+        with suppress(NotFound, Conflict, Forbidden):  # a replica that comes meanwhile keeps it, as an older Role does
+            self.api.delete(LEASE, at.namespace, at.name, left["resourceVersion"])
 
     def how_to_take_off(self, replica: Replica) -> str:
         """Return the command by which a person does that."""
