@@ -130,7 +130,7 @@ class ServingLease:
             return
         if any(key.startswith(f"{REPLICA}/") for key in left.get("annotations") or {}):
             return
-        with suppress(NotFound, Conflict, Forbidden):  # a replica that comes meanwhile keeps it, as an older Role does
+        with suppress(NotFound, Conflict, Forbidden):  # a newcomer keeps it, and so does an older Role
             self.api.delete(LEASE, at.namespace, at.name, left["resourceVersion"])
 
     def how_to_take_off(self, replica: Replica) -> str:
