@@ -220,7 +220,6 @@ class Absent(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Absent())
 import rotator
-from kubernetes import client
 
 root = pathlib.Path(rotator.__file__).parent
 for file in sorted(root.rglob("*.py")):
@@ -228,12 +227,11 @@ for file in sorted(root.rglob("*.py")):
     if parts[-1] == "__main__":
         continue
     importlib.import_module(".".join(part for part in parts if part != "__init__"))
-    tree = ast.parse(file.read_text())
-    if any(isinstance(n, ast.ImportFrom) and n.module == "kubernetes" for n in ast.walk(tree)):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "client":
-                getattr(client, node.attr)
-                print(node.attr)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "kubernetes":
+            for each in node.names:
+                getattr(importlib.import_module(node.module), each.name)
+                print(each.name)
 """
 
 
