@@ -33,12 +33,14 @@ from tests.faults.schedules import (
     MESH,
     REALM,
     SCENARIOS,
+    SERVED,
     SHARED,
     TOKENS,
     Schedule,
     pairs,
     singles,
 )
+from tests.faults.served_life import ServedLife
 from tests.faults.shared_life import SharedLife
 from tests.faults.token_life import TokenLife
 from tests.faults.vendors import VENDORS
@@ -54,6 +56,7 @@ LIVES: Mapping[Scenario, type[RealmLife | TokenLife | AcceptingLife]] = {
     ITSELF: AcceptingLife,
     MESH: MeshLife,
     KONG: KongLife,
+    SERVED: ServedLife,
 }
 _bao: list[Bao] = []
 

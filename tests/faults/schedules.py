@@ -25,7 +25,8 @@ ITSELF = Scenario("itself", "kubernetes")
 """A secret whose holders accept it, too."""
 MESH = Scenario("istio", "kubernetes")
 KONG = Scenario("kong", "kubernetes")
-SCENARIOS = (*TOKENS, ITSELF, *PROVIDERS, REALM, SHARED, MESH, KONG)
+SERVED = Scenario("served", "kubernetes")
+SCENARIOS = (*TOKENS, ITSELF, *PROVIDERS, REALM, SHARED, MESH, KONG, SERVED)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ class Traffic:
     pods: Callable[[], list[str]]
     """The keys that running pods have read at their start (private JWKs)."""
     accepted: History = field(default_factory=History)
+    beside: list[History] = field(default_factory=list)
+    """What others answer verifiers with at the same time."""
     held: list[History] = field(default_factory=list)
     signed: int = 0
     verified: int = 0
@@ -78,7 +80,7 @@ class Traffic:
 
     def _documents(self, now: datetime) -> Iterable[str]:
         """Return every list that some verifier may go by now."""
-        return set(self.accepted.between(now - self.stale, now))
+        return {c for h in (self.accepted, *self.beside) for c in h.between(now - self.stale, now)}
 
     def _signers(self, now: datetime) -> set[str]:
         held = {k for h in self.held for k in h.between(now - self.pick_up, now)}
