@@ -216,8 +216,8 @@ def test_a_replica_may_be_taken_off_a_list_that_is_not_there(served: Served) -> 
 def test_the_role_names_the_lease_and_a_custom_resource_may_not_serve(served: Served) -> None:
     """What is served at an address is seen by everybody: only the operator says so."""
     (rule,) = (r for r in rules([served.policy], Extent())[NAMESPACE] if "serving-key" in r.names)
-    assert (rule.resource, rule.verbs) == ("leases", ("create", "get", "patch"))
-    assert rule.names == ("rotation-key", "serving-key")
+    assert (rule.resource, rule.verbs) == ("leases", ("create", "get", "patch", "delete"))
+    assert rule.names == ("serving-key",)
     said = "https://*/.well-known/jwks.json: no custom resource may say what is served to everybody (--trust-resources allows others)"
     assert said in strays(served.policy, Reach())
     assert said not in strays(served.trial.policy(), Reach())

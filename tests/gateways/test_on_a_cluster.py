@@ -10,19 +10,17 @@ from typing import Any
 import pytest
 
 from rotator.engine.outcome import Result
-from tests.clusters import Served
 from tests.gateways import istio, kong
-from tests.integration.test_resources_on_a_cluster import CRDS, Team, _established, _wait, api
+from tests.integration.test_resources_on_a_cluster import CRDS, Team, _wait, defined
 
 pytest_plugins = ["tests.apis"]
-__all__ = ["api"]
 ISSUER = "https://api.example.com"
 
 
-@pytest.fixture
-def team(api: Served) -> Team:
-    """A team's namespace, where a mesh and Kong are defined."""
-    assert _established(api)
+@pytest.fixture(params=["emulator_server", "kube_apiserver"])
+def team(request: pytest.FixtureRequest) -> Team:
+    """A team's namespace, where a mesh and Kong are defined, on each server in turn."""
+    api = defined(request.getfixturevalue(request.param))
     for definition in (istio.DEFINITION, kong.DEFINITION):
         if api.ask("GET", f"{CRDS}/{definition['metadata']['name']}") is None:
             api.ask("POST", CRDS, definition)

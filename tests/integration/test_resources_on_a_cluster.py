@@ -37,6 +37,11 @@ NEVER = 300.0
 def api(request: pytest.FixtureRequest) -> Served:
     """Each server in turn, with the definition installed."""
     served: Served = request.getfixturevalue(request.param)
+    return defined(served)
+
+
+def defined(served: Served) -> Served:
+    """Return a server on which the definition is installed."""
     if served.ask("GET", f"{CRDS}/rotations.rotator.dev") is None:
         served.ask("POST", CRDS, definition())
     _wait(lambda: _established(served))
